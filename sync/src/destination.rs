@@ -1,0 +1,68 @@
+//! The contract between the pipeline and the places rows go to.
+
+use futures_util::future::BoxFuture;
+
+use crate::{
+    Recovery,
+    checkpoint::{Checkpoint, Epoch},
+    table::{StreamKey, TableBatch, TableSchema},
+};
+
+/// Takes one stream's rows.
+///
+/// *Order*: `prepare` once, then any number of `write`s in the order of the run, then `close`.
+/// *Repeats*: a batch, or part of it, may arrive again after a crash; writing it twice must leave what writing it
+/// once leaves.
+/// *Durability*: when `write` returns `Ok`, its rows and its checkpoint survive a power failure together; when it
+/// returns an error, neither is there.
+/// *Fencing*: `prepare` records the epoch; `prepare` and `write` with an epoch older than the recorded one fail with
+/// [`DestinationError::Fenced`] inside the transaction, and change nothing.
+/// *Cancellation*: a dropped future leaves the destination as if the call had happened wholly or not at all.
+pub trait Destination: Send {
+    /// Creates or widens the table and returns the destination's own checkpoint, which wins over any other.
+    fn prepare<'a>(
+        &'a mut self,
+        stream: &'a StreamKey,
+        table: &'a TableSchema,
+        epoch: Epoch,
+    ) -> BoxFuture<'a, Result<Option<Checkpoint>, DestinationError>>;
+
+    /// Upserts and deletes rows and saves `resume`, together. An empty batch saves the checkpoint alone.
+    fn write<'a>(
+        &'a mut self,
+        batch: TableBatch,
+        resume: &'a Checkpoint,
+        epoch: Epoch,
+    ) -> BoxFuture<'a, Result<(), DestinationError>>;
+
+    /// Releases what the destination holds.
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), DestinationError>>;
+}
+
+/// Why a destination could not do what it was asked, by what cures it.
+#[derive(Debug, thiserror::Error)]
+pub enum DestinationError {
+    #[error("{place}: another run has taken over this stream (epoch {ours} is older than {current})")]
+    Fenced { place: String, ours: i64, current: i64 },
+    #[error("{place} cannot be reached: {reason}")]
+    Unreachable { place: String, reason: String },
+    #[error("{place} is full: {reason}. Free some space, then run the same command again: it goes on where it stopped")]
+    Full { place: String, reason: String },
+    #[error("{place} refuses access: {reason}")]
+    Denied { place: String, reason: String },
+    #[error("{place}: table {table:?} cannot take this stream: {reason}")]
+    Incompatible { place: String, table: String, reason: String },
+    #[error("{place}: {reason}")]
+    Other { place: String, reason: String },
+}
+
+impl DestinationError {
+    /// What cures it.
+    pub fn recovery(&self) -> Recovery {
+        match self {
+            Self::Unreachable { .. } => Recovery::Retry { after: None },
+            Self::Full { .. } | Self::Denied { .. } | Self::Incompatible { .. } => Recovery::Configure,
+            Self::Fenced { .. } | Self::Other { .. } => Recovery::Bug,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What a destination sees of a stream: a table, its columns, and batches of rows for it.
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, TimeUnit};
+use serde::{Deserialize, Serialize};
+
+use salesforce::Timestamp;
+
+/// The precision and scale every decimal is held with.
+///
+/// Salesforce stores what was entered, whatever scale the field declares (an API client may store 1.2345 in a field
+/// of scale 2), so the declared scale cannot bound the values; 18 digits is the most a field can declare on either
+/// side of the point.
+pub const DECIMAL_PRECISION: u8 = 38;
+/// See [`DECIMAL_PRECISION`].
+pub const DECIMAL_SCALE: i8 = 18;
+
+/// A column's type. Closed: every destination knows all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnType {
+    /// Arrow `Utf8`.
+    Text,
+    /// Arrow `Boolean`.
+    Boolean,
+    /// Arrow `Int64`.
+    Integer,
+    /// Arrow `Decimal128(38, 18)`; written as its shortest exact text.
+    Decimal,
+    /// Arrow `Date32`.
+    Date,
+    /// Arrow `Timestamp(Millisecond, "UTC")`.
+    Timestamp,
+    /// Arrow `Time32(Millisecond)`; a time of day without a zone.
+    Time,
+    /// Arrow `Utf8` that holds JSON.
+    Json,
+}
+
+impl ColumnType {
+    /// The Arrow type that columns of this type have in every batch.
+    pub fn data_type(self) -> DataType {
+        match self {
+            Self::Text | Self::Json => DataType::Utf8,
+            Self::Boolean => DataType::Boolean,
+            Self::Integer => DataType::Int64,
+            Self::Decimal => DataType::Decimal128(DECIMAL_PRECISION, DECIMAL_SCALE),
+            Self::Date => DataType::Date32,
+            Self::Timestamp => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+            Self::Time => DataType::Time32(TimeUnit::Millisecond),
+        }
+    }
+}
+
+/// One column of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    pub kind: ColumnType,
+}
+
+/// What happens to a row whose record was deleted in the org.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeleteMode {
+    /// The row stays, with `_deleted` set.
+    #[default]
+    Flag,
+    /// The row goes.
+    Remove,
+}
+
+/// A destination table. Beside `columns` it has `_connection` (text, part of the key) and, with [`DeleteMode::Flag`],
+/// `_deleted` (boolean). No Salesforce field begins with an underscore, so the names cannot meet.
+///
+/// The key is (`_connection`, `columns[id]`): a sandbox copies production's ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSchema {
+    pub name: String,
+    pub columns: Vec<Column>,
+    /// Index of the record id in `columns`.
+    pub id: usize,
+    /// Index of the record's version (SystemModstamp or what stands in for it), when the object has one. A row is
+    /// replaced when the arriving version is equal or newer (`>=`: stamps have whole seconds).
+    pub version: Option<usize>,
+    pub deletes: DeleteMode,
+}
+
+/// Whose rows: the stream's identity within a destination.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StreamKey {
+    pub connection: String,
+    pub object: String,
+    pub table: String,
+}
+
+/// A record that is gone, and the version that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    pub id: String,
+    pub version: Option<Timestamp>,
+}
+
+/// Rows for one table, to be written together.
+#[derive(Debug, Clone)]
+pub struct TableBatch {
+    /// Columns in the order of [`TableSchema::columns`].
+    pub upserts: RecordBatch,
+    pub deletes: Vec<Deletion>,
+}
