@@ -1,0 +1,4 @@
+//! A connection: an org that we hold a grant for, and how its grant is kept alive.
+
+pub mod keeper;
+pub mod state;

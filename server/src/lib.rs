@@ -1,0 +1,16 @@
+//! Orgtide, the product: the control store, the keyring, connections, and the command line.
+//!
+//! Start with [`app::App`], whose methods are what the program can do; the command line (later an API and a console)
+//! parses, calls one of them, and renders. [`connection::keeper`] is the only place where a stored grant is redeemed.
+//!
+//! Invariants:
+//! - SQL is in [`store`], the environment in [`config`]; requests to Salesforce are sent by the crate `salesforce`.
+//! - A secret or personal value reaches the store only through the [`vault`].
+//! - What must happen once holds a lease of the store, whose epoch is checked at the place of effect.
+//!
+//! Absent on purpose: the wire, the pipeline and the destinations, which are crates of their own.
+
+pub mod clock;
+pub mod connection;
+pub mod store;
+pub mod vault;

@@ -1,0 +1,69 @@
+//! The control store: customers, connections, sealed credentials, streams, runs and leases.
+//!
+//! SQLite in the data directory, or PostgreSQL. The SQL lives in this folder, and is written once for both. Several
+//! processes may share a store: whatever must happen once is done under a [`lease::Lease`], whose epoch is checked in
+//! the same commit as the effect. What is secret or personal passes through the [`Vault`] on its way in and out.
+
+use std::{path::Path, sync::Arc};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{clock::SharedClock, vault::Vault};
+
+pub mod connections;
+pub mod credentials;
+mod database;
+pub mod error;
+pub mod lease;
+mod migrations;
+mod postgres;
+pub mod runs;
+mod sqlite;
+pub mod streams;
+
+pub use error::StoreError;
+
+use database::Database;
+
+/// Where the control store is.
+#[derive(Debug, Clone)]
+pub enum StoreAddress<'a> {
+    File(&'a Path),
+    /// A PostgreSQL URL; it may hold a password.
+    Url(&'a SecretString),
+}
+
+/// The control store.
+pub struct Store {
+    database: Database,
+    clock: SharedClock,
+    vault: Arc<Vault>,
+}
+
+impl Store {
+    /// Opens the store, creates it when there is none, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// A store that a newer version wrote is refused and left as it is.
+    pub async fn open(address: StoreAddress<'_>, clock: SharedClock, vault: Arc<Vault>) -> Result<Self, StoreError> {
+        let database = match address {
+            StoreAddress::File(path) => Database::Sqlite(sqlite::Sqlite::open(path).await?),
+            StoreAddress::Url(url) => Database::Postgres(postgres::Postgres::open(url.expose_secret())?),
+        };
+        database.migrate().await?;
+        Ok(Self { database, clock, vault })
+    }
+
+    /// Where the store is, for people; without credentials.
+    pub fn place(&self) -> &str {
+        self.database.place()
+    }
+}
+
+/// A fresh id: a prefix that tells its kind, and 80 random bits.
+fn fresh_id(prefix: &str) -> String {
+    let mut bytes = [0_u8; 10];
+    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{prefix}_{hex}")
+}

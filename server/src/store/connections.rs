@@ -1,0 +1,269 @@
+//! Customers and their connections.
+
+use salesforce::{ApiVersion, OrgUrl, Timestamp};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Store,
+    credentials::{self, CredentialKind},
+    database::{Change, Committed, DatabaseError, Row},
+    error::StoreError,
+    fresh_id,
+    lease::{Lease, still_held},
+};
+use crate::connection::state::ConnectionState;
+
+/// Which grant a connection signs in with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GrantKind {
+    ClientCredentials,
+    Password,
+    RefreshToken,
+}
+
+impl GrantKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client-credentials",
+            Self::Password => "password",
+            Self::RefreshToken => "refresh-token",
+        }
+    }
+
+    fn from_name(name: &str) -> Result<Self, StoreError> {
+        match name {
+            "client-credentials" => Ok(Self::ClientCredentials),
+            "password" => Ok(Self::Password),
+            "refresh-token" => Ok(Self::RefreshToken),
+            other => Err(StoreError::corrupt(format!("a connection has the grant {other:?}"))),
+        }
+    }
+}
+
+/// An org that we hold a grant for.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    pub id: String,
+    /// The customer's name.
+    pub customer: String,
+    pub name: String,
+    /// Where the grant is redeemed.
+    pub org: OrgUrl,
+    /// The API base of the last answer of the token endpoint.
+    pub instance: OrgUrl,
+    /// 18 characters.
+    pub org_id: String,
+    pub user_id: String,
+    pub username: String,
+    pub api_version: ApiVersion,
+    pub grant: GrantKind,
+    /// Called Consumer Key in Setup; no secret.
+    pub client_id: String,
+    pub state: ConnectionState,
+    pub created_at: Timestamp,
+}
+
+/// A sign-in that has been proved, to be saved.
+#[derive(Debug)]
+pub struct NewConnection {
+    pub customer: String,
+    pub name: String,
+    pub org: OrgUrl,
+    pub instance: OrgUrl,
+    pub org_id: String,
+    pub user_id: String,
+    pub username: String,
+    pub api_version: ApiVersion,
+    pub grant: GrantKind,
+    pub client_id: String,
+    pub state: ConnectionState,
+    pub credentials: Vec<(CredentialKind, SecretString)>,
+}
+
+/// What became of a connection that was to be saved.
+#[derive(Debug)]
+pub enum SavedConnection {
+    Saved(Connection),
+    /// The name belongs to a connection of another org; nothing is changed.
+    OtherOrg {
+        org_id: String,
+    },
+}
+
+const BY_NAME: &str = "SELECT connections.id, customers.name, connections.name, org_host, instance_host, org_id, \
+     user_id, username, api_version, grant_kind, client_id, state, connections.created_at \
+     FROM connections JOIN customers ON customers.id = connections.customer_id WHERE connections.name = $1";
+
+const ALL: &str = "SELECT connections.id, customers.name, connections.name, org_host, instance_host, org_id, \
+     user_id, username, api_version, grant_kind, client_id, state, connections.created_at \
+     FROM connections JOIN customers ON customers.id = connections.customer_id ORDER BY connections.name";
+
+impl Store {
+    /// Every connection, by name.
+    pub async fn connections(&self) -> Result<Vec<Connection>, StoreError> {
+        self.database.query(ALL, []).await?.into_iter().map(connection).collect()
+    }
+
+    /// The connection of that name, if there is one.
+    pub async fn find_connection(&self, name: &str) -> Result<Option<Connection>, StoreError> {
+        self.database.query_first(BY_NAME, [name.into()]).await?.map(connection).transpose()
+    }
+
+    /// The connection of that name.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] with the names there are.
+    pub async fn connection(&self, name: &str) -> Result<Connection, StoreError> {
+        if let Some(connection) = self.find_connection(name).await? {
+            return Ok(connection);
+        }
+        let known = self.connections().await?.into_iter().map(|connection| connection.name).collect();
+        Err(StoreError::Unknown { kind: "connection", name: name.to_owned(), known })
+    }
+
+    /// Saves a sign-in with its credentials: a new connection, or the same one again. All of it or nothing.
+    pub async fn save_connection(&self, new: &NewConnection) -> Result<SavedConnection, StoreError> {
+        // Twice: between the look and the commit another process may create the name.
+        for _ in 0..2 {
+            let existing = self.find_connection(&new.name).await?;
+            if let Some(existing) = existing.as_ref().filter(|existing| existing.org_id != new.org_id) {
+                return Ok(SavedConnection::OtherOrg { org_id: existing.org_id.clone() });
+            }
+            let id = existing.map_or_else(|| fresh_id("con"), |existing| existing.id);
+            let changes = self.changes_to_save(&id, new)?;
+            match self.database.commit(changes).await {
+                Ok(Committed::Done(_)) => return self.connection(&new.name).await.map(SavedConnection::Saved),
+                Ok(Committed::Undone) | Err(DatabaseError::Taken) => {}
+                Err(error) => return Err(error.unexpected()),
+            }
+        }
+        Err(StoreError::NameTaken { kind: "connection", name: new.name.clone() })
+    }
+
+    fn changes_to_save(&self, id: &str, new: &NewConnection) -> Result<Vec<Change>, StoreError> {
+        const CUSTOMER: &str =
+            "INSERT INTO customers (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING";
+        const CONNECTION: &str = "INSERT INTO connections (id, customer_id, name, org_host, instance_host, org_id, \
+             user_id, username, api_version, grant_kind, client_id, state, created_at, updated_at) \
+             VALUES ($1, (SELECT id FROM customers WHERE name = $2), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
+             $13) \
+             ON CONFLICT (name) DO UPDATE SET customer_id = excluded.customer_id, org_host = excluded.org_host, \
+             instance_host = excluded.instance_host, user_id = excluded.user_id, username = excluded.username, \
+             api_version = excluded.api_version, grant_kind = excluded.grant_kind, client_id = excluded.client_id, \
+             state = excluded.state, updated_at = excluded.updated_at \
+             WHERE connections.id = excluded.id AND connections.org_id = excluded.org_id";
+        const FORGET_CREDENTIALS: &str = "DELETE FROM credentials WHERE connection_id = $1";
+        const FORGET_REDEMPTION: &str = "DELETE FROM redemptions WHERE connection_id = $1";
+        let now = self.clock.now();
+        let connection = vec![
+            id.into(),
+            (&new.customer).into(),
+            (&new.name).into(),
+            new.org.host().into(),
+            new.instance.host().into(),
+            (&new.org_id).into(),
+            (&new.user_id).into(),
+            (&new.username).into(),
+            i64::from(new.api_version.0).into(),
+            new.grant.name().into(),
+            (&new.client_id).into(),
+            document(&new.state).into(),
+            now.into(),
+        ];
+        let mut changes = vec![
+            Change::new(CUSTOMER, [fresh_id("cus").into(), (&new.customer).into(), now.into()]),
+            Change::exactly_one(CONNECTION, connection),
+            Change::new(FORGET_CREDENTIALS, [id.into()]),
+            Change::new(FORGET_REDEMPTION, [id.into()]),
+        ];
+        for (kind, secret) in &new.credentials {
+            changes.push(credentials::save(&self.vault, id, *kind, secret, now)?);
+        }
+        Ok(changes)
+    }
+
+    /// Moves a connection from the state it was read in to another. False when somebody else has moved it meanwhile.
+    pub async fn save_connection_state(
+        &self,
+        connection: &Connection,
+        state: &ConnectionState,
+    ) -> Result<bool, StoreError> {
+        const MOVE: &str = "UPDATE connections SET state = $3, updated_at = $4 WHERE id = $1 AND state = $2";
+        let values = [
+            (&connection.id).into(),
+            document(&connection.state).into(),
+            document(state).into(),
+            self.clock.now().into(),
+        ];
+        match self.database.commit(vec![Change::exactly_one(MOVE, values)]).await {
+            Ok(committed) => Ok(matches!(committed, Committed::Done(_))),
+            Err(error) => Err(error.unexpected()),
+        }
+    }
+
+    /// Commits what the token endpoint answered, and closes the redemption, while `lease` is held.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when another process has taken the lease; nothing is changed then.
+    pub async fn save_token_answer(
+        &self,
+        connection: &Connection,
+        instance: &OrgUrl,
+        credentials: &[(CredentialKind, SecretString)],
+        lease: &Lease,
+    ) -> Result<(), StoreError> {
+        const INSTANCE: &str = "UPDATE connections SET instance_host = $2, updated_at = $3 WHERE id = $1";
+        const CLOSE: &str = "DELETE FROM redemptions WHERE connection_id = $1";
+        let now = self.clock.now();
+        let id = connection.id.as_str();
+        let mut changes = vec![
+            still_held(lease),
+            Change::new(INSTANCE, [id.into(), instance.host().into(), now.into()]),
+            Change::new(CLOSE, [id.into()]),
+        ];
+        for (kind, secret) in credentials {
+            changes.push(credentials::save(&self.vault, id, *kind, secret, now)?);
+        }
+        self.commit_under(lease, changes).await
+    }
+
+    /// Commits changes of which one demands that `lease` is still held.
+    pub(super) async fn commit_under(&self, lease: &Lease, changes: Vec<Change>) -> Result<(), StoreError> {
+        match self.database.commit(changes).await.map_err(DatabaseError::unexpected)? {
+            Committed::Done(_) => Ok(()),
+            Committed::Undone => Err(StoreError::Fenced { name: lease.name.clone(), epoch: lease.epoch }),
+        }
+    }
+}
+
+fn connection(mut row: Row) -> Result<Connection, StoreError> {
+    Ok(Connection {
+        id: row.text()?,
+        customer: row.text()?,
+        name: row.text()?,
+        org: host(row.text()?)?,
+        instance: host(row.text()?)?,
+        org_id: row.text()?,
+        user_id: row.text()?,
+        username: row.text()?,
+        api_version: ApiVersion(
+            u16::try_from(row.integer()?).map_err(|_| StoreError::corrupt("an API version is out of range"))?,
+        ),
+        grant: GrantKind::from_name(&row.text()?)?,
+        client_id: row.text()?,
+        state: row.document()?,
+        created_at: row.moment()?,
+    })
+}
+
+/// A host that was admitted when it was saved.
+fn host(host: String) -> Result<OrgUrl, StoreError> {
+    serde_json::from_value(serde_json::Value::String(host))
+        .map_err(|error| StoreError::corrupt(format!("a host cannot be read: {error}")))
+}
+
+fn document(state: &ConnectionState) -> String {
+    serde_json::to_string(state).expect("a state is plain data")
+}

@@ -1,0 +1,132 @@
+//! Sealed credentials, and the intents to redeem a refresh token.
+
+use salesforce::Timestamp;
+use secrecy::SecretString;
+
+use super::{
+    Store,
+    database::{Change, Committed, DatabaseError, Row},
+    error::StoreError,
+    lease::{Lease, still_held},
+};
+use crate::vault::{Place, Vault};
+
+/// What kind of secret a credential is; a connection has at most one of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialKind {
+    ClientSecret,
+    Password,
+    SecurityToken,
+    RefreshToken,
+    /// An access token with its API base, as JSON.
+    Session,
+}
+
+impl CredentialKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::ClientSecret => "client_secret",
+            Self::Password => "password",
+            Self::SecurityToken => "security_token",
+            Self::RefreshToken => "refresh_token",
+            Self::Session => "session",
+        }
+    }
+}
+
+/// An open redemption of a refresh token: it may have been sent, and its answer is not stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redemption {
+    /// SHA-256 of the token, in hex.
+    pub token_hash: String,
+    pub epoch: i64,
+    /// How often this token has been sent without an answer, the first time included.
+    pub attempts: i64,
+    pub started_at: Timestamp,
+}
+
+fn place<'a>(connection: &'a str, kind: CredentialKind) -> Place<'a> {
+    Place { table: "credentials", row: connection, column: kind.name() }
+}
+
+/// The change that seals and saves one credential.
+pub(super) fn save(
+    vault: &Vault,
+    connection: &str,
+    kind: CredentialKind,
+    secret: &SecretString,
+    now: Timestamp,
+) -> Result<Change, StoreError> {
+    const SAVE: &str = "INSERT INTO credentials (connection_id, kind, sealed, updated_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (connection_id, kind) DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at";
+    use secrecy::ExposeSecret;
+    let sealed = vault.seal(place(connection, kind), secret.expose_secret().as_bytes());
+    Ok(Change::new(SAVE, [connection.into(), kind.name().into(), sealed.into(), now.into()]))
+}
+
+impl Store {
+    /// A credential of a connection, opened.
+    pub async fn credential(&self, connection: &str, kind: CredentialKind) -> Result<Option<SecretString>, StoreError> {
+        const READ: &str = "SELECT sealed FROM credentials WHERE connection_id = $1 AND kind = $2";
+        let Some(mut row) = self.database.query_first(READ, [connection.into(), kind.name().into()]).await? else {
+            return Ok(None);
+        };
+        let opened = self.vault.open(place(connection, kind), &row.blob()?)?;
+        let text = std::str::from_utf8(&opened).map_err(|_| StoreError::corrupt("a credential is no text"))?;
+        Ok(Some(SecretString::from(text)))
+    }
+
+    /// The redemption of a connection's refresh token that is open, if any.
+    pub async fn open_redemption(&self, connection: &str) -> Result<Option<Redemption>, StoreError> {
+        const READ: &str = "SELECT token_hash, epoch, attempts, started_at FROM redemptions WHERE connection_id = $1";
+        let read = |mut row: Row| {
+            Ok(Redemption {
+                token_hash: row.text()?,
+                epoch: row.integer()?,
+                attempts: row.integer()?,
+                started_at: row.moment()?,
+            })
+        };
+        self.database.query_first(READ, [connection.into()]).await?.map(read).transpose()
+    }
+
+    /// Commits the intent to redeem a refresh token, before anything is sent.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when another process has taken the lease.
+    pub async fn begin_redemption(&self, connection: &str, token_hash: &str, lease: &Lease) -> Result<(), StoreError> {
+        const BEGIN: &str = "INSERT INTO redemptions (connection_id, token_hash, epoch, attempts, started_at) \
+             VALUES ($1, $2, $3, 1, $4) ON CONFLICT (connection_id) DO UPDATE SET epoch = excluded.epoch, \
+             attempts = CASE WHEN redemptions.token_hash = excluded.token_hash THEN redemptions.attempts + 1 ELSE 1 END, \
+             token_hash = excluded.token_hash, started_at = excluded.started_at";
+        let values = [connection.into(), token_hash.into(), lease.epoch.into(), self.clock.now().into()];
+        self.commit_under(lease, vec![still_held(lease), Change::new(BEGIN, values)]).await
+    }
+
+    /// Withdraws an intent: the token was certainly not redeemed.
+    pub async fn withdraw_redemption(&self, connection: &str, lease: &Lease) -> Result<(), StoreError> {
+        const WITHDRAW: &str = "DELETE FROM redemptions WHERE connection_id = $1 AND epoch = $2";
+        let change = Change::new(WITHDRAW, [connection.into(), lease.epoch.into()]);
+        match self.database.commit(vec![change]).await.map_err(DatabaseError::unexpected)? {
+            Committed::Done(_) | Committed::Undone => Ok(()),
+        }
+    }
+
+    /// Seals every credential that an older key sealed anew with the newest key; returns how many.
+    pub async fn reseal_credentials(&self) -> Result<u64, StoreError> {
+        const READ: &str = "SELECT connection_id, kind, sealed FROM credentials";
+        const REPLACE: &str =
+            "UPDATE credentials SET sealed = $3 WHERE connection_id = $1 AND kind = $2 AND sealed = $4";
+        let mut resealed = 0;
+        for mut row in self.database.query(READ, []).await? {
+            let (connection, kind, sealed) = (row.text()?, row.text()?, row.blob()?);
+            let at = Place { table: "credentials", row: &connection, column: &kind };
+            let Some(newly_sealed) = self.vault.reseal(at, &sealed)? else { continue };
+            let values = [(&connection).into(), (&kind).into(), newly_sealed.into(), sealed.into()];
+            // A credential that somebody replaces meanwhile is sealed with the newest key anyway.
+            let committed = self.database.commit(vec![Change::exactly_one(REPLACE, values)]).await;
+            resealed += u64::from(matches!(committed.map_err(DatabaseError::unexpected)?, Committed::Done(_)));
+        }
+        Ok(resealed)
+    }
+}

@@ -1,0 +1,143 @@
+//! Streams: one object of a connection into one table, remembered between runs.
+
+use salesforce::Timestamp;
+use serde::{Deserialize, Serialize};
+use sync::{checkpoint::Checkpoint, mapping::Mapping};
+
+use super::{
+    Store,
+    database::{Change, DatabaseError, Row},
+    error::StoreError,
+    fresh_id,
+};
+
+/// How a stream is read, as a person chose it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadChoice {
+    /// Bulk for many records, REST for few, and for objects that Bulk refuses.
+    #[default]
+    Auto,
+    Bulk,
+    Rest,
+}
+
+impl ReadChoice {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Bulk => "bulk",
+            Self::Rest => "rest",
+        }
+    }
+
+    fn from_name(name: &str) -> Result<Self, StoreError> {
+        match name {
+            "auto" => Ok(Self::Auto),
+            "bulk" => Ok(Self::Bulk),
+            "rest" => Ok(Self::Rest),
+            other => Err(StoreError::corrupt(format!("a stream is read by {other:?}"))),
+        }
+    }
+}
+
+/// A remembered stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stream {
+    pub id: String,
+    pub connection_id: String,
+    /// Where the table is: `sqlite:/path/to/file.db`.
+    pub destination: String,
+    pub object: String,
+    pub table: String,
+    pub mapping: Mapping,
+    /// Counts up whenever the mapping changes.
+    pub mapping_version: i64,
+    pub read: ReadChoice,
+    /// The mirror of the destination's checkpoint.
+    pub checkpoint: Option<Checkpoint>,
+    pub checkpoint_at: Option<Timestamp>,
+}
+
+impl Stream {
+    /// The name of the lease that a run of this stream holds: one run a table, whoever asks for it.
+    pub fn lease_name(&self) -> String {
+        format!("stream {} of {}", self.object, self.id)
+    }
+}
+
+/// A stream to be remembered.
+#[derive(Debug)]
+pub struct NewStream<'a> {
+    pub connection_id: &'a str,
+    pub destination: &'a str,
+    pub object: &'a str,
+    pub table: &'a str,
+    pub mapping: &'a Mapping,
+    pub read: ReadChoice,
+}
+
+const OF_CONNECTION: &str = "SELECT id, connection_id, destination, object, table_name, mapping, mapping_version, \
+     read_mode, checkpoint, checkpoint_at FROM streams WHERE connection_id = $1 ORDER BY created_at, object, id";
+
+const AT: &str = "SELECT id, connection_id, destination, object, table_name, mapping, mapping_version, \
+     read_mode, checkpoint, checkpoint_at FROM streams \
+     WHERE connection_id = $1 AND destination = $2 AND table_name = $3";
+
+impl Store {
+    /// The streams of a connection, oldest first.
+    pub async fn streams(&self, connection_id: &str) -> Result<Vec<Stream>, StoreError> {
+        self.database.query(OF_CONNECTION, [connection_id.into()]).await?.into_iter().map(stream).collect()
+    }
+
+    /// Remembers a stream. The same table again keeps its identity; a mapping that differs is a further version.
+    ///
+    /// # Errors
+    /// [`StoreError::NameTaken`] when the table holds another object.
+    pub async fn remember_stream(&self, new: &NewStream<'_>) -> Result<Stream, StoreError> {
+        const REMEMBER: &str = "INSERT INTO streams (id, connection_id, destination, object, table_name, mapping, \
+             mapping_version, read_mode, created_at) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8) \
+             ON CONFLICT (connection_id, destination, table_name) DO UPDATE SET \
+             mapping_version = streams.mapping_version + \
+             (CASE WHEN streams.mapping = excluded.mapping THEN 0 ELSE 1 END), \
+             mapping = excluded.mapping, read_mode = excluded.read_mode \
+             WHERE streams.object = excluded.object RETURNING id";
+        let mapping = serde_json::to_string(new.mapping).expect("a mapping is plain data");
+        let values = vec![
+            fresh_id("str").into(),
+            new.connection_id.into(),
+            new.destination.into(),
+            new.object.into(),
+            new.table.into(),
+            mapping.into(),
+            new.read.name().into(),
+            self.clock.now().into(),
+        ];
+        let rows = self.database.commit_one(Change::new(REMEMBER, values)).await.map_err(DatabaseError::unexpected)?;
+        if rows.is_empty() {
+            return Err(StoreError::NameTaken { kind: "table", name: new.table.to_owned() });
+        }
+        let at = [new.connection_id.into(), new.destination.into(), new.table.into()];
+        let row = self.database.query_first(AT, at).await?;
+        row.map(stream).transpose()?.ok_or_else(|| StoreError::corrupt("a stream vanished while it was remembered"))
+    }
+}
+
+fn stream(mut row: Row) -> Result<Stream, StoreError> {
+    Ok(Stream {
+        id: row.text()?,
+        connection_id: row.text()?,
+        destination: row.text()?,
+        object: row.text()?,
+        table: row.text()?,
+        mapping: row.document()?,
+        mapping_version: row.integer()?,
+        read: ReadChoice::from_name(&row.text()?)?,
+        checkpoint: row
+            .optional_text()?
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|error| StoreError::corrupt(format!("a checkpoint cannot be read: {error}")))?,
+        checkpoint_at: row.optional_integer()?.map(Timestamp),
+    })
+}
