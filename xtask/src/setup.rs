@@ -1,0 +1,159 @@
+//! Installs what the tests need and the machine does not have.
+//!
+//! Debian packages come by apt; packages of npm and PyPI, pinned by `tests/clients/`, go to `target/clients/` and
+//! nowhere else. What cannot be installed is said, with what is skipped for it; it is not a failure.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::{
+    Failure,
+    command::{self, succeed},
+    postgres,
+};
+
+/// What the machine has after setting up; `None` for what it cannot have.
+#[derive(Debug, Default)]
+pub(crate) struct Tools {
+    pub(crate) postgres: Option<PathBuf>,
+    /// The folder that holds `node_modules` of the pinned npm packages.
+    pub(crate) npm: Option<PathBuf>,
+    /// The folder for Python's search path with the pinned PyPI packages.
+    pub(crate) python: Option<PathBuf>,
+    /// One sentence for each thing that is missing.
+    pub(crate) missing: Vec<String>,
+}
+
+/// A program and the Debian package that brings it.
+struct Needed {
+    package: &'static str,
+    present: fn() -> bool,
+}
+
+const NEEDED: [Needed; 6] = [
+    Needed { package: "postgresql", present: || postgres::programs().is_some() },
+    Needed { package: "sqlite3", present: || command::find("sqlite3").is_some() },
+    Needed { package: "curl", present: || command::find("curl").is_some() },
+    Needed { package: "nodejs", present: || command::find("node").is_some() },
+    Needed { package: "npm", present: || command::find("npm").is_some() },
+    Needed { package: "python3-pip", present: has_pip },
+];
+
+/// Installs what is missing and says what could not be installed.
+pub(crate) fn install(root: &Path) -> Tools {
+    let mut tools = Tools::default();
+    install_debian_packages(&mut tools);
+    tools.postgres = postgres::programs();
+    if tools.postgres.is_none() {
+        tools.missing.push(format!("PostgreSQL is not here: tests that read {} skip themselves", postgres::VARIABLE));
+    }
+    match npm_packages(root) {
+        Ok(folder) => tools.npm = Some(folder),
+        Err(Failure(reason)) => tools.missing.push(format!("jsforce is skipped: {reason}")),
+    }
+    match python_packages(root) {
+        Ok(folder) => tools.python = Some(folder),
+        Err(Failure(reason)) => tools.missing.push(format!("simple-salesforce is skipped: {reason}")),
+    }
+    for sentence in &tools.missing {
+        println!("{sentence}");
+    }
+    tools
+}
+
+fn install_debian_packages(tools: &mut Tools) {
+    let packages: Vec<&str> = NEEDED.iter().filter(|needed| !(needed.present)()).map(|needed| needed.package).collect();
+    if packages.is_empty() {
+        println!("Debian packages: nothing is missing");
+        return;
+    }
+    println!("Debian packages to install: {}", packages.join(", "));
+    let installed = apt(&["update", "-q"])
+        .and_then(|()| apt(&[&["install", "-q", "-y", "--no-install-recommends"], packages.as_slice()].concat()));
+    if let Err(Failure(reason)) = installed {
+        tools.missing.push(format!(
+            "not installed: {} ({reason}); install them yourself, or run this as root or with password-free sudo",
+            packages.join(", ")
+        ));
+    }
+}
+
+fn apt(arguments: &[&str]) -> Result<(), Failure> {
+    if command::find("apt-get").is_none() {
+        return Err(Failure::new("this machine has no apt-get"));
+    }
+    let mut command = if postgres::is_root() {
+        Command::new("apt-get")
+    } else {
+        let mut command = Command::new("sudo");
+        command.args(["-n", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+        command
+    };
+    succeed(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()))
+}
+
+/// `npm ci` in `target/clients/npm`, from the committed lock file.
+fn npm_packages(root: &Path) -> Result<PathBuf, Failure> {
+    let folder = root.join("target/clients/npm");
+    fresh(&folder, &[root.join("tests/clients/package.json"), root.join("tests/clients/package-lock.json")], |folder| {
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]);
+        succeed(npm.current_dir(folder).stdin(Stdio::null()))
+    })
+}
+
+/// `pip install --target target/clients/python`, of pinned versions.
+fn python_packages(root: &Path) -> Result<PathBuf, Failure> {
+    let folder = root.join("target/clients/python");
+    fresh(&folder, &[root.join("tests/clients/requirements.txt")], |folder| {
+        let mut pip = Command::new("python3");
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--only-binary=:all:",
+        ])
+        .args(["--root-user-action=ignore", "--requirement", "requirements.txt", "--target", "."]);
+        succeed(pip.current_dir(folder).stdin(Stdio::null()))
+    })
+}
+
+fn has_pip() -> bool {
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "--version"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    pip.status().is_ok_and(|status| status.success())
+}
+
+/// Fills `folder` by `install` unless an earlier run filled it from the same pins.
+///
+/// The stamp is written last: a folder without it is one whose installation did not come to its end.
+fn fresh(
+    folder: &Path,
+    pins: &[PathBuf],
+    install: impl FnOnce(&Path) -> Result<(), Failure>,
+) -> Result<PathBuf, Failure> {
+    let stamp = folder.join("installed-from");
+    let mut wanted = Vec::new();
+    for pin in pins {
+        wanted.extend(fs::read(pin).map_err(|error| Failure::new(format!("{}: {error}", pin.display())))?);
+    }
+    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(folder.to_owned());
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder)?;
+    for pin in pins {
+        fs::copy(pin, folder.join(pin.file_name().expect("a pin is a file")))?;
+    }
+    install(folder)?;
+    fs::write(stamp, wanted)?;
+    Ok(folder.to_owned())
+}

@@ -1,0 +1,133 @@
+//! Everything that must hold before a change lands.
+
+use std::path::Path;
+
+use crate::{
+    Failure, clients,
+    command::{cargo, in_ci, succeed},
+    named_values,
+    postgres::{self, Postgres},
+    runner::{Runner, SELECTION},
+    setup::{self, Tools},
+    steps::Steps,
+    tidy,
+};
+
+pub(crate) const HELP: &str = "\
+Installs what the tests need, then runs everything that must hold before a change lands. This is what CI runs.
+
+Usage: cargo xtask test [--only <step>]
+
+Steps:
+  setup     installs what is missing: Debian packages by apt (as root or by sudo that asks for no password), pinned
+            npm and PyPI packages into target/clients/; says what it could not install and what is skipped for it
+  format    cargo fmt --check
+  tidy      the project's own rules (cargo xtask tidy)
+  clippy    all targets, warnings denied
+  docs      rustdoc, warnings denied
+  tests     all tests, by cargo-nextest where it is installed, with a private PostgreSQL on 127.0.0.1
+  doctests  the examples in the documentation
+  clients   jsforce and simple-salesforce, unmodified, against the emulated org
+
+`--only` runs one of them (after setup, when it needs it). Tests take a short, seeded slice of every long proof;
+`cargo xtask prove` runs them at full length.
+";
+
+const STEPS: [&str; 8] = ["setup", "format", "tidy", "clippy", "docs", "tests", "doctests", "clients"];
+
+pub(crate) fn run(root: &Path, options: &[String]) -> Result<(), Failure> {
+    let only = match named_values(options, &["--only"])?.as_slice() {
+        [] => None,
+        [(_, step)] if STEPS.contains(step) => Some(*step),
+        _ => return Err(Failure::new(format!("--only takes one of: {}", STEPS.join(", ")))),
+    };
+    let chosen = |step: &str| only.is_none_or(|only| only == step);
+    let needs_tools = chosen("setup") || chosen("tests") || chosen("clients");
+
+    let mut steps = Steps::default();
+    let mut tools = Tools::default();
+    if needs_tools {
+        steps.run("setup", || {
+            tools = setup::install(root);
+            Ok(())
+        });
+        tools.missing.iter().for_each(|sentence| steps.note(sentence));
+    }
+    if chosen("format") {
+        steps.run("format", || succeed(cargo(root).args(["fmt", "--all", "--check"])));
+    }
+    if chosen("tidy") {
+        steps.run("tidy", || tidy::run(root, &[]));
+    }
+    if chosen("clippy") {
+        steps.run("clippy", || {
+            succeed(cargo(root).arg("clippy").args(SELECTION).args(locked()).args(["--", "-D", "warnings"]))
+        });
+    }
+    if chosen("docs") {
+        steps.run("docs", || document(root));
+    }
+    if chosen("tests") {
+        run_tests(root, &tools, &mut steps);
+    }
+    if chosen("doctests") {
+        steps.run("doctests", || succeed(cargo(root).args(["test", "--workspace", "--doc"]).args(locked())));
+    }
+    if chosen("clients") {
+        run_clients(root, &tools, &mut steps);
+    }
+    steps.finish()
+}
+
+fn document(root: &Path) -> Result<(), Failure> {
+    let mut rustdoc = cargo(root);
+    rustdoc.args(["doc", "--workspace", "--no-deps", "--document-private-items"]).args(locked());
+    succeed(rustdoc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn run_tests(root: &Path, tools: &Tools, steps: &mut Steps) {
+    let runner = Runner::installed();
+    if runner == Runner::CargoTest {
+        steps.note("cargo-nextest is not installed: the tests run by `cargo test`, which takes longer");
+    }
+    let mut postgres_note = None;
+    let mut count = None;
+    steps.run("tests", || {
+        let server = start_postgres(tools);
+        let variables = match &server {
+            Ok(Some(server)) => vec![(postgres::VARIABLE, server.url().to_owned())],
+            Ok(None) => Vec::new(),
+            Err(Failure(reason)) => {
+                postgres_note = Some(format!("the tests on PostgreSQL are skipped: {reason}"));
+                Vec::new()
+            }
+        };
+        count = Some(runner.run_all(root, &variables)?);
+        Ok(())
+    });
+    if let Some(count) = count {
+        steps.note(format!("{} of {} tests passed", count.passed, count.run));
+    }
+    postgres_note.into_iter().for_each(|note| steps.note(note));
+}
+
+fn start_postgres(tools: &Tools) -> Result<Option<Postgres>, Failure> {
+    if std::env::var_os(postgres::VARIABLE).is_some() {
+        println!("{} is set: no private PostgreSQL is started", postgres::VARIABLE);
+        return Ok(None);
+    }
+    tools.postgres.as_deref().map(Postgres::start).transpose()
+}
+
+fn run_clients(root: &Path, tools: &Tools, steps: &mut Steps) {
+    if tools.npm.is_none() && tools.python.is_none() {
+        steps.note("no third-party client ran");
+        return;
+    }
+    steps.run("clients", || clients::run(root, tools));
+}
+
+/// On a build machine the committed lock file holds, and a change to it is a failure.
+fn locked() -> &'static [&'static str] {
+    if in_ci() { &["--locked"] } else { &[] }
+}
