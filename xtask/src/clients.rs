@@ -1,9 +1,79 @@
-//! Clients that nobody here wrote, pointed at the emulated org.
+//! Clients that nobody here wrote, unmodified, against the emulated org.
+//!
+//! Where one of them disagrees with the emulator, the client is right: it works with real orgs.
 
-use std::path::Path;
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
-use crate::{Failure, setup::Tools};
+use crate::{
+    Failure,
+    command::{cargo, succeed},
+    emulated::EmulatedOrg,
+    json::quoted,
+    setup::Tools,
+};
 
-pub(crate) fn run(_root: &Path, _tools: &Tools) -> Result<(), Failure> {
-    Ok(())
+/// What the scenario of the clients contains, for the clients' tests.
+const KNOWN: [(&str, &str); 7] = [
+    ("client_id", "orgtide-clients"),
+    ("client_secret", "a secret that only this scenario knows"),
+    ("run_as", "integration@acme.example"),
+    ("username", "ada@acme.example"),
+    ("password", "correct horse"),
+    ("security_token", "battery staple"),
+    ("domain", "acme.my"),
+];
+const CONTACTS: u32 = 4500;
+
+pub(crate) fn run(root: &Path, tools: &Tools) -> Result<(), Failure> {
+    succeed(cargo(root).args(["build", "--package", "orgtide"]))?;
+    let program = built_beside_us("orgtide")?;
+    let org = EmulatedOrg::start(&program, &root.join("tests/clients/scenario.toml"), root)?;
+    let mut failures = Vec::new();
+    if let Some(npm) = &tools.npm {
+        let mut node = Command::new("node");
+        node.args(["--test", "tests/clients/jsforce.test.mjs"]);
+        failures.extend(against(&mut node, root, &org, npm).err());
+    }
+    if let Some(packages) = &tools.python {
+        let mut python = Command::new("python3");
+        python.args(["tests/clients/test_simple_salesforce.py", "--verbose"]);
+        python.env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1");
+        failures.extend(against(&mut python, root, &org, packages).err());
+    }
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new(failures.into_iter().map(|failure| failure.0).collect::<Vec<_>>().join("; "))),
+    }
+}
+
+/// Runs one client's tests with the org's addresses and its certificate authority.
+fn against(tests: &mut Command, root: &Path, org: &EmulatedOrg, packages: &Path) -> Result<(), Failure> {
+    tests.current_dir(root).stdin(Stdio::null());
+    tests.env("ORGTIDE_CLIENTS", known_to_clients(org, packages));
+    // Node and Python each have their own way to be told of an authority; the proxy variable is common to all.
+    tests.env("NODE_EXTRA_CA_CERTS", &org.ca).env("REQUESTS_CA_BUNDLE", &org.ca).env("HTTPS_PROXY", &org.proxy);
+    for other in ["https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
+        tests.env_remove(other);
+    }
+    succeed(tests)
+}
+
+fn known_to_clients(org: &EmulatedOrg, packages: &Path) -> String {
+    let host = org.url.trim_start_matches("https://").to_owned();
+    let npm = packages.display().to_string();
+    let addresses = [("plain", &org.plain), ("url", &org.url), ("proxy", &org.proxy), ("host", &host), ("npm", &npm)];
+    let members = KNOWN.iter().map(|(name, value)| (*name, quoted(value)));
+    let members = members.chain(addresses.iter().map(|(name, value)| (*name, quoted(value))));
+    let members: Vec<String> = members.map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    format!("{{{},\"contacts\":{CONTACTS}}}", members.join(","))
+}
+
+/// A program of the same build as this one: they lie in one folder, whatever the target directory is.
+pub(crate) fn built_beside_us(name: &str) -> Result<PathBuf, Failure> {
+    let program = env::current_exe()?.with_file_name(name);
+    if program.is_file() { Ok(program) } else { Err(Failure::new(format!("{} was not built", program.display()))) }
 }

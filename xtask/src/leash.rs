@@ -7,6 +7,7 @@ use std::{
     ffi::OsStr,
     io::{BufRead, BufReader},
     os::unix::process::CommandExt,
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
 };
 
@@ -33,9 +34,9 @@ pub(crate) struct Leashed {
 
 impl Leashed {
     /// Starts a program that ends when it gets the signal TERM.
-    pub(crate) fn program(program: &OsStr, arguments: &[String]) -> Result<Self, Failure> {
+    pub(crate) fn program(program: &OsStr, arguments: &[String], folder: &Path) -> Result<Self, Failure> {
         let mut command = Command::new("sh");
-        command.args(["-c", SCRIPT, "leash"]).arg(program).args(arguments);
+        command.args(["-c", SCRIPT, "leash"]).arg(program).args(arguments).current_dir(folder);
         Self::shell(command)
     }
 
@@ -65,14 +66,12 @@ impl Drop for Leashed {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]
     fn a_program_ends_when_its_leash_is_dropped() {
         let arguments = ["-c", "echo $$; exec sleep 1000"].map(str::to_owned);
-        let mut leashed = Leashed::program(OsStr::new("sh"), &arguments).unwrap();
+        let mut leashed = Leashed::program(OsStr::new("sh"), &arguments, Path::new("/")).unwrap();
         let pid: u32 = leashed.next_line().unwrap().unwrap().parse().unwrap();
         assert!(Path::new(&format!("/proc/{pid}")).exists());
         drop(leashed);
@@ -82,7 +81,7 @@ mod tests {
     #[test]
     fn a_program_that_ends_by_itself_has_no_more_lines() {
         let arguments = ["-c", "echo here"].map(str::to_owned);
-        let mut leashed = Leashed::program(OsStr::new("sh"), &arguments).unwrap();
+        let mut leashed = Leashed::program(OsStr::new("sh"), &arguments, Path::new("/")).unwrap();
         assert_eq!(leashed.next_line().unwrap().as_deref(), Some("here"));
         assert_eq!(leashed.next_line().unwrap(), None);
     }

@@ -12,6 +12,8 @@
 mod bench;
 mod clients;
 mod command;
+mod emulated;
+mod json;
 mod leash;
 mod postgres;
 mod prove;
