@@ -11,7 +11,11 @@
 mod builder;
 mod csv;
 mod json;
+#[cfg(test)]
+mod parity;
 mod scalar;
+#[cfg(test)]
+mod tests;
 
 pub use builder::MISFIT_BYTES;
 pub use csv::{CsvDecoder, MAX_FIELD_BYTES};
