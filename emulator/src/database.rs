@@ -1,0 +1,144 @@
+//! The org's data: all tables, changes to them, and cheap consistent views for readers.
+
+mod outcome;
+mod replication;
+mod values;
+mod write;
+
+use std::sync::Arc;
+
+pub use outcome::{RowError, StatusCode};
+pub use write::{Author, Record};
+
+use crate::generate::{Generator, Targets};
+use crate::ids::RecordId;
+use crate::schema::{FieldIndex, FieldSpec, ObjectIndex, ObjectSpec, Schema, SchemaError};
+use crate::table::{IdRange, Row, Table};
+use crate::value::{Timestamp, Value};
+
+/// A consistent view of all rows at one moment. Cheap to make and to clone; later writes do not show in it.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    schema: Arc<Schema>,
+    tables: Vec<Arc<Table>>,
+}
+
+/// The data of an org, owned by whoever serialises its writes.
+#[derive(Debug)]
+pub struct Database {
+    current: Snapshot,
+    seed: u64,
+}
+
+impl Snapshot {
+    #[must_use]
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// The rows of an object.
+    ///
+    /// # Panics
+    /// When `object` is not from this snapshot's schema.
+    #[must_use]
+    pub fn table(&self, object: ObjectIndex) -> &Table {
+        &self.tables[object]
+    }
+
+    /// The row with this id, deleted or not, found by its key prefix.
+    #[must_use]
+    pub fn row(&self, id: RecordId) -> Option<Row<'_>> {
+        let (object, _) = self.schema.find_prefix(id.prefix())?;
+        self.tables.get(object)?.row(id)
+    }
+
+    /// The rows outside the recycle bin whose field holds this text: a look-up by external id. Case is ignored.
+    #[must_use]
+    pub fn find_by_text(&self, object: ObjectIndex, field: FieldIndex, text: &str) -> Vec<RecordId> {
+        let mut scratch = String::new();
+        let rows = self.table(object).scan(IdRange::ALL).filter(|row| !row.is_deleted());
+        rows.filter(|row| row.holds_text(field, text, &mut scratch)).map(|row| row.id()).collect()
+    }
+}
+
+impl Database {
+    /// An org with these objects and no rows. `seed` decides what generated rows look like.
+    #[must_use]
+    pub fn new(schema: Schema, seed: u64) -> Self {
+        let tables = schema.objects().iter().map(|object| Arc::new(Table::new(object.clone()))).collect();
+        Self { current: Snapshot { schema: Arc::new(schema), tables }, seed }
+    }
+
+    #[must_use]
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.current.schema
+    }
+
+    /// The data as it is now, for reading at once.
+    #[must_use]
+    pub fn current(&self) -> &Snapshot {
+        &self.current
+    }
+
+    /// The data as it is now, for reading while writes go on.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.current.clone()
+    }
+
+    /// Adds an object; its `rows` are not generated yet.
+    ///
+    /// # Errors
+    /// As [`Schema::declare`].
+    pub fn declare(&mut self, spec: &ObjectSpec) -> Result<ObjectIndex, SchemaError> {
+        let index = Arc::make_mut(&mut self.current.schema).declare(spec)?;
+        self.current.tables.push(Arc::new(Table::new(self.current.schema.object(index).clone())));
+        Ok(index)
+    }
+
+    /// Adds a field. Rows that exist hold null in it.
+    ///
+    /// # Errors
+    /// As [`Schema::declare_field`].
+    pub fn declare_field(&mut self, object: &str, spec: &FieldSpec) -> Result<(), SchemaError> {
+        let schema = Arc::make_mut(&mut self.current.schema);
+        schema.declare_field(object, spec)?;
+        if let Some((index, declared)) = schema.find(object) {
+            Arc::make_mut(&mut self.current.tables[index]).object = declared.clone();
+        }
+        Ok(())
+    }
+
+    /// Fills an object with `rows` computed rows whose stamps lie in the years before `now`. References go to rows
+    /// that exist when this is called, so parents come first. A second call replaces the first one's rows.
+    ///
+    /// # Errors
+    /// [`SchemaError::UnknownObject`].
+    pub fn generate(&mut self, object: &str, rows: u64, now: Timestamp) -> Result<(), SchemaError> {
+        let unknown = || SchemaError::UnknownObject { name: object.to_owned() };
+        let (index, declared) = self.current.schema.find(object).ok_or_else(unknown)?;
+        let table = self.current.table(index);
+        let first = table.next_ordinal();
+        let targets = Targets::of(&self.current, declared);
+        let generator = Generator::new(declared, table.prefix(), first..first + rows, self.seed, now, targets);
+        Arc::make_mut(&mut self.current.tables[index]).set_generator(generator);
+        Ok(())
+    }
+
+    /// Stores a value without any check, as data older than a field's rules has it.
+    ///
+    /// # Errors
+    /// [`RowError`] when there is no such row or field.
+    pub fn store_raw(&mut self, id: RecordId, field: &str, value: Value) -> Result<(), RowError> {
+        let (object, mut row) = self.stored(id)?;
+        let declared = self.current.schema.object(object).clone();
+        let (field, _) = declared.find(field).ok_or_else(|| RowError::no_such_column(field, &declared.name))?;
+        write::set(&mut row.values, field, value);
+        self.table_mut(object).put(row);
+        Ok(())
+    }
+
+    fn table_mut(&mut self, object: ObjectIndex) -> &mut Table {
+        Arc::make_mut(&mut self.current.tables[object])
+    }
+}

@@ -1,0 +1,344 @@
+//! Insert, update, delete, undelete and purge, with the audit fields that go with them.
+
+use serde_json::Value as Json;
+
+use super::{Database, RowError, StatusCode};
+use crate::ids::RecordId;
+use crate::schema::{Access, Field, FieldIndex, FieldType, Object, ObjectIndex, Source};
+use crate::table::{Deletion, IdRange, StoredRow};
+use crate::value::{Timestamp, Value};
+
+/// The fields of a record as a request writes them.
+pub type Record = serde_json::Map<String, Json>;
+
+/// Who writes, when, and with which rights.
+///
+/// A time in the past makes a late commit: the row shows from now on with stamps that readers may have passed already.
+#[derive(Clone, Copy)]
+pub struct Author<'a> {
+    pub user: RecordId,
+    pub at: Timestamp,
+    pub access: &'a dyn Access,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Insert,
+    Update,
+}
+
+impl Database {
+    /// Inserts a record and returns its id.
+    ///
+    /// # Errors
+    /// [`RowError`] as Salesforce words it; nothing is written then.
+    pub fn insert(&mut self, object: &str, record: &Record, by: &Author<'_>) -> Result<RecordId, RowError> {
+        let (index, declared) = self.writable(object, by)?;
+        let mut row = self.draft(index, &declared, record, by)?;
+        row.id = self.table_mut(index).fresh_id();
+        self.finish_insert(index, &declared, row)
+    }
+
+    /// Inserts a record under an id of the caller's choice, as scenarios do for users and the organization.
+    ///
+    /// # Errors
+    /// [`RowError`] as for [`Database::insert`], and `DUPLICATE_VALUE` when the id is taken.
+    pub fn insert_as(&mut self, object: &str, id: RecordId, record: &Record, by: &Author<'_>) -> Result<(), RowError> {
+        let (index, declared) = self.writable(object, by)?;
+        if declared.key_prefix != Some(id.prefix()) {
+            return Err(RowError::on(StatusCode::MalformedId, "Id", format!("malformed id {id}")));
+        }
+        if self.current.table(index).row(id).is_some() {
+            return Err(RowError::on(StatusCode::DuplicateValue, "Id", format!("duplicate value found: Id {id}")));
+        }
+        let mut row = self.draft(index, &declared, record, by)?;
+        row.id = id;
+        self.finish_insert(index, &declared, row).map(|_| ())
+    }
+
+    /// Changes fields of a record.
+    ///
+    /// # Errors
+    /// [`RowError`]; nothing is written then.
+    pub fn update(&mut self, id: RecordId, record: &Record, by: &Author<'_>) -> Result<(), RowError> {
+        let (index, mut row) = self.live(id)?;
+        let object = self.current.schema.object(index).clone();
+        if !object.can.updateable || !by.access.edits(&object) {
+            return Err(no_access(id));
+        }
+        self.apply(index, &object, record, Operation::Update, by, &mut row)?;
+        check_required(&object, &row.values)?;
+        let audit = object.audit();
+        set_at(&mut row.values, audit.modified_date, Value::DateTime(by.at.whole_seconds()));
+        set_at(&mut row.values, audit.modified_by, Value::Id(by.user));
+        set_at(&mut row.values, audit.system_modstamp, Value::DateTime(by.at.whole_seconds()));
+        self.table_mut(index).put(row);
+        Ok(())
+    }
+
+    /// Moves a record and its master-detail children to the recycle bin. Objects without one lose the row for good.
+    ///
+    /// # Errors
+    /// [`RowError`]; `ENTITY_IS_DELETED` when it is there already.
+    pub fn delete(&mut self, id: RecordId, by: &Author<'_>) -> Result<(), RowError> {
+        let (index, row) = self.live(id)?;
+        let object = self.current.schema.object(index).clone();
+        if !object.can.deletable || !by.access.deletes(&object) {
+            return Err(no_access(id));
+        }
+        for child in self.cascade_children(&object, id) {
+            self.bin(child, by.at);
+        }
+        match object.audit().is_deleted {
+            Some(_) => self.bin((index, row), by.at),
+            None => self.purge(id, by.at)?,
+        }
+        Ok(())
+    }
+
+    /// Takes a record back from the recycle bin. It gets a new stamp.
+    ///
+    /// # Errors
+    /// [`RowError`] when it is not there.
+    pub fn undelete(&mut self, id: RecordId, by: &Author<'_>) -> Result<(), RowError> {
+        let (index, mut row) = self.stored(id)?;
+        if !row.is_deleted {
+            return Err(RowError::new(StatusCode::EntityIsNotDeleted, "Entity is not in the recycle bin"));
+        }
+        let audit = self.current.schema.object(index).audit();
+        row.is_deleted = false;
+        set_at(&mut row.values, audit.is_deleted, Value::Bool(false));
+        set_at(&mut row.values, audit.system_modstamp, Value::DateTime(by.at.whole_seconds()));
+        let table = self.table_mut(index);
+        table.deletions.retain(|deletion| deletion.id != id);
+        table.put(row);
+        Ok(())
+    }
+
+    /// Removes a record for good, from the recycle bin or at once. getDeleted still reports it.
+    ///
+    /// # Errors
+    /// [`RowError`] when there is no such row.
+    pub fn purge(&mut self, id: RecordId, at: Timestamp) -> Result<(), RowError> {
+        let (index, row) = self.stored(id)?;
+        let binned_at = self.current.row(id).and_then(|current| current.stamp()).filter(|_| row.is_deleted);
+        let at = binned_at.unwrap_or(at.whole_seconds());
+        let table = self.table_mut(index);
+        table.purge(id);
+        if !table.deletions.iter().any(|deletion| deletion.id == id) {
+            table.deletions.push(Deletion { id, at });
+        }
+        Ok(())
+    }
+
+    /// Moves `SystemModstamp` alone, as automation and mass operations of the system do.
+    ///
+    /// # Errors
+    /// [`RowError`] when there is no such row.
+    pub fn touch_system(&mut self, id: RecordId, at: Timestamp) -> Result<(), RowError> {
+        let (index, mut row) = self.stored(id)?;
+        let stamp = self.current.schema.object(index).audit().system_modstamp;
+        set_at(&mut row.values, stamp, Value::DateTime(at.whole_seconds()));
+        self.table_mut(index).put(row);
+        Ok(())
+    }
+
+    fn writable(&self, object: &str, by: &Author<'_>) -> Result<(ObjectIndex, std::sync::Arc<Object>), RowError> {
+        let found = self.current.schema.find(object).filter(|(_, object)| by.access.reads(object));
+        let (index, declared) = found.ok_or_else(|| RowError::no_such_object(object))?;
+        if !by.access.creates(declared) {
+            let message = format!("entity type cannot be inserted: {}", declared.label);
+            return Err(RowError::new(StatusCode::InvalidTypeForOperation, message));
+        }
+        Ok((index, declared.clone()))
+    }
+
+    /// A row as an insert makes it, still without its id.
+    fn draft(
+        &self,
+        index: ObjectIndex,
+        object: &Object,
+        record: &Record,
+        by: &Author<'_>,
+    ) -> Result<StoredRow, RowError> {
+        let values = object.fields().iter().map(default_value).collect();
+        let nobody = RecordId::new(self.current.table(index).prefix(), 0);
+        let mut row = StoredRow { id: nobody, is_deleted: false, values };
+        let (audit, at) = (object.audit(), Value::DateTime(by.at.whole_seconds()));
+        for field in [audit.created_date, audit.modified_date, audit.system_modstamp] {
+            set_at(&mut row.values, field, at.clone());
+        }
+        for field in [audit.created_by, audit.modified_by, audit.owner] {
+            set_at(&mut row.values, field, Value::Id(by.user));
+        }
+        set_at(&mut row.values, audit.is_deleted, Value::Bool(false));
+        self.apply(index, object, record, Operation::Insert, by, &mut row)?;
+        check_required(object, &row.values)?;
+        Ok(row)
+    }
+
+    fn finish_insert(&mut self, index: ObjectIndex, object: &Object, mut row: StoredRow) -> Result<RecordId, RowError> {
+        let number = row.id.ordinal().unwrap_or_default();
+        for (field, declared) in object.fields().iter().enumerate() {
+            match &declared.source {
+                Source::AutoNumber(format) => set(&mut row.values, field, Value::text(auto_number(format, number))),
+                _ if declared.kind == FieldType::Id => set(&mut row.values, field, Value::Id(row.id)),
+                _ => {}
+            }
+        }
+        let id = row.id;
+        self.table_mut(index).put(row);
+        Ok(id)
+    }
+
+    /// Writes the record's fields into the row.
+    fn apply(
+        &self,
+        index: ObjectIndex,
+        object: &Object,
+        record: &Record,
+        operation: Operation,
+        by: &Author<'_>,
+        row: &mut StoredRow,
+    ) -> Result<(), RowError> {
+        let mut refused = Vec::new();
+        let mut changes = Vec::new();
+        for (name, json) in record.iter().filter(|(name, _)| *name != "attributes") {
+            let known = object.find(name).filter(|(_, field)| by.access.reads_field(object, field));
+            let (position, field) = known.ok_or_else(|| RowError::no_such_column(name, &object.name))?;
+            let open = if operation == Operation::Insert { field.createable } else { field.updateable };
+            if open && by.access.edits_field(object, field) {
+                changes.push((position, field, json));
+            } else {
+                refused.push(field.name.clone());
+            }
+        }
+        if !refused.is_empty() {
+            return Err(not_writable(refused));
+        }
+        for (position, field, json) in changes {
+            let value = self.current.read_value(object, field, json)?;
+            self.check_unique(index, position, field, &value, row.id)?;
+            set(&mut row.values, position, value);
+        }
+        Ok(())
+    }
+
+    fn check_unique(
+        &self,
+        object: ObjectIndex,
+        position: FieldIndex,
+        field: &Field,
+        value: &Value,
+        own: RecordId,
+    ) -> Result<(), RowError> {
+        let (true, Value::Text(text)) = (field.unique, value) else { return Ok(()) };
+        match self.current.find_by_text(object, position, text).into_iter().find(|id| *id != own) {
+            None => Ok(()),
+            Some(other) => {
+                let message =
+                    format!("duplicate value found: {} duplicates value on record with id: {other}", field.name);
+                Err(RowError::new(StatusCode::DuplicateValue, message))
+            }
+        }
+    }
+
+    /// The row as it is stored, or as it would be, to be changed.
+    pub(super) fn stored(&self, id: RecordId) -> Result<(ObjectIndex, StoredRow), RowError> {
+        let (index, _) = self.current.schema.find_prefix(id.prefix()).ok_or_else(RowError::not_found)?;
+        let row = self.current.table(index).row(id).ok_or_else(RowError::not_found)?;
+        Ok((index, row.to_stored()))
+    }
+
+    fn live(&self, id: RecordId) -> Result<(ObjectIndex, StoredRow), RowError> {
+        let (index, row) = self.stored(id)?;
+        if row.is_deleted {
+            return Err(RowError::new(StatusCode::EntityIsDeleted, "entity is deleted"));
+        }
+        Ok((index, row))
+    }
+
+    fn bin(&mut self, (index, mut row): (ObjectIndex, StoredRow), at: Timestamp) {
+        let audit = self.current.schema.object(index).audit();
+        let (id, at) = (row.id, at.whole_seconds());
+        row.is_deleted = true;
+        set_at(&mut row.values, audit.is_deleted, Value::Bool(true));
+        set_at(&mut row.values, audit.system_modstamp, Value::DateTime(at));
+        let table = self.table_mut(index);
+        table.deletions.push(Deletion { id, at });
+        table.put(row);
+    }
+
+    /// Live rows that hang on this one by master-detail relations, at any depth.
+    fn cascade_children(&self, parent: &Object, id: RecordId) -> Vec<(ObjectIndex, StoredRow)> {
+        let mut found = Vec::new();
+        for (index, child) in self.current.schema.objects().iter().enumerate() {
+            let details = child.fields().iter().enumerate();
+            for (field, _) in details.filter(|(_, f)| f.cascade_delete && f.reference_to.contains(&parent.name)) {
+                let rows = self.current.table(index).scan(IdRange::ALL).filter(|row| !row.is_deleted());
+                for row in rows.filter(|row| row.value(field) == Value::Id(id)) {
+                    found.extend(self.cascade_children(child, row.id()));
+                    found.push((index, row.to_stored()));
+                }
+            }
+        }
+        found
+    }
+}
+
+pub(super) fn set(values: &mut Vec<Value>, field: FieldIndex, value: Value) {
+    if values.len() <= field {
+        values.resize(field + 1, Value::Null);
+    }
+    values[field] = value;
+}
+
+fn set_at(values: &mut Vec<Value>, field: Option<FieldIndex>, value: Value) {
+    if let Some(field) = field {
+        set(values, field, value);
+    }
+}
+
+fn default_value(field: &Field) -> Value {
+    match (&field.default_value, field.kind) {
+        (default, FieldType::Boolean) => Value::Bool(default.as_deref() == Some("true")),
+        (Some(text), kind) if kind.is_text() => Value::text(text.as_str()),
+        _ => Value::Null,
+    }
+}
+
+fn check_required(object: &Object, values: &[Value]) -> Result<(), RowError> {
+    let empty = |index: usize| values.get(index).is_none_or(Value::is_null);
+    let fields = object.fields().iter().enumerate();
+    let missing: Vec<String> =
+        fields.filter(|(index, f)| f.is_required() && empty(*index)).map(|(_, f)| f.name.clone()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let message = format!("Required fields are missing: [{}]", missing.join(", "));
+    Err(RowError { status_code: StatusCode::RequiredFieldMissing, message, fields: missing })
+}
+
+fn not_writable(fields: Vec<String>) -> RowError {
+    let message = format!(
+        "Unable to create/update fields: {}. Please check the security settings of this field and verify that it is \
+         read/write for your profile or permission set.",
+        fields.join(", ")
+    );
+    RowError { status_code: StatusCode::InvalidFieldForInsertUpdate, message, fields }
+}
+
+fn no_access(id: RecordId) -> RowError {
+    RowError::new(StatusCode::InsufficientAccessOrReadonly, format!("insufficient access rights on object id {id}"))
+}
+
+/// `INV-{0000}` and 12 → `INV-0012`.
+fn auto_number(format: &str, number: u64) -> String {
+    match (format.find('{'), format.find('}')) {
+        (Some(open), Some(close)) if open < close => {
+            let (head, tail, width) = (&format[..open], &format[close + 1..], close - open - 1);
+            format!("{head}{number:0width$}{tail}")
+        }
+        _ => format!("{format}{number}"),
+    }
+}

@@ -1,0 +1,293 @@
+//! One object's rows: generated ones, computed when read, under an overlay of stored changes.
+
+mod scan;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use scan::{IdRange, Scan};
+
+use crate::generate::Generator;
+use crate::ids::{KeyPrefix, RecordId};
+use crate::schema::{FieldIndex, Formula, Object, Source};
+use crate::value::{Cell, Decimal, Timestamp, Value, equal_text};
+
+/// A row that somebody wrote.
+#[derive(Clone, Debug)]
+pub struct StoredRow {
+    pub id: RecordId,
+    pub is_deleted: bool,
+    /// By field; may be shorter than the object has fields, which reads as null.
+    pub values: Vec<Value>,
+}
+
+/// What the overlay says about an id.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Row(Arc<StoredRow>),
+    /// Gone for good; hides the generated row.
+    Purged,
+}
+
+/// An entry of the delete log, which outlives the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    pub id: RecordId,
+    pub at: Timestamp,
+}
+
+/// The rows of one object.
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub(crate) object: Arc<Object>,
+    pub(crate) generator: Option<Arc<Generator>>,
+    pub(crate) overlay: BTreeMap<RecordId, Change>,
+    pub(crate) deletions: Vec<Deletion>,
+    next_ordinal: u64,
+    live: u64,
+    binned: u64,
+}
+
+impl Table {
+    pub(crate) fn new(object: Arc<Object>) -> Self {
+        Self {
+            object,
+            generator: None,
+            overlay: BTreeMap::new(),
+            deletions: Vec::new(),
+            next_ordinal: 1,
+            live: 0,
+            binned: 0,
+        }
+    }
+
+    #[must_use]
+    pub fn object(&self) -> &Arc<Object> {
+        &self.object
+    }
+
+    /// Rows that are not deleted.
+    #[must_use]
+    pub fn live_rows(&self) -> u64 {
+        self.live
+    }
+
+    /// Rows in the recycle bin.
+    #[must_use]
+    pub fn binned_rows(&self) -> u64 {
+        self.binned
+    }
+
+    pub(crate) fn prefix(&self) -> KeyPrefix {
+        self.object.key_prefix.unwrap_or(KeyPrefix::custom(0))
+    }
+
+    pub(crate) fn next_ordinal(&self) -> u64 {
+        self.next_ordinal
+    }
+
+    pub(crate) fn fresh_id(&mut self) -> RecordId {
+        loop {
+            let id = RecordId::new(self.prefix(), self.next_ordinal);
+            self.next_ordinal += 1;
+            if !self.overlay.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    pub(crate) fn set_generator(&mut self, generator: Generator) {
+        self.next_ordinal = generator.end_ordinal();
+        self.live += generator.rows() - generator.deleted_rows();
+        self.binned += generator.deleted_rows();
+        self.generator = Some(Arc::new(generator));
+    }
+
+    /// Replaces or adds a row and keeps the counts right.
+    pub(crate) fn put(&mut self, row: StoredRow) {
+        self.uncount(row.id);
+        *if row.is_deleted { &mut self.binned } else { &mut self.live } += 1;
+        self.overlay.insert(row.id, Change::Row(Arc::new(row)));
+    }
+
+    /// Removes a row for good. The delete log is the caller's.
+    pub(crate) fn purge(&mut self, id: RecordId) {
+        self.uncount(id);
+        let is_generated = self.generator.as_ref().is_some_and(|generator| generator.rank(id).is_some());
+        if is_generated {
+            self.overlay.insert(id, Change::Purged);
+        } else {
+            self.overlay.remove(&id);
+        }
+    }
+
+    fn uncount(&mut self, id: RecordId) {
+        match self.row(id).map(|row| row.is_deleted()) {
+            Some(true) => self.binned -= 1,
+            Some(false) => self.live -= 1,
+            None => {}
+        }
+    }
+
+    /// The row with this id, deleted or not.
+    #[must_use]
+    pub fn row(&self, id: RecordId) -> Option<Row<'_>> {
+        match self.overlay.get(&id) {
+            Some(Change::Row(row)) => Some(Row { table: self, id, body: RowBody::Stored(row) }),
+            Some(Change::Purged) => None,
+            None => {
+                let rank = self.generator.as_ref()?.rank(id)?;
+                Some(Row { table: self, id, body: RowBody::Generated(rank) })
+            }
+        }
+    }
+
+    /// All rows of an id range in id order, deleted ones included.
+    #[must_use]
+    pub fn scan(&self, range: IdRange) -> Scan<'_> {
+        Scan::new(self, range)
+    }
+}
+
+/// A row as it is read: stored, or computed from its rank among the generated ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    table: &'a Table,
+    id: RecordId,
+    body: RowBody<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum RowBody<'a> {
+    Generated(u64),
+    Stored(&'a StoredRow),
+}
+
+impl<'a> Row<'a> {
+    #[must_use]
+    pub fn id(&self) -> RecordId {
+        self.id
+    }
+
+    #[must_use]
+    pub fn object(&self) -> &'a Object {
+        &self.table.object
+    }
+
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        match self.body {
+            RowBody::Generated(rank) => self.generator().is_deleted(rank),
+            RowBody::Stored(row) => row.is_deleted,
+        }
+    }
+
+    fn generator(&self) -> &'a Generator {
+        self.table.generator.as_deref().expect("a generated row has a generator")
+    }
+
+    /// The value of a field. `scratch` holds texts that are put together and is overwritten.
+    #[must_use]
+    pub fn cell<'s>(&self, field: FieldIndex, scratch: &'s mut String) -> Cell<'s>
+    where
+        'a: 's,
+    {
+        match &self.object().field(field).source {
+            Source::Stored | Source::AutoNumber(_) => self.own_cell(field, scratch),
+            Source::PersonName => self.person_name(scratch),
+            Source::Formula(formula) => self.computed(formula, scratch),
+            Source::Compound => Cell::Null,
+        }
+    }
+
+    /// The value of a field, owned.
+    #[must_use]
+    pub fn value(&self, field: FieldIndex) -> Value {
+        self.cell(field, &mut String::new()).to_value()
+    }
+
+    fn own_cell<'s>(&self, field: FieldIndex, scratch: &'s mut String) -> Cell<'s>
+    where
+        'a: 's,
+    {
+        match self.body {
+            RowBody::Generated(rank) => self.generator().cell(rank, field, scratch),
+            RowBody::Stored(row) => row.values.get(field).map_or(Cell::Null, Value::as_cell),
+        }
+    }
+
+    fn person_name<'s>(&self, scratch: &'s mut String) -> Cell<'s> {
+        self.join(&["FirstName", "LastName"], scratch)
+    }
+
+    fn join<'s, T: AsRef<str>>(&self, fields: &[T], scratch: &'s mut String) -> Cell<'s> {
+        let mut part = String::new();
+        scratch.clear();
+        for (index, _) in fields.iter().filter_map(|name| self.object().find(name.as_ref())) {
+            if let Cell::Text(text) = self.own_cell(index, &mut part) {
+                if !scratch.is_empty() {
+                    scratch.push(' ');
+                }
+                scratch.push_str(text);
+            }
+        }
+        if scratch.is_empty() { Cell::Null } else { Cell::Text(scratch) }
+    }
+
+    fn computed<'s>(&self, formula: &Formula, scratch: &'s mut String) -> Cell<'s> {
+        match formula {
+            Formula::Join(fields) => self.join(fields, scratch),
+            Formula::Sum(fields) => self.sum(fields),
+            Formula::IsBlank(field) => {
+                let found = self.object().find(field);
+                Cell::Bool(found.is_none_or(|(index, _)| self.own_cell(index, scratch).is_null()))
+            }
+        }
+    }
+
+    fn sum(&self, fields: &[String]) -> Cell<'static> {
+        let mut total = Decimal::from(0);
+        for (index, _) in fields.iter().filter_map(|name| self.object().find(name)) {
+            let addend = match self.value(index) {
+                Value::Int(number) => Decimal::from(number),
+                Value::Decimal(number) => number,
+                _ => continue,
+            };
+            match total.checked_add(addend) {
+                Some(sum) => total = sum,
+                None => return Cell::Null,
+            }
+        }
+        Cell::Decimal(total)
+    }
+
+    /// The row with all its values, as a base for a change.
+    #[must_use]
+    pub fn to_stored(&self) -> StoredRow {
+        match self.body {
+            RowBody::Stored(row) => row.clone(),
+            RowBody::Generated(rank) => {
+                let mut scratch = String::new();
+                let cell = |field| self.generator().cell(rank, field, &mut scratch).to_value();
+                let values = (0..self.object().fields().len()).map(cell).collect();
+                StoredRow { id: self.id, is_deleted: self.is_deleted(), values }
+            }
+        }
+    }
+
+    /// When the row last changed in any way: `SystemModstamp`, else `LastModifiedDate`, else `CreatedDate`.
+    #[must_use]
+    pub fn stamp(&self) -> Option<Timestamp> {
+        let audit = self.object().audit();
+        let field = audit.system_modstamp.or(audit.modified_date).or(audit.created_date)?;
+        match self.cell(field, &mut String::new()) {
+            Cell::DateTime(stamp) => Some(stamp),
+            _ => None,
+        }
+    }
+
+    /// Whether a text field holds this text, whatever its case.
+    pub(crate) fn holds_text(&self, field: FieldIndex, text: &str, scratch: &mut String) -> bool {
+        matches!(self.cell(field, scratch), Cell::Text(own) if equal_text(own, text))
+    }
+}
