@@ -92,3 +92,9 @@ impl Client {
         todo!()
     }
 }
+
+impl std::fmt::Display for JobId {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.0)
+    }
+}

@@ -2,7 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{error::ApiError, http::Http, oauth::TokenSource, time::Timestamp};
+use crate::{
+    error::ApiError,
+    host::OrgUrl,
+    http::{Answer, Http, Receive, Request, Usage},
+    oauth::{Session, TokenSource},
+    time::Timestamp,
+};
 
 /// An API version such as `68.0`, kept as its whole number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -27,27 +33,88 @@ pub struct ApiUsage {
 /// Speaks for one org; cheap to clone.
 #[derive(Clone)]
 pub struct Client {
-    _http: Http,
-    _tokens: Arc<dyn TokenSource>,
-    _version: ApiVersion,
+    http: Http,
+    tokens: Arc<dyn TokenSource>,
+    version: ApiVersion,
+    usage: Arc<Usage>,
 }
 
 impl Client {
     pub fn new(http: Http, tokens: Arc<dyn TokenSource>, version: ApiVersion) -> Self {
-        Self { _http: http, _tokens: tokens, _version: version }
+        Self { http, tokens, version, usage: Arc::default() }
     }
 
     pub fn version(&self) -> ApiVersion {
-        self._version
+        self.version
     }
 
-    /// What has been used so far.
+    /// What has been used so far, by all clones of this client.
     pub fn usage(&self) -> ApiUsage {
-        todo!()
+        let org = self.usage.org();
+        ApiUsage { calls: self.usage.calls(), org_used: org.map(|(used, _)| used), org_max: org.map(|(_, max)| max) }
     }
 
     /// The org's clock, from the `Date` header of an answer to a request made for it (whole seconds).
+    ///
+    /// The versions resource is asked: it costs no call.
     pub async fn server_time(&self) -> Result<Timestamp, ApiError> {
-        todo!()
+        let request = Request::get("/services/data", "/services/data".to_owned(), "asking the org for its time");
+        let answer: Answer = self.call(&request.uncounted()).await?;
+        answer.date().ok_or_else(|| answer.unexpected("it has no Date header".to_owned()))
+    }
+
+    pub(crate) fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// The host that requests go to now.
+    pub(crate) async fn host(&self) -> Result<String, ApiError> {
+        Ok(self.tokens.session().await?.instance_url.host().to_owned())
+    }
+
+    /// An answer that contradicts itself.
+    pub(crate) async fn protocol(&self, violation: &'static str) -> ApiError {
+        match self.host().await {
+            Ok(host) => ApiError::Protocol { doing: "reading records".to_owned(), host, violation },
+            Err(error) => error,
+        }
+    }
+
+    /// The path of a data resource in this client's version.
+    pub(crate) fn data_path(&self, resource: &str) -> String {
+        format!("/services/data/{}/{resource}", self.version)
+    }
+
+    /// Sends `request` with the session. A session that Salesforce no longer accepts is renewed once, and the request
+    /// repeated once.
+    ///
+    /// # Errors
+    /// [`ApiError::SessionRefused`] when a new session is refused too, or would not help. Other refusals of access
+    /// renew nothing.
+    pub(crate) async fn call<T: Receive>(&self, request: &Request) -> Result<T, ApiError> {
+        self.call_at(request).await.map(|(answer, _)| answer)
+    }
+
+    /// Like `call`; tells which host answered.
+    pub(crate) async fn call_at<T: Receive>(&self, request: &Request) -> Result<(T, OrgUrl), ApiError> {
+        let session = self.tokens.session().await?;
+        let refused = match self.call_once(request, &session).await {
+            Err(ApiError::Refused(refusal)) if refusal.is_about_session() => refusal,
+            outcome => return Ok((outcome?, session.instance_url)),
+        };
+        if !refused.is_cured_by_new_session() {
+            return Err(ApiError::SessionRefused { refusal: refused, renewed: false });
+        }
+        let session = self.tokens.renew(&session.access_token).await?;
+        match self.call_once(request, &session).await {
+            Err(ApiError::Refused(refusal)) if refusal.is_about_session() => {
+                Err(ApiError::SessionRefused { refusal, renewed: true })
+            }
+            outcome => Ok((outcome?, session.instance_url)),
+        }
+    }
+
+    async fn call_once<T: Receive>(&self, request: &Request, session: &Session) -> Result<T, ApiError> {
+        self.http.send(&session.instance_url, request, Some(&session.access_token), Some(&self.usage)).await
     }
 }

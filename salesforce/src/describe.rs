@@ -1,8 +1,14 @@
 //! What an org says of its objects and fields.
 
+use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
 
-use crate::{client::Client, error::ApiError};
+use crate::{
+    client::Client,
+    error::ApiError,
+    http::{Answer, Request},
+    query::encode,
+};
 
 /// A field's type, as describe spells it (`fieldType` of the partner WSDL, v66).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -136,14 +142,57 @@ pub struct ObjectSummary {
     pub queryable: bool,
 }
 
+#[derive(Deserialize)]
+struct Global {
+    sobjects: Vec<ObjectSummary>,
+}
+
+/// A description, and the stamp to ask with whether it has changed.
+#[derive(Debug, Clone)]
+pub struct Described {
+    pub object: ObjectDescribe,
+    /// `Last-Modified`, as it was spelt.
+    pub last_modified: Option<String>,
+}
+
 impl Client {
     /// Every object the user may see.
     pub async fn describe_global(&self) -> Result<Vec<ObjectSummary>, ApiError> {
-        todo!()
+        let path = self.data_path("sobjects");
+        let request = Request::get("/services/data/{version}/sobjects", path, "listing objects");
+        let answer: Answer = self.call(&request).await?;
+        Ok(answer.json::<Global>()?.sobjects)
     }
 
     /// One object with the fields that the user may see.
-    pub async fn describe(&self, _object: &str) -> Result<ObjectDescribe, ApiError> {
-        todo!()
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for an object that does not exist or that the user may not see.
+    pub async fn describe(&self, object: &str) -> Result<ObjectDescribe, ApiError> {
+        self.call::<Answer>(&self.describe_request(object)).await?.json()
+    }
+
+    /// Like [`Client::describe`], but `None` when nothing has changed since `last_modified` of an earlier answer.
+    /// Costs a call either way (REST guide, "If-Modified-Since Header": sObject Describe honours it).
+    pub async fn describe_if_changed(
+        &self,
+        object: &str,
+        last_modified: Option<&str>,
+    ) -> Result<Option<Described>, ApiError> {
+        let mut request = self.describe_request(object);
+        if let Some(since) = last_modified.and_then(|stamp| HeaderValue::from_str(stamp).ok()) {
+            request = request.header(header::IF_MODIFIED_SINCE, since);
+        }
+        let answer: Answer = self.call(&request).await?;
+        if answer.status == 304 {
+            return Ok(None);
+        }
+        let stamp = answer.headers.get(header::LAST_MODIFIED).and_then(|stamp| stamp.to_str().ok());
+        Ok(Some(Described { object: answer.json()?, last_modified: stamp.map(str::to_owned) }))
+    }
+
+    fn describe_request(&self, object: &str) -> Request {
+        let path = self.data_path(&format!("sobjects/{}/describe", encode(object)));
+        Request::get("/services/data/{version}/sobjects/{object}/describe", path, format!("describing {object}"))
     }
 }

@@ -12,6 +12,7 @@
 //! Absent on purpose: a database, a clock (waiting goes through [`http::Timer`]), and any knowledge of destinations.
 
 pub mod bulk;
+pub mod changes;
 pub mod client;
 pub mod describe;
 pub mod error;

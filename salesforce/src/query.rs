@@ -1,9 +1,16 @@
 //! SOQL over REST.
 
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
+use http::{HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
-use crate::{client::Client, error::ApiError};
+use crate::{
+    client::Client,
+    error::ApiError,
+    http::{Answer, Request, judge},
+};
 
 /// Whether deleted and archived records are included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -13,6 +20,16 @@ pub enum Deleted {
     Excluded,
     /// The `queryAll` resource and operation.
     Included,
+}
+
+impl Deleted {
+    /// The name of the resource and of the Bulk operation.
+    pub(crate) fn operation(self) -> &'static str {
+        match self {
+            Self::Excluded => "query",
+            Self::Included => "queryAll",
+        }
+    }
 }
 
 /// The page to ask for.
@@ -28,24 +45,216 @@ pub enum QueryPage<'a> {
     },
 }
 
+/// Everything but the unreserved characters of RFC 3986, so `+` arrives as `+` and not as a blank.
+const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A longer path and query is not sent as a URL. Salesforce refuses a URL over 16,384 bytes with 414, and a URL with its
+/// headers over the same with 431 (REST guide v66, "Status Codes"); the rest is for the host and the headers, of which
+/// a JWT-format token is the longest.
+const LONGEST_PATH_BYTES: usize = 13_000;
+
+/// As many rows as a page can have; the org may send fewer (REST guide v66, "Query Options Header").
+const QUERY_OPTIONS: (HeaderName, &str) = (HeaderName::from_static("sforce-query-options"), "batchSize=2000");
+
+/// Encodes a value of a query or a segment of a path.
+pub(crate) fn encode(value: &str) -> String {
+    utf8_percent_encode(value, QUERY_VALUE).to_string()
+}
+
+#[derive(Serialize)]
+struct Composite<'a> {
+    #[serde(rename = "compositeRequest")]
+    requests: [Subrequest<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Subrequest<'a> {
+    method: &'static str,
+    url: &'a str,
+    reference_id: &'static str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CompositeAnswer<'a> {
+    #[serde(borrow)]
+    composite_response: Vec<Subanswer<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Subanswer<'a> {
+    #[serde(borrow)]
+    body: &'a RawValue,
+    http_status_code: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<T> {
+    #[serde(default = "Vec::new")]
+    records: Vec<T>,
+    done: bool,
+    next_records_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Counted {
+    total_size: u64,
+}
+
 impl Client {
     /// One page, as the bytes of its JSON: `{totalSize, done, nextRecordsUrl?, records}`.
     ///
     /// A query too long for a URL (16,384 bytes after encoding) is sent inside a composite request.
-    pub async fn query_page(&self, _page: QueryPage<'_>) -> Result<Bytes, ApiError> {
-        todo!()
+    ///
+    /// # Errors
+    /// A `nextRecordsUrl` of another host, or one that is no data resource, is not followed.
+    pub async fn query_page(&self, page: QueryPage<'_>) -> Result<Bytes, ApiError> {
+        let (path, doing) = match page {
+            QueryPage::First { soql, deleted } => {
+                (self.data_path(&format!("{}?q={}", deleted.operation(), encode(soql))), "querying records")
+            }
+            QueryPage::Next { url } => (self.follow(url).await?, "querying further records"),
+        };
+        if path.len() > LONGEST_PATH_BYTES {
+            return self.query_in_composite(&path).await;
+        }
+        let request = Request::get("/services/data/{version}/query", path, doing);
+        let answer: Answer = self.call(&with_page_size(request)).await?;
+        Ok(answer.body)
     }
 
     /// All records of a small query, typed.
     ///
     /// # Errors
     /// `done: false` without `nextRecordsUrl` is an error, never the end.
-    pub async fn query<T: DeserializeOwned>(&self, _soql: &str) -> Result<Vec<T>, ApiError> {
-        todo!()
+    pub async fn query<T: DeserializeOwned>(&self, soql: &str) -> Result<Vec<T>, ApiError> {
+        let mut body = self.query_page(QueryPage::First { soql, deleted: Deleted::Excluded }).await?;
+        let mut records = Vec::new();
+        loop {
+            let page: Page<T> = self.read(&body).await?;
+            records.extend(page.records);
+            match (page.done, page.next_records_url) {
+                (true, _) => return Ok(records),
+                (false, Some(url)) => body = self.query_page(QueryPage::Next { url: &url }).await?,
+                (false, None) => return Err(self.protocol("it says that records follow but not where").await),
+            }
+        }
     }
 
     /// `SELECT COUNT()`: how many records match.
-    pub async fn count(&self, _object: &str, _filter: Option<&str>, _deleted: Deleted) -> Result<u64, ApiError> {
-        todo!()
+    pub async fn count(&self, object: &str, filter: Option<&str>, deleted: Deleted) -> Result<u64, ApiError> {
+        let condition = filter.map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
+        let soql = format!("SELECT COUNT() FROM {object}{condition}");
+        let body = self.query_page(QueryPage::First { soql: &soql, deleted }).await?;
+        Ok(self.read::<Counted>(&body).await?.total_size)
+    }
+
+    /// Sends a GET of `path` in the body of a composite request, and takes the answer out of its envelope.
+    async fn query_in_composite(&self, path: &str) -> Result<Bytes, ApiError> {
+        let subrequest = Subrequest { method: "GET", url: path, reference_id: "query" };
+        let body = serde_json::to_vec(&Composite { requests: [subrequest] }).expect("strings serialise");
+        let request = Request::new(
+            http::Method::POST,
+            "/services/data/{version}/composite",
+            self.data_path("composite"),
+            "querying records",
+        );
+        let request = with_page_size(request.json(body.into()));
+        let (answer, org) = self.call_at::<Answer>(&request).await?;
+        let envelope: CompositeAnswer<'_> = answer.json()?;
+        let [sub] = envelope.composite_response.as_slice() else {
+            return Err(answer.broken_protocol("a composite of one request has another number of answers"));
+        };
+        match sub.http_status_code {
+            200..=299 => Ok(answer.body.slice_ref(sub.body.get().as_bytes())),
+            status => {
+                let (doing, host) = (request.doing().to_owned(), org.host().to_owned());
+                Err(judge(doing, host, status, None, sub.body.get().as_bytes()))
+            }
+        }
+    }
+
+    /// The path of a link that Salesforce gave, on the host that this client speaks to.
+    pub(crate) async fn follow(&self, url: &str) -> Result<String, ApiError> {
+        let host = self.host().await?;
+        match link_path(&host, url) {
+            Some(path) => Ok(path),
+            None => Err(self.protocol("a link leads away from the org's data").await),
+        }
+    }
+
+    async fn read<'a, T: Deserialize<'a>>(&self, body: &'a [u8]) -> Result<T, ApiError> {
+        match serde_json::from_slice(body) {
+            Ok(page) => Ok(page),
+            Err(error) => Err(ApiError::Unexpected {
+                doing: "querying records".to_owned(),
+                host: self.host().await?,
+                reason: error.to_string(),
+            }),
+        }
+    }
+}
+
+fn with_page_size(request: Request) -> Request {
+    let (name, value) = QUERY_OPTIONS;
+    request.header(name, HeaderValue::from_static(value))
+}
+
+/// Path and query of `url` when it is relative or on `host`, and a data resource.
+///
+/// A doubled slash answers 404 (restforce issue 385), so none is made here; one inside the link stays, for links are
+/// followed as they are given.
+fn link_path(host: &str, url: &str) -> Option<String> {
+    let path = match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (named, path) = rest.split_at(rest.find('/')?);
+            (scheme.eq_ignore_ascii_case("https") && named.eq_ignore_ascii_case(host)).then_some(path)?
+        }
+        None => url,
+    };
+    let path = format!("/{}", path.trim_start_matches('/'));
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic()) && !path.contains(['#', '\\']);
+    let climbs = path.split(['/', '?']).any(|segment| segment == ".." || segment == ".");
+    (path.starts_with("/services/data/") && is_plain && !climbs).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plus_sign_in_a_query_does_not_become_a_blank() {
+        assert_eq!(encode("t >= 2026-01-01T00:00:00+02:00"), "t%20%3E%3D%202026-01-01T00%3A00%3A00%2B02%3A00");
+    }
+
+    #[test]
+    fn links_are_followed_on_the_same_host_without_a_double_slash() {
+        let path = |url| link_path("acme.my.salesforce.com", url);
+        let next = "/services/data/v68.0/query/01g-2000";
+        assert_eq!(path(next).as_deref(), Some(next));
+        assert_eq!(path("services/data/v68.0/query/01g-2000").as_deref(), Some(next));
+        assert_eq!(path("//services/data/v68.0/query/01g-2000").as_deref(), Some(next));
+        assert_eq!(path("https://acme.my.salesforce.com/services/data/v68.0/query/01g-2000").as_deref(), Some(next));
+    }
+
+    #[test]
+    fn links_that_lead_elsewhere_are_not_followed() {
+        for url in [
+            "https://evil.test/services/data/v68.0/query/x",
+            "http://acme.my.salesforce.com/services/data/v68.0/query/x",
+            "https://acme.my.salesforce.com.evil.test/services/data/x",
+            "https://acme.my.salesforce.com@evil.test/services/data/x",
+            "//evil.test/services/data/x",
+            "/secur/logout.jsp",
+            "/services/data/../../secur/logout.jsp",
+            "/services/data/v68.0/query/a b",
+            "",
+        ] {
+            assert_eq!(link_path("acme.my.salesforce.com", url), None, "{url}");
+        }
     }
 }

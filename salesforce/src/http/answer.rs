@@ -1,0 +1,148 @@
+//! What came back.
+
+use std::{future::Future, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use serde::Deserialize;
+
+use super::{retry, send};
+use crate::{
+    error::{ApiError, WireError, body},
+    time::Timestamp,
+};
+
+/// No answer that is read whole is larger. The largest are describes and query pages of 2,000 wide records.
+const LONGEST_ANSWER_BYTES: usize = 256 << 20;
+
+/// A successful answer whose body is still on its way.
+pub(crate) struct Streaming {
+    pub(super) response: reqwest::Response,
+    pub(super) doing: String,
+    pub(super) host: String,
+    pub(super) read_timeout: Duration,
+    pub(super) is_first_piece: bool,
+}
+
+/// A successful answer, read whole.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    doing: String,
+    host: String,
+}
+
+/// How the body of a successful answer is taken.
+pub(crate) trait Receive: Sized + Send {
+    /// Takes the body; what fails here counts as a failed attempt.
+    fn receive(answer: Streaming) -> impl Future<Output = Result<Self, ApiError>> + Send;
+}
+
+impl Receive for Streaming {
+    async fn receive(answer: Streaming) -> Result<Self, ApiError> {
+        Ok(answer)
+    }
+}
+
+impl Receive for Answer {
+    async fn receive(mut answer: Streaming) -> Result<Self, ApiError> {
+        let status = answer.response.status().as_u16();
+        let headers = std::mem::take(answer.response.headers_mut());
+        let body = answer.whole(LONGEST_ANSWER_BYTES).await?;
+        Ok(Self { status, headers, body, doing: answer.doing, host: answer.host })
+    }
+}
+
+impl Streaming {
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// The next piece of the body, as it came, or `None` at its end.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, ApiError> {
+        let piece = match tokio::time::timeout(self.read_timeout, self.response.chunk()).await {
+            Ok(Ok(piece)) => piece,
+            Ok(Err(error)) => return Err(self.failed(send::wire_error(&self.host, &error))),
+            Err(_) => {
+                return Err(self.failed(WireError::Stalled { host: self.host.clone(), waited: self.read_timeout }));
+            }
+        };
+        if std::mem::take(&mut self.is_first_piece)
+            && let Some(bytes) = &piece
+            && starts_like_a_page(bytes)
+        {
+            return Err(self.maintenance(bytes));
+        }
+        Ok(piece)
+    }
+
+    async fn whole(&mut self, limit: usize) -> Result<Bytes, ApiError> {
+        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
+        let Some(second) = self.chunk().await? else { return Ok(first) };
+        let mut body = BytesMut::from(first);
+        body.extend_from_slice(&second);
+        while let Some(piece) = self.chunk().await? {
+            if body.len() + piece.len() > limit {
+                return Err(self.failed(WireError::TooLarge { host: self.host.clone(), limit }));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body.freeze())
+    }
+
+    fn failed(&self, cause: WireError) -> ApiError {
+        ApiError::Wire { doing: self.doing.clone(), cause }
+    }
+
+    fn maintenance(&self, page: &[u8]) -> ApiError {
+        let title = match body::read(page) {
+            body::Said::Page { title } => title,
+            _ => String::new(),
+        };
+        let retry_after = retry::retry_after(self.headers());
+        let status = self.response.status().as_u16();
+        self.failed(WireError::Maintenance { host: self.host.clone(), status, title, retry_after })
+    }
+
+    /// True when the head already says that a page for people follows.
+    pub(super) fn is_page(&self) -> bool {
+        let kind = self.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
+    }
+
+    /// Reads a page far enough to name it.
+    pub(super) async fn into_maintenance(mut self) -> ApiError {
+        self.is_first_piece = false;
+        let page = self.chunk().await.ok().flatten().unwrap_or_default();
+        self.maintenance(&page)
+    }
+}
+
+/// JSON and our CSV (quoted headers) never start so.
+fn starts_like_a_page(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().first() == Some(&b'<')
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// [`ApiError::Unexpected`] when it is something else.
+    pub(crate) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ApiError> {
+        serde_json::from_slice(&self.body).map_err(|error| self.unexpected(error.to_string()))
+    }
+
+    pub(crate) fn unexpected(&self, reason: String) -> ApiError {
+        ApiError::Unexpected { doing: self.doing.clone(), host: self.host.clone(), reason }
+    }
+
+    pub(crate) fn broken_protocol(&self, violation: &'static str) -> ApiError {
+        ApiError::Protocol { doing: self.doing.clone(), host: self.host.clone(), violation }
+    }
+
+    /// When Salesforce answered, by its own clock.
+    pub(crate) fn date(&self) -> Option<Timestamp> {
+        retry::date_millis(&self.headers).map(Timestamp)
+    }
+}

@@ -1,0 +1,90 @@
+//! What is sent, before it is known with which session.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, header};
+
+/// What happens when Salesforce gets a request twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replay {
+    /// Nothing that matters: it is sent again after every transient failure.
+    Harmless,
+    /// Something may be lost: it is sent again only if Salesforce has certainly not acted on it.
+    OnlyIfNotSeen,
+}
+
+/// The body of a request.
+#[derive(Clone)]
+pub(crate) enum Body {
+    Empty,
+    Json(Bytes),
+    Form(Bytes),
+}
+
+/// A request to some org's host. It has no `Debug`: path and body may hold what must not be logged.
+#[derive(Clone)]
+pub(crate) struct Request {
+    pub(super) method: Method,
+    /// Encoded path and query.
+    pub(super) path: String,
+    /// The path's pattern, for the log.
+    pub(super) route: &'static str,
+    /// For messages: "describe Account".
+    pub(super) doing: String,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) body: Body,
+    pub(super) replay: Replay,
+    /// Counts against the org's quota.
+    pub(super) counted: bool,
+    /// Uses a connection of its own.
+    pub(super) fresh: bool,
+}
+
+impl Request {
+    pub(crate) fn new(method: Method, route: &'static str, path: String, doing: impl Into<String>) -> Self {
+        Self {
+            method,
+            path,
+            route,
+            doing: doing.into(),
+            headers: vec![(header::ACCEPT, HeaderValue::from_static("application/json"))],
+            body: Body::Empty,
+            replay: Replay::Harmless,
+            counted: true,
+            fresh: false,
+        }
+    }
+
+    pub(crate) fn get(route: &'static str, path: String, doing: impl Into<String>) -> Self {
+        Self::new(Method::GET, route, path, doing)
+    }
+
+    /// A form for the token endpoint, whose answers must never be lost unnoticed.
+    pub(crate) fn token(route: &'static str, form: Bytes, replay: Replay) -> Self {
+        let mut request = Self::new(Method::POST, route, route.to_owned(), "signing in").uncounted();
+        request.body = Body::Form(form);
+        request.replay = replay;
+        request.fresh = true;
+        request
+    }
+
+    pub(crate) fn json(mut self, body: Bytes) -> Self {
+        self.body = Body::Json(body);
+        self
+    }
+
+    /// Sets a header, replacing an earlier one of that name.
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.retain(|(present, _)| *present != name);
+        self.headers.push((name, value));
+        self
+    }
+
+    pub(crate) fn uncounted(mut self) -> Self {
+        self.counted = false;
+        self
+    }
+
+    pub(crate) fn doing(&self) -> &str {
+        &self.doing
+    }
+}
