@@ -78,6 +78,16 @@ impl Client {
         todo!()
     }
 
+    /// Asks again and again how a job stands, until it has ended; `seen` hears each answer. The state is
+    /// `JobComplete` when this returns `Ok`.
+    pub async fn wait_for_query_job(
+        &self,
+        _job: &JobId,
+        _seen: &mut (dyn FnMut(&QueryJob) + Send),
+    ) -> Result<QueryJob, ApiError> {
+        todo!()
+    }
+
     pub async fn abort_query_job(&self, _job: &JobId) -> Result<(), ApiError> {
         todo!()
     }

@@ -12,10 +12,13 @@
 //! Absent on purpose: SQL, files, and the network (that is `salesforce`).
 
 pub mod batch;
+pub mod catalogue;
 pub mod checkpoint;
 pub mod decode;
 pub mod destination;
 pub mod mapping;
+pub mod read;
+pub mod run;
 pub mod table;
 
 pub use salesforce::{Recovery, Timestamp};

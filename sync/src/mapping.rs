@@ -1,8 +1,24 @@
 //! Which fields become which columns.
+//!
+//! A [`Mapping`] is data that a person writes; [`Mapping::compile`] checks it against the org's describe and names
+//! every problem at once, before anything runs.
 
+mod compile;
+mod path;
+
+use std::fmt;
+
+use arrow_array::{Array, BooleanArray, RecordBatch, StringArray, TimestampMillisecondArray, cast::AsArray};
+use arrow_select::filter::filter_record_batch;
+use salesforce::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::table::DeleteMode;
+use crate::{
+    batch::ReadField,
+    table::{DeleteMode, Deletion, TableBatch, TableSchema},
+};
+
+pub use path::MAX_HOPS;
 
 /// A stream's mapping, as data.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,7 +28,8 @@ pub struct Mapping {
     /// The table's name; the object's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// Empty: every readable field under its own name.
+    /// Empty: every readable field under its own name, except compound addresses and locations, whose components are
+    /// fields of their own, and base64 bodies, each of which costs a request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<ColumnMapping>,
     /// A SOQL condition, as it would stand after `WHERE`.
@@ -34,4 +51,85 @@ pub struct ColumnMapping {
     /// The column's name; the path with underscores when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
+}
+
+/// Something in a mapping that the org or the destination cannot serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappingProblem {
+    /// Where in the mapping: `object`, `columns[2].field`, …
+    pub place: String,
+    pub message: String,
+    /// The name that was probably meant.
+    pub suggestion: Option<String>,
+}
+
+impl fmt::Display for MappingProblem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.place, self.message)?;
+        match &self.suggestion {
+            Some(name) => write!(out, " Did you mean {name:?}?"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A mapping that fits the org: what to read, and how it becomes a table.
+#[derive(Debug, Clone)]
+pub struct CompiledMapping {
+    /// As the schema spells it.
+    pub object: String,
+    /// What is read, in the order of the SELECT list: the columns first, then what only the pipeline needs.
+    pub fields: Vec<ReadField>,
+    pub table: TableSchema,
+    pub filter: Option<String>,
+    pub limit: Option<u64>,
+    /// Index of `Id` in `fields`.
+    pub id: usize,
+    /// Index of the stamp in `fields` that moves with every change; `None`: the object has none that can be filtered,
+    /// and is read whole each time.
+    pub version: Option<usize>,
+    /// Index of `IsDeleted` in `fields`.
+    deleted: Option<usize>,
+    /// False when a field is read that Bulk refuses.
+    pub bulk_readable: bool,
+    /// SHA-256 of the question, in hexadecimal: object, fields, filter, limit.
+    pub query_hash: String,
+}
+
+impl CompiledMapping {
+    /// Turns records into rows: the columns in table order, and the deletions among them.
+    ///
+    /// With [`DeleteMode::Flag`] a deleted record is a row as well, so that its last values (of a merged record,
+    /// `MasterRecordId`) are kept; with [`DeleteMode::Remove`] it is a deletion only.
+    pub fn apply(&self, records: &RecordBatch) -> TableBatch {
+        let deleted = self.deleted.map(|index| records.column(index).as_boolean());
+        let deletes = deleted.map_or_else(Vec::new, |flags| self.deletions(records, flags));
+        let arrays = records.columns()[..self.table.columns.len()].to_vec();
+        let columns =
+            RecordBatch::try_new(self.table.arrow_schema(), arrays).expect("columns come first among the fields");
+        let upserts = match (self.table.deletes, deleted) {
+            (DeleteMode::Remove, Some(flags)) if !deletes.is_empty() => {
+                let kept = BooleanArray::from_iter(flags.iter().map(|flag| Some(flag != Some(true))));
+                filter_record_batch(&columns, &kept).expect("one flag per record")
+            }
+            _ => columns,
+        };
+        TableBatch { upserts, deletes }
+    }
+
+    fn deletions(&self, records: &RecordBatch, flags: &BooleanArray) -> Vec<Deletion> {
+        if flags.true_count() == 0 {
+            return Vec::new();
+        }
+        let ids: &StringArray = records.column(self.id).as_string();
+        let versions: Option<&TimestampMillisecondArray> =
+            self.version.map(|index| records.column(index).as_primitive());
+        let version = |row| versions.filter(|stamps| stamps.is_valid(row)).map(|stamps| Timestamp(stamps.value(row)));
+        flags
+            .iter()
+            .enumerate()
+            .filter(|(_, flag)| *flag == Some(true))
+            .map(|(row, _)| Deletion { id: ids.value(row).to_owned(), version: version(row) })
+            .collect()
+    }
 }

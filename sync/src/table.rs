@@ -1,7 +1,9 @@
 //! What a destination sees of a stream: a table, its columns, and batches of rows for it.
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 use salesforce::Timestamp;
@@ -86,6 +88,14 @@ pub struct TableSchema {
     pub deletes: DeleteMode,
 }
 
+impl TableSchema {
+    /// The Arrow schema of this table's batches; every column may be null.
+    pub fn arrow_schema(&self) -> SchemaRef {
+        let field = |column: &Column| Field::new(&column.name, column.kind.data_type(), true);
+        Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
+    }
+}
+
 /// Whose rows: the stream's identity within a destination.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StreamKey {
@@ -107,4 +117,11 @@ pub struct TableBatch {
     /// Columns in the order of [`TableSchema::columns`].
     pub upserts: RecordBatch,
     pub deletes: Vec<Deletion>,
+}
+
+impl TableBatch {
+    /// No rows; written to save a checkpoint alone.
+    pub fn empty(table: &TableSchema) -> Self {
+        Self { upserts: RecordBatch::new_empty(table.arrow_schema()), deletes: Vec::new() }
+    }
 }

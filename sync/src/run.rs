@@ -1,0 +1,312 @@
+//! The loop: read, map, write. One for the first load and for every later one.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use salesforce::{ApiError, Client, Recovery, Timestamp};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    batch::Misfit,
+    checkpoint::{Checkpoint, Epoch, Position, Window},
+    destination::{Destination, DestinationError},
+    mapping::CompiledMapping,
+    read::{Listener, Phase, Piece, Question, ReadError, ReadMode, ReadOptions, Reader},
+    table::{StreamKey, TableBatch},
+};
+
+/// Pieces that may wait between reading and writing, so that both cores work and memory stays bounded.
+const HAND_OVER: usize = 2;
+
+/// What one run needs.
+pub struct Run<'a> {
+    pub client: Client,
+    pub mapping: Arc<CompiledMapping>,
+    pub stream: StreamKey,
+    pub destination: &'a mut dyn Destination,
+    pub progress: Arc<dyn Progress>,
+    pub epoch: Epoch,
+    pub options: RunOptions,
+    /// Becomes true when the run is to end at the next place from which it can go on.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// How a run reads.
+#[derive(Debug, Clone, Copy)]
+pub struct RunOptions {
+    pub read: ReadOptions,
+    /// A window begins this much before the end of the last one: a transaction takes its stamps when it runs and
+    /// shows its records when it commits, up to ten minutes later.
+    pub overlap: Duration,
+    /// Read everything, whatever was read before.
+    pub full: bool,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self { read: ReadOptions::default(), overlap: Duration::from_secs(600), full: false }
+    }
+}
+
+/// What a run has done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records written, whether or not they changed anything.
+    pub rows: u64,
+    pub deletes: u64,
+    pub misfits: u64,
+    /// Bytes of record data received, after inflating.
+    pub wire_bytes: u64,
+    /// API calls of this run that count against the org's quota.
+    pub api_calls: u64,
+}
+
+/// Hears how a run goes on.
+pub trait Progress: Send + Sync {
+    /// Something else is happening now. Must return at once.
+    fn phase(&self, phase: Phase);
+
+    /// Rows up to `resume` are durable in the destination. A mirror: the destination's own checkpoint wins.
+    fn save<'a>(
+        &'a self,
+        resume: &'a Checkpoint,
+        counts: Counts,
+        misfits: &'a [Misfit],
+    ) -> BoxFuture<'a, Result<(), ProgressError>>;
+}
+
+/// Progress could not be kept.
+#[derive(Debug, thiserror::Error)]
+#[error("the control store did not take the run's progress: {reason}")]
+pub struct ProgressError {
+    pub reason: String,
+}
+
+/// How a run ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The window is there, whole.
+    Complete,
+    /// Stopped when asked to; the next run goes on from here.
+    Stopped,
+}
+
+/// What a run did.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub outcome: Outcome,
+    pub window: Window,
+    /// `None`: the run stopped before anything was read.
+    pub mode: Option<ReadMode>,
+    /// The run went on where an earlier one had stopped.
+    pub resumed: bool,
+    pub counts: Counts,
+}
+
+/// Why a run failed. What it had written stays, and the next run goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+    #[error(transparent)]
+    Progress(#[from] ProgressError),
+}
+
+impl RunError {
+    /// What cures it.
+    pub fn recovery(&self) -> Recovery {
+        match self {
+            Self::Api(error) => error.recovery(),
+            Self::Read(error) => error.recovery(),
+            Self::Destination(error) => error.recovery(),
+            Self::Progress(_) => Recovery::Retry { after: None },
+        }
+    }
+}
+
+/// Brings one table up to date with one object.
+///
+/// A run that goes on where an earlier one stopped covers the window that one had begun ([`Report::resumed`]); the
+/// next run covers what has changed since.
+///
+/// # Errors
+/// Whatever stopped it; everything before the last saved checkpoint is durable.
+pub async fn run(run: Run<'_>) -> Result<Report, RunError> {
+    let Run { client, mapping, stream, destination, progress, epoch, options, stop } = run;
+    let calls_before = client.usage().calls;
+    let stored = destination.prepare(&stream, &mapping.table, epoch).await?;
+    let now = client.server_time().await?;
+    let start = starting_point(stored, &mapping, &client, &options, now);
+    let resumed = !matches!(start.at, Position::Start);
+
+    let listener: Listener = {
+        let progress = Arc::clone(&progress);
+        Arc::new(move |phase| progress.phase(phase))
+    };
+    let question = Question { client: client.clone(), mapping: Arc::clone(&mapping), window: start.window, listener };
+    let (sender, receiver) = mpsc::channel(HAND_OVER);
+    let reading = AbortOnDrop(tokio::spawn(read(question, start.clone(), options.read, sender)));
+
+    let mut writing = Writing {
+        client: &client,
+        mapping: &mapping,
+        destination,
+        progress: &*progress,
+        epoch,
+        question: start,
+        counts: Counts::default(),
+        calls_before,
+        mode: None,
+    };
+    let outcome = writing.drain(receiver, stop).await?;
+    if outcome == Outcome::Complete {
+        reading.join().await?;
+        writing.save_complete().await?;
+    }
+    Ok(Report { outcome, window: writing.question.window, mode: writing.mode, resumed, counts: writing.counts })
+}
+
+/// Where this run begins: in the middle of the last one, after it, or with everything.
+fn starting_point(
+    stored: Option<Checkpoint>,
+    mapping: &CompiledMapping,
+    client: &Client,
+    options: &RunOptions,
+    now: Timestamp,
+) -> Checkpoint {
+    let begin = |from| Checkpoint {
+        window: Window { from, until: now },
+        query: mapping.query_hash.clone(),
+        api: client.version(),
+        at: Position::Start,
+    };
+    match stored {
+        // Another question was answered: a column, the filter, the limit changed.
+        Some(checkpoint) if checkpoint.query != mapping.query_hash => begin(None),
+        Some(checkpoint) if options.full && checkpoint.window.from.is_some() => begin(None),
+        Some(checkpoint) if checkpoint.at == Position::Complete => {
+            let overlap = i64::try_from(options.overlap.as_millis()).unwrap_or(i64::MAX);
+            let from = Timestamp(checkpoint.window.until.0.saturating_sub(overlap));
+            begin(Some(from).filter(|_| mapping.version.is_some() && mapping.limit.is_none() && !options.full))
+        }
+        Some(checkpoint) => checkpoint,
+        None => begin(None),
+    }
+}
+
+/// What the reader hands over.
+struct Handed {
+    piece: Piece,
+    mode: ReadMode,
+}
+
+async fn read(
+    question: Question,
+    start: Checkpoint,
+    options: ReadOptions,
+    sender: mpsc::Sender<Handed>,
+) -> Result<(), ReadError> {
+    let mut reader = Reader::open(question, &start, options).await?;
+    let mode = reader.mode();
+    while let Some(piece) = reader.next().await? {
+        if sender.send(Handed { piece, mode }).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The writing half of a run.
+struct Writing<'a> {
+    client: &'a Client,
+    mapping: &'a CompiledMapping,
+    destination: &'a mut dyn Destination,
+    progress: &'a dyn Progress,
+    epoch: Epoch,
+    /// The checkpoint; its position moves on with each write.
+    question: Checkpoint,
+    counts: Counts,
+    calls_before: u64,
+    mode: Option<ReadMode>,
+}
+
+impl Writing<'_> {
+    /// Writes what is handed over until the reader ends or somebody asks to stop.
+    async fn drain(
+        &mut self,
+        mut receiver: mpsc::Receiver<Handed>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<Outcome, RunError> {
+        loop {
+            tokio::select! {
+                biased;
+                () = asked_to_stop(&mut stop) => return Ok(Outcome::Stopped),
+                handed = receiver.recv() => match handed {
+                    Some(handed) => self.write(handed).await?,
+                    None => return Ok(Outcome::Complete),
+                },
+            }
+        }
+    }
+
+    async fn write(&mut self, handed: Handed) -> Result<(), RunError> {
+        let Piece { batch, resume, wire_bytes } = handed.piece;
+        self.mode = Some(handed.mode);
+        self.question.at = resume;
+        self.counts.wire_bytes += wire_bytes;
+        let misfits = batch.as_ref().map_or(&[][..], |batch| &batch.misfits);
+        let rows = match &batch {
+            Some(batch) => self.mapping.apply(&batch.records),
+            None => self.nothing(),
+        };
+        self.put(rows, misfits).await
+    }
+
+    async fn save_complete(&mut self) -> Result<(), RunError> {
+        self.question.at = Position::Complete;
+        self.put(self.nothing(), &[]).await
+    }
+
+    async fn put(&mut self, rows: TableBatch, misfits: &[Misfit]) -> Result<(), RunError> {
+        self.counts.rows += rows.upserts.num_rows() as u64;
+        self.counts.deletes += rows.deletes.len() as u64;
+        self.counts.misfits += misfits.len() as u64;
+        self.destination.write(rows, &self.question, self.epoch).await?;
+        self.counts.api_calls = self.client.usage().calls.saturating_sub(self.calls_before);
+        self.progress.save(&self.question, self.counts, misfits).await?;
+        Ok(())
+    }
+
+    fn nothing(&self) -> TableBatch {
+        TableBatch::empty(&self.mapping.table)
+    }
+}
+
+/// Completes when a stop is asked for; never when nobody can ask any more.
+async fn asked_to_stop(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The reader's task; ends with the run, however the run ends.
+struct AbortOnDrop(tokio::task::JoinHandle<Result<(), ReadError>>);
+
+impl AbortOnDrop {
+    async fn join(mut self) -> Result<(), ReadError> {
+        match (&mut self.0).await {
+            Ok(read) => read,
+            Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+        }
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
