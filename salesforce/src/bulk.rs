@@ -1,11 +1,23 @@
 //! Bulk API 2.0 query jobs and their result pages.
 
-use std::num::NonZeroUsize;
+mod budget;
+mod pages;
+mod results;
+mod transfer;
+
+use std::{num::NonZeroUsize, time::Duration};
 
 use bytes::Bytes;
+use http::Method;
 use serde::{Deserialize, Serialize};
 
-use crate::{client::Client, error::ApiError, query::Deleted};
+pub use self::results::{BulkResults, ResultChunk};
+use crate::{
+    client::Client,
+    error::{ApiError, ErrorCode, body::redact},
+    http::{Answer, Request},
+    query::{Deleted, encode},
+};
 
 /// A query job's id, 18 characters, prefix `750`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,65 +53,155 @@ pub struct QueryJob {
     pub error_message: Option<String>,
 }
 
-/// What the reader of results is handed, in page order.
-#[derive(Debug)]
-pub enum ResultChunk {
-    /// A page begins, or begins again after a broken transfer: rows taken since the last `PageStart` of the same
-    /// page are to be counted anew. `locator` names this page (`None`: the first).
-    PageStart {
-        locator: Option<Locator>,
-    },
-    Bytes(Bytes),
-    /// The page is whole. `rows` is what Salesforce says it holds; `next` names the following page.
-    PageEnd {
-        rows: Option<u64>,
-        next: Option<Locator>,
-    },
+/// How long to wait for a job, and how often to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobWait {
+    /// The first pause; doubles with each.
+    pub first: Duration,
+    /// No pause is longer.
+    pub longest: Duration,
+    /// The sum of all pauses. The job goes on in the org when it is over.
+    pub in_all: Duration,
 }
 
-/// The pages of a finished job, fetched ahead under a bound of bytes, handed over in order.
-pub struct BulkResults {}
-
-impl BulkResults {
-    /// The next piece, or `None` after the last page.
-    pub async fn next(&mut self) -> Result<Option<ResultChunk>, ApiError> {
-        todo!()
+impl Default for JobWait {
+    /// A job that needs an hour costs about 130 calls.
+    fn default() -> Self {
+        Self {
+            first: Duration::from_millis(200),
+            longest: Duration::from_secs(30),
+            in_all: Duration::from_secs(24 * 60 * 60),
+        }
     }
 }
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NewJob<'a> {
+    operation: &'a str,
+    query: &'a str,
+    content_type: &'static str,
+    column_delimiter: &'static str,
+    line_ending: &'static str,
+}
+
+const JOBS: &str = "/services/data/{version}/jobs/query";
+const JOB: &str = "/services/data/{version}/jobs/query/{job}";
 
 impl Client {
     /// Creates a query job (CSV, comma, LF).
-    pub async fn create_query_job(&self, _soql: &str, _deleted: Deleted) -> Result<QueryJob, ApiError> {
-        todo!()
+    ///
+    /// Sent again even when an answer is lost: a job that nobody reads ends by itself and is kept for seven days
+    /// (Bulk API 2.0 guide v66, "Create a Query Job").
+    ///
+    /// # Errors
+    /// [`Refusal::by_bulk`](crate::error::Refusal::by_bulk) tells what REST may read all the same.
+    pub async fn create_query_job(&self, soql: &str, deleted: Deleted) -> Result<QueryJob, ApiError> {
+        let job = NewJob {
+            operation: deleted.operation(),
+            query: soql,
+            content_type: "CSV",
+            column_delimiter: "COMMA",
+            line_ending: "LF",
+        };
+        let body = serde_json::to_vec(&job).expect("strings serialise");
+        let request = Request::new(Method::POST, JOBS, self.data_path("jobs/query"), "creating a query job");
+        self.call::<Answer>(&request.json(body.into())).await?.json()
     }
 
     /// Asks once how a job stands.
-    pub async fn query_job(&self, _job: &JobId) -> Result<QueryJob, ApiError> {
-        todo!()
+    pub async fn query_job(&self, job: &JobId) -> Result<QueryJob, ApiError> {
+        let request = Request::get(JOB, self.job_path(job), format!("asking how query job {job} stands"));
+        self.call::<Answer>(&request).await?.json()
     }
 
-    /// Asks again and again how a job stands, until it has ended; `seen` hears each answer. The state is
-    /// `JobComplete` when this returns `Ok`.
+    /// Asks again and again how a job stands, until it is complete; `seen` hears each answer.
+    ///
+    /// # Errors
+    /// As [`Client::wait_for_query_job_within`], for the default [`JobWait`].
     pub async fn wait_for_query_job(
         &self,
-        _job: &JobId,
-        _seen: &mut (dyn FnMut(&QueryJob) + Send),
+        job: &JobId,
+        seen: &mut (dyn FnMut(&QueryJob) + Send),
     ) -> Result<QueryJob, ApiError> {
-        todo!()
+        self.wait_for_query_job_within(job, JobWait::default(), seen).await
     }
 
-    pub async fn abort_query_job(&self, _job: &JobId) -> Result<(), ApiError> {
-        todo!()
+    /// Like [`Client::wait_for_query_job`], as long and as often as `wait` says.
+    ///
+    /// # Errors
+    /// [`ApiError::JobEnded`] for a job that failed or was aborted, [`ApiError::JobUnfinished`] when `wait` is over.
+    pub async fn wait_for_query_job_within(
+        &self,
+        job: &JobId,
+        wait: JobWait,
+        seen: &mut (dyn FnMut(&QueryJob) + Send),
+    ) -> Result<QueryJob, ApiError> {
+        let (mut pause, mut waited) = (wait.first, Duration::ZERO);
+        loop {
+            let answer = self.query_job(job).await?;
+            seen(&answer);
+            match answer.state {
+                JobState::JobComplete => return Ok(answer),
+                JobState::UploadComplete | JobState::InProgress => {}
+                JobState::Aborted | JobState::Failed => {
+                    return Err(ApiError::JobEnded {
+                        job: job.clone(),
+                        aborted: answer.state == JobState::Aborted,
+                        message: redact(&answer.error_message.unwrap_or_default()),
+                    });
+                }
+            }
+            if waited >= wait.in_all {
+                return Err(ApiError::JobUnfinished { job: job.clone(), waited });
+            }
+            self.http().timer().sleep(pause).await;
+            waited += pause;
+            pause = pause.saturating_mul(2).min(wait.longest);
+        }
     }
 
-    pub async fn delete_query_job(&self, _job: &JobId) -> Result<(), ApiError> {
-        todo!()
+    /// Stops a job that is queued or running. A job that is aborted already stays so.
+    ///
+    /// # Errors
+    /// `INVALIDJOBSTATE` for a job that is complete.
+    pub async fn abort_query_job(&self, job: &JobId) -> Result<(), ApiError> {
+        let request = Request::new(Method::PATCH, JOB, self.job_path(job), format!("aborting query job {job}"));
+        let request = request.json(Bytes::from_static(br#"{"state":"Aborted"}"#));
+        match self.call::<Answer>(&request).await {
+            // The answer to an earlier attempt may have been lost.
+            Err(error) if error.code() == Some(&ErrorCode::InvalidJobState) => {
+                let answer = self.query_job(job).await?;
+                if answer.state == JobState::Aborted { Ok(()) } else { Err(error) }
+            }
+            outcome => outcome.map(drop),
+        }
+    }
+
+    /// Deletes a job that has ended, with its results. A job that is gone already is no error.
+    ///
+    /// # Errors
+    /// `API_ERROR` for a job that still runs.
+    pub async fn delete_query_job(&self, job: &JobId) -> Result<(), ApiError> {
+        let request = Request::new(Method::DELETE, JOB, self.job_path(job), format!("deleting query job {job}"));
+        match self.call::<Answer>(&request).await {
+            Err(error) if error.code() == Some(&ErrorCode::NotFound) => Ok(()),
+            outcome => outcome.map(drop),
+        }
     }
 
     /// Opens the results of a finished job at page `from` (`None`: the first), holding at most `ahead_bytes` that
     /// nobody has taken yet.
-    pub fn query_results(&self, _job: &JobId, _from: Option<Locator>, _ahead_bytes: NonZeroUsize) -> BulkResults {
-        todo!()
+    ///
+    /// The client's API version must be the one that the job was created with: another is answered with 409 (Bulk API
+    /// 2.0 guide v66, "Get Results for a Query Job"). Pages are fetched by background tasks, so this is called inside
+    /// a tokio runtime.
+    pub fn query_results(&self, job: &JobId, from: Option<Locator>, ahead_bytes: NonZeroUsize) -> BulkResults {
+        BulkResults::open(self.clone(), job.clone(), from, ahead_bytes)
+    }
+
+    fn job_path(&self, job: &JobId) -> String {
+        self.data_path(&format!("jobs/query/{}", encode(&job.0)))
     }
 }
 

@@ -140,7 +140,7 @@ impl Http {
             builder = builder.header(name, value);
         }
         // Built anew for each attempt, so a renewed session replaces the header instead of adding a second one.
-        if let Some(bearer) = bearer.and_then(|token| bearer_header(token)) {
+        if let Some(bearer) = bearer.and_then(bearer_header) {
             builder = builder.header(header::AUTHORIZATION, bearer);
         }
         let (kind, body) = match &request.body {
