@@ -11,6 +11,7 @@
 //! Absent on purpose: the wire, the pipeline and the destinations, which are crates of their own.
 
 pub mod clock;
+pub mod config;
 pub mod connection;
 pub mod store;
 pub mod vault;

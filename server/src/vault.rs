@@ -14,6 +14,8 @@ use chacha20poly1305::{
 };
 use zeroize::Zeroizing;
 
+pub mod source;
+
 const RECORD_VERSION: u8 = 1;
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;

@@ -85,7 +85,7 @@ pub struct NewConnection {
 /// What became of a connection that was to be saved.
 #[derive(Debug)]
 pub enum SavedConnection {
-    Saved(Connection),
+    Saved(Box<Connection>),
     /// The name belongs to a connection of another org; nothing is changed.
     OtherOrg {
         org_id: String,
@@ -134,7 +134,9 @@ impl Store {
             let id = existing.map_or_else(|| fresh_id("con"), |existing| existing.id);
             let changes = self.changes_to_save(&id, new)?;
             match self.database.commit(changes).await {
-                Ok(Committed::Done(_)) => return self.connection(&new.name).await.map(SavedConnection::Saved),
+                Ok(Committed::Done(_)) => {
+                    return self.connection(&new.name).await.map(|saved| SavedConnection::Saved(Box::new(saved)));
+                }
                 Ok(Committed::Undone) | Err(DatabaseError::Taken) => {}
                 Err(error) => return Err(error.unexpected()),
             }

@@ -1,4 +1,7 @@
 //! What a user of Orgtide can name, tested through the library and through the binary.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+mod config;
 mod database;
 mod store;

@@ -49,7 +49,7 @@ fn sign_in(name: &str, org_id: &str) -> NewConnection {
 
 async fn saved(store: &Store, new: &NewConnection) -> Connection {
     match store.save_connection(new).await.unwrap() {
-        SavedConnection::Saved(connection) => connection,
+        SavedConnection::Saved(connection) => *connection,
         SavedConnection::OtherOrg { org_id } => panic!("belongs to {org_id}"),
     }
 }

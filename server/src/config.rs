@@ -1,0 +1,225 @@
+//! The configuration: a file, the environment, and flags, in that order; the later one wins.
+//!
+//! `config.default.toml` is the reference page. A name that does not exist is refused with the one that was probably
+//! meant. The environment is read here and nowhere else.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use salesforce::{HostRules, HttpConfig, http::MappedHost};
+use secrecy::SecretString;
+use url::Url;
+
+mod error;
+mod settings;
+mod spelling;
+
+pub use error::ConfigError;
+use settings::{Given, Origin, Values};
+
+/// The reference page: every setting with its default.
+pub const REFERENCE: &str = include_str!("config.default.toml");
+
+/// What a person has set, unread.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// `--config`.
+    pub file: Option<PathBuf>,
+    /// The process's environment.
+    pub environment: BTreeMap<String, String>,
+    /// Settings given as flags: name in the file, value.
+    pub flags: Vec<(&'static str, String)>,
+}
+
+/// Where the keyring comes from.
+#[derive(Clone)]
+pub enum KeySource {
+    /// A file in the data directory, created when there is none.
+    DataDirectory,
+    File(PathBuf),
+    /// A program and its arguments; it prints the keyring.
+    Command(Vec<String>),
+    /// The keyring itself, from the environment.
+    Keyring(SecretString),
+}
+
+impl fmt::Debug for KeySource {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DataDirectory => out.write_str("DataDirectory"),
+            Self::File(path) => write!(out, "File({})", path.display()),
+            Self::Command(_) => out.write_str("Command(hidden)"),
+            Self::Keyring(_) => out.write_str("Keyring(hidden)"),
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The whole configuration, checked.
+#[derive(Clone)]
+pub struct Config {
+    pub data_dir: PathBuf,
+    pub database_url: Option<SecretString>,
+    pub production: bool,
+    pub key: KeySource,
+    pub http: HttpConfig,
+    pub host_rules: HostRules,
+    /// An object with at least this many records is read by Bulk.
+    pub bulk_threshold: u64,
+    /// How far before the last stamp an incremental run begins.
+    pub overlap: Duration,
+    pub log_level: tracing::Level,
+    pub log_format: LogFormat,
+}
+
+impl Config {
+    /// Reads and checks everything that is set.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let mut values = Values::default();
+        if let Some(file) = file(sources)? {
+            values.read_file(&file)?;
+        }
+        values.read_environment(&sources.environment)?;
+        for (name, value) in &sources.flags {
+            values.set(name, value, Origin::Flag(name))?;
+        }
+        Self::check(&values, &sources.environment)
+    }
+
+    fn check(values: &Values, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let data_dir = match values.path("data_dir") {
+            Some(path) => path,
+            None => base_directory(environment, "XDG_DATA_HOME", ".local/share").ok_or(ConfigError::NoHome)?,
+        };
+        let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
+        let production = values.flag("production").unwrap_or(false);
+        let config = Self {
+            key: key_source(values, environment)?,
+            http: http(values)?,
+            host_rules: HostRules {
+                alternative_domains: values.flag("alternative_domains").unwrap_or(false),
+                legacy_instance_hosts: values.flag("legacy_instance_hosts").unwrap_or(false),
+            },
+            database_url: values.text("database_url").map(SecretString::from),
+            bulk_threshold: values.number("read.bulk_threshold").unwrap_or(20_000),
+            overlap: Duration::from_secs(values.number("read.overlap_seconds").unwrap_or(600)),
+            log_level: level(values)?,
+            log_format: match values.text("log.format").as_deref() {
+                None | Some("text") => LogFormat::Text,
+                Some("json") => LogFormat::Json,
+                Some(_) => return Err(values.invalid("log.format", "it is `text` or `json`")),
+            },
+            data_dir,
+            production,
+        };
+        if production { config.admit_for_production() } else { Ok(config) }
+    }
+
+    fn admit_for_production(self) -> Result<Self, ConfigError> {
+        if !self.http.mapped_hosts.is_empty() {
+            return Err(ConfigError::MappedInProduction);
+        }
+        match &self.key {
+            KeySource::DataDirectory => Err(ConfigError::NoKeyInProduction),
+            KeySource::File(path) if lies_in(path, &self.data_dir) => {
+                Err(ConfigError::KeyBesideDataInProduction { path: path.clone() })
+            }
+            KeySource::File(_) | KeySource::Command(_) | KeySource::Keyring(_) => Ok(self),
+        }
+    }
+
+    /// The control store's file, unless a database URL is set.
+    pub fn store_file(&self) -> PathBuf {
+        self.data_dir.join("control.sqlite")
+    }
+
+    /// Where a connection's rows go unless told otherwise. Names of connections are safe as file names.
+    pub fn default_database(&self, connection: &str) -> PathBuf {
+        self.data_dir.join(format!("{connection}.db"))
+    }
+}
+
+/// Both paths with their links resolved, as far as they exist.
+fn lies_in(path: &Path, directory: &Path) -> bool {
+    let resolve = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
+    match (resolve(path), resolve(directory)) {
+        (Ok(path), Ok(directory)) => path.starts_with(directory),
+        _ => path.starts_with(directory),
+    }
+}
+
+/// The file that is read: a named one has to exist, the default one may be absent.
+fn file(sources: &Sources) -> Result<Option<PathBuf>, ConfigError> {
+    let named = sources.file.clone().or_else(|| sources.environment.get("ORGTIDE_CONFIG").map(PathBuf::from));
+    if let Some(path) = named {
+        return match path.metadata() {
+            Ok(_) => Ok(Some(path)),
+            Err(error) => Err(ConfigError::Unreadable { path, reason: error.to_string() }),
+        };
+    }
+    let default = base_directory(&sources.environment, "XDG_CONFIG_HOME", ".config");
+    Ok(default.map(|directory| directory.join("config.toml")).filter(|path| path.exists()))
+}
+
+/// A directory of ours by the XDG Base Directory Specification 0.8: an absolute variable, else below the home directory.
+fn base_directory(environment: &BTreeMap<String, String>, variable: &str, below_home: &str) -> Option<PathBuf> {
+    let given = environment.get(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = environment.get("HOME").filter(|home| !home.is_empty());
+    Some(given.or_else(|| home.map(|home| Path::new(home).join(below_home)))?.join("orgtide"))
+}
+
+fn key_source(values: &Values, environment: &BTreeMap<String, String>) -> Result<KeySource, ConfigError> {
+    let file = values.path("key.file").map(KeySource::File);
+    let command = values.list("key.command").filter(|words| !words.is_empty()).map(KeySource::Command);
+    let keyring = environment.get("ORGTIDE_KEY").map(|keyring| KeySource::Keyring(keyring.as_str().into()));
+    let mut given = [file, command, keyring].into_iter().flatten();
+    match (given.next(), given.next()) {
+        (None, _) => Ok(KeySource::DataDirectory),
+        (Some(source), None) => Ok(source),
+        (Some(_), Some(_)) => Err(ConfigError::TwoKeys),
+    }
+}
+
+fn http(values: &Values) -> Result<HttpConfig, ConfigError> {
+    let proxy = values
+        .text("http.proxy")
+        .map(|text| Url::parse(&text).ok().filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https")))
+        .map(|url| url.ok_or_else(|| values.invalid("http.proxy", "it is no URL such as http://proxy.internal:3128")))
+        .transpose()?;
+    let authorities = values.paths("http.extra_ca").into_iter().chain(values.path("mapped_hosts.ca"));
+    let extra_ca_pem = authorities
+        .map(|path| match std::fs::read_to_string(&path) {
+            Ok(pem) => Ok(pem),
+            Err(error) => Err(ConfigError::Unreadable { path, reason: error.to_string() }),
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(HttpConfig { proxy, extra_ca_pem, mapped_hosts: mapped_hosts(values)?, ..HttpConfig::default() })
+}
+
+fn mapped_hosts(values: &Values) -> Result<Vec<MappedHost>, ConfigError> {
+    let Some(Given::Pairs(pairs)) = values.get("mapped_hosts.hosts") else { return Ok(Vec::new()) };
+    let map = |(host, address): &(String, String)| match address.parse::<SocketAddr>() {
+        Ok(address) => Ok(MappedHost { host: host.to_ascii_lowercase(), address }),
+        Err(_) => {
+            let reason = format!("{address:?} is no socket address such as 127.0.0.1:8443");
+            Err(values.invalid("mapped_hosts.hosts", reason))
+        }
+    };
+    pairs.iter().map(map).collect()
+}
+
+fn level(values: &Values) -> Result<tracing::Level, ConfigError> {
+    let Some(text) = values.text("log.level") else { return Ok(tracing::Level::WARN) };
+    text.parse().map_err(|_| values.invalid("log.level", "it is error, warn, info, debug or trace"))
+}
