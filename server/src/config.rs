@@ -74,7 +74,6 @@ pub struct Config {
     pub production: bool,
     pub key: KeySource,
     pub http: HttpConfig,
-    pub host_rules: HostRules,
     /// An object with at least this many records is read by Bulk.
     pub bulk_threshold: u64,
     /// How far before the last stamp an incremental run begins.
@@ -107,12 +106,8 @@ impl Config {
         let config = Self {
             key: key_source(values, environment)?,
             http: http(values)?,
-            host_rules: HostRules {
-                alternative_domains: values.flag("alternative_domains").unwrap_or(false),
-                legacy_instance_hosts: values.flag("legacy_instance_hosts").unwrap_or(false),
-            },
             database_url: values.text("database_url").map(SecretString::from),
-            bulk_threshold: values.number("read.bulk_threshold").unwrap_or(20_000),
+            bulk_threshold: values.number("read.bulk_threshold").unwrap_or(10_000),
             overlap: Duration::from_secs(values.number("read.overlap_seconds").unwrap_or(600)),
             log_level: level(values)?,
             log_format: match values.text("log.format").as_deref() {
@@ -204,7 +199,11 @@ fn http(values: &Values) -> Result<HttpConfig, ConfigError> {
             Err(error) => Err(ConfigError::Unreadable { path, reason: error.to_string() }),
         })
         .collect::<Result<_, _>>()?;
-    Ok(HttpConfig { proxy, extra_ca_pem, mapped_hosts: mapped_hosts(values)?, ..HttpConfig::default() })
+    let host_rules = HostRules {
+        alternative_domains: values.flag("alternative_domains").unwrap_or(false),
+        legacy_instance_hosts: values.flag("legacy_instance_hosts").unwrap_or(false),
+    };
+    Ok(HttpConfig { proxy, extra_ca_pem, mapped_hosts: mapped_hosts(values)?, host_rules, ..HttpConfig::default() })
 }
 
 fn mapped_hosts(values: &Values) -> Result<Vec<MappedHost>, ConfigError> {

@@ -29,6 +29,12 @@ pub enum OAuthError {
     /// A rotated refresh token could not be stored, so the session is held back; the next attempt stores it first.
     #[error("the refresh token that replaces the stored one could not be stored: {reason}")]
     NotStored { reason: String },
+    /// Not sent: an earlier refusal of these credentials was final, or the connection was ended.
+    #[error("the stored sign-in is not used any more: {reason}. Connect again")]
+    Retired { reason: String },
+    /// Not sent: the stored credentials cannot be had.
+    #[error("the stored credentials cannot be had: {reason}")]
+    Store { reason: String },
     /// The task that was signing in ended before its answer; what it did is unknown.
     #[error("signing in was interrupted")]
     Interrupted,
@@ -381,7 +387,8 @@ impl OAuthError {
             Self::Wire { cause, .. } => cause.recovery(),
             Self::GenericHost { .. } | Self::SecretMissing { .. } | Self::InstanceHost(_) => Recovery::Configure,
             Self::Unexpected { .. } => Recovery::Bug,
-            Self::NotStored { .. } | Self::Interrupted => RETRY,
+            Self::Retired { .. } => Recovery::Reauthorize,
+            Self::Store { .. } | Self::NotStored { .. } | Self::Interrupted => RETRY,
         }
     }
 
@@ -397,7 +404,11 @@ impl OAuthError {
     /// sent again as if nothing had happened: with rotation, a replay ends the whole grant.
     pub fn may_have_redeemed(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::GenericHost { .. } | Self::SecretMissing { .. } => false,
+            Self::Refused(_)
+            | Self::GenericHost { .. }
+            | Self::SecretMissing { .. }
+            | Self::Retired { .. }
+            | Self::Store { .. } => false,
             Self::Wire { cause, .. } => cause.may_have_arrived(),
             Self::Unexpected { .. } | Self::InstanceHost(_) | Self::NotStored { .. } | Self::Interrupted => true,
         }

@@ -58,9 +58,10 @@ const OTHER_VARIABLES: &[&str] = &[
     "ORGTIDE_REFRESH_TOKEN",
 ];
 
-/// Variables that are not for this program: those of the test command, and those that Kubernetes sets in every
+/// Variables that are not for this program: those of tests, proofs and measurements, and those that Kubernetes sets in every
 /// container beside a service named `orgtide` (Kubernetes documentation, *Service*, environment variables).
-const FOREIGN_PREFIXES: &[&str] = &["ORGTIDE_TEST_", "ORGTIDE_SERVICE_", "ORGTIDE_PORT"];
+const FOREIGN_PREFIXES: &[&str] =
+    &["ORGTIDE_TEST_", "ORGTIDE_PROOF", "ORGTIDE_BENCH", "ORGTIDE_SERVICE_", "ORGTIDE_PORT"];
 
 /// Where a value was given.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,7 +31,7 @@ fn shown(config: &Config) -> String {
         config.database_url.is_some(),
         config.production,
         config.key,
-        config.host_rules,
+        config.http.host_rules,
         config.bulk_threshold,
         config.overlap,
         config.log_level,
