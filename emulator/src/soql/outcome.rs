@@ -9,6 +9,7 @@ pub enum QueryErrorCode {
     InvalidField,
     InvalidType,
     InvalidQueryFilterOperator,
+    InvalidTypeForOperation,
     NumberOutsideValidRange,
     /// Bulk only.
     ApiError,
@@ -24,6 +25,7 @@ impl QueryErrorCode {
             Self::InvalidField => "INVALID_FIELD",
             Self::InvalidType => "INVALID_TYPE",
             Self::InvalidQueryFilterOperator => "INVALID_QUERY_FILTER_OPERATOR",
+            Self::InvalidTypeForOperation => "INVALID_TYPE_FOR_OPERATION",
             Self::NumberOutsideValidRange => "NUMBER_OUTSIDE_VALID_RANGE",
             Self::ApiError => "API_ERROR",
             Self::InvalidEntity => "INVALIDENTITY",
