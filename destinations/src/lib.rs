@@ -1,1 +1,90 @@
-//! placeholder
+//! Where rows go: one file per destination.
+//!
+//! Start with [`open`]. A destination implements [`sync::destination::Destination`], whose documentation is the
+//! contract; every case in `cases/` runs against every destination. To add one: a file here, a variant of
+//! [`DestinationSettings`], and an arm in each `match` that the compiler then names.
+//!
+//! Absent on purpose: Salesforce, HTTP, and any knowledge of where rows come from.
+
+pub mod sqlite;
+
+use std::{fmt, path::Path, str::FromStr};
+
+use sync::destination::{Destination, DestinationError};
+
+use crate::sqlite::{SqliteDestination, SqliteSettings};
+
+/// Which destination, and how it is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DestinationSettings {
+    Sqlite(SqliteSettings),
+}
+
+impl FromStr for DestinationSettings {
+    type Err = DestinationError;
+
+    /// Reads `sqlite:rows.db`, `sqlite:rows.db?synchronous=full`, or a plain path, which means SQLite.
+    fn from_str(text: &str) -> Result<Self, DestinationError> {
+        match text.split_once(':') {
+            Some(("sqlite", rest)) => SqliteSettings::parse(rest).map(Self::Sqlite),
+            // A single letter is a drive.
+            Some((scheme, _)) if is_scheme(scheme) => Err(DestinationError::Unusable {
+                place: text.to_owned(),
+                reason: format!("{scheme:?} is no kind of destination; write sqlite:<path> or a path"),
+            }),
+            Some(_) | None => SqliteSettings::at(Path::new(text)).map(Self::Sqlite),
+        }
+    }
+}
+
+impl fmt::Display for DestinationSettings {
+    /// Writes what [`FromStr`] reads.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(settings) => settings.fmt(out),
+        }
+    }
+}
+
+/// A destination for one stream. Nothing is touched before its `prepare`.
+///
+/// # Errors
+/// The destination's thread cannot be started.
+pub fn open(settings: &DestinationSettings) -> Result<Box<dyn Destination>, DestinationError> {
+    match settings {
+        DestinationSettings::Sqlite(settings) => Ok(Box::new(SqliteDestination::start(settings.clone())?)),
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> String {
+        text.parse::<DestinationSettings>().map_or_else(|error| error.to_string(), |settings| settings.to_string())
+    }
+
+    #[test]
+    fn a_path_and_a_url_name_the_same_destination() {
+        assert_eq!(read("data/rows.db"), "sqlite:data/rows.db?synchronous=normal");
+        assert_eq!(read("sqlite:data/rows.db"), "sqlite:data/rows.db?synchronous=normal");
+        assert_eq!(read("sqlite:/x.db?synchronous=full"), "sqlite:/x.db?synchronous=full");
+        assert_eq!(read("C:\\rows.db"), "sqlite:C:\\rows.db?synchronous=normal");
+        assert_eq!(read("why?.db"), "sqlite:why?.db?synchronous=normal");
+        assert_eq!(read(&read("why?.db")), read("why?.db"));
+    }
+
+    #[test]
+    fn a_destination_that_does_not_exist_or_keeps_nothing_is_refused_with_what_to_write() {
+        assert!(read("oracle:rows").contains("sqlite:<path>"));
+        for text in ["", "sqlite:", ":memory:", "sqlite::memory:"] {
+            assert!(read(text).contains("name a file"), "{text:?}: {}", read(text));
+        }
+        assert!(read("sqlite:x.db?sync=full").contains("synchronous"));
+        assert!(read("sqlite:x.db?synchronous=off").contains("normal or full"));
+    }
+}

@@ -52,6 +52,8 @@ pub enum DestinationError {
     Denied { place: String, reason: String },
     #[error("{place}: table {table:?} cannot take this stream: {reason}")]
     Incompatible { place: String, table: String, reason: String },
+    #[error("{place} cannot be used: {reason}")]
+    Unusable { place: String, reason: String },
     #[error("{place}: {reason}")]
     Other { place: String, reason: String },
 }
@@ -61,7 +63,9 @@ impl DestinationError {
     pub fn recovery(&self) -> Recovery {
         match self {
             Self::Unreachable { .. } => Recovery::Retry { after: None },
-            Self::Full { .. } | Self::Denied { .. } | Self::Incompatible { .. } => Recovery::Configure,
+            Self::Full { .. } | Self::Denied { .. } | Self::Incompatible { .. } | Self::Unusable { .. } => {
+                Recovery::Configure
+            }
             Self::Fenced { .. } | Self::Other { .. } => Recovery::Bug,
         }
     }

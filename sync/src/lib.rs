@@ -21,4 +21,4 @@ pub mod read;
 pub mod run;
 pub mod table;
 
-pub use salesforce::{Recovery, Timestamp};
+pub use salesforce::{ApiVersion, Recovery, Timestamp, time::civil_from_days};

@@ -1,0 +1,267 @@
+//! A case: calls to a destination in order, and the rows that must be there.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
+use arrow_schema::{Field, Schema};
+use serde::Deserialize;
+use serde_json::Value;
+use sync::{
+    ApiVersion, Timestamp,
+    batch::ReadField,
+    checkpoint::{Checkpoint, Epoch, Position, Window},
+    decode::JsonDecoder,
+    destination::{Destination, DestinationError},
+    table::{Column, ColumnType, DeleteMode, Deletion, StreamKey, TableBatch, TableSchema},
+};
+
+/// A row as cases spell it: column to value.
+pub(crate) type Row = BTreeMap<String, Value>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    table: Table,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Table {
+    name: String,
+    columns: Vec<(String, ColumnType)>,
+    id: String,
+    version: Option<String>,
+    #[serde(default)]
+    deletes: DeleteMode,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Step {
+    Prepare(Prepare),
+    Write(Write),
+    /// Closes every runner.
+    Reopen,
+    Expect(Expect),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Prepare {
+    #[serde(default)]
+    runner: String,
+    #[serde(default = "acme")]
+    connection: String,
+    #[serde(default = "one")]
+    epoch: i64,
+    table: Option<Table>,
+    /// The position of the checkpoint that must be given back; not looked at when the stream was prepared before in
+    /// the same case and nothing is said.
+    checkpoint: Option<String>,
+    refused: Option<Refusal>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Write {
+    #[serde(default)]
+    runner: String,
+    #[serde(default = "one")]
+    epoch: i64,
+    #[serde(default)]
+    rows: Vec<Row>,
+    #[serde(default)]
+    deletes: Vec<Delete>,
+    #[serde(default)]
+    position: String,
+    refused: Option<Refusal>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Delete {
+    id: String,
+    version: Option<Timestamp>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expect {
+    table: Option<String>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Refusal {
+    Fenced,
+}
+
+fn acme() -> String {
+    "acme".to_owned()
+}
+
+fn one() -> i64 {
+    1
+}
+
+/// A place to run cases against, empty at first.
+pub(crate) trait Place {
+    fn open(&self) -> Box<dyn Destination>;
+
+    /// All rows, spelled as cases do; `kinds` are the columns' types where the case names them.
+    fn rows(&self, table: &str, kinds: &BTreeMap<String, ColumnType>) -> Vec<Row>;
+}
+
+struct Runner {
+    destination: Box<dyn Destination>,
+    table: TableSchema,
+}
+
+/// Runs a case.
+///
+/// # Panics
+/// Where the destination departs from it.
+pub(crate) async fn run(case: &Case, place: &dyn Place) {
+    let mut runners: BTreeMap<String, Runner> = BTreeMap::new();
+    let mut kinds: BTreeMap<String, ColumnType> = BTreeMap::new();
+    for (index, step) in case.steps.iter().enumerate() {
+        match step {
+            Step::Prepare(prepare) => {
+                let table = prepare.table.as_ref().unwrap_or(&case.table);
+                if prepare.refused.is_none() {
+                    kinds.extend(table.columns.iter().cloned());
+                }
+                run_prepare(prepare, table, &mut runners, place, index).await;
+            }
+            Step::Write(write) => run_write(write, &mut runners, index).await,
+            Step::Reopen => {
+                for runner in std::mem::take(&mut runners).into_values() {
+                    runner.destination.close().await.unwrap();
+                }
+            }
+            Step::Expect(expect) => {
+                let table = expect.table.as_ref().unwrap_or(&case.table.name);
+                let expected: Vec<Row> = expect.rows.iter().map(expanded).collect();
+                assert_eq!(place.rows(table, &kinds), expected, "rows of {table} at step {index}");
+            }
+        }
+    }
+}
+
+async fn run_prepare(
+    prepare: &Prepare,
+    table: &Table,
+    runners: &mut BTreeMap<String, Runner>,
+    place: &dyn Place,
+    index: usize,
+) {
+    let schema = table.schema();
+    let stream =
+        StreamKey { connection: prepare.connection.clone(), object: table.name.clone(), table: table.name.clone() };
+    let is_again = runners.contains_key(&prepare.runner);
+    let runner = runners
+        .entry(prepare.runner.clone())
+        .or_insert_with(|| Runner { destination: place.open(), table: schema.clone() });
+    runner.table = schema.clone();
+    let prepared = runner.destination.prepare(&stream, &schema, Epoch(prepare.epoch)).await;
+    if let Some(refusal) = &prepare.refused {
+        assert_refused(prepared.map(drop), refusal, index);
+        return;
+    }
+    let given = prepared.unwrap_or_else(|error| panic!("step {index}: {error}"));
+    if prepare.checkpoint.is_some() || !is_again {
+        assert_eq!(given, prepare.checkpoint.as_deref().map(checkpoint), "checkpoint at step {index}");
+    }
+}
+
+async fn run_write(write: &Write, runners: &mut BTreeMap<String, Runner>, index: usize) {
+    let runner = runners.get_mut(&write.runner).expect("a case prepares before it writes");
+    let rows: Vec<Row> = write.rows.iter().map(expanded).collect();
+    let deletes =
+        write.deletes.iter().map(|delete| Deletion { id: delete.id.clone(), version: delete.version }).collect();
+    let batch = TableBatch { upserts: record_batch(&runner.table, &rows), deletes };
+    let written = runner.destination.write(batch, &checkpoint(&write.position), Epoch(write.epoch)).await;
+    match &write.refused {
+        Some(refusal) => assert_refused(written, refusal, index),
+        None => written.unwrap_or_else(|error| panic!("step {index}: {error}")),
+    }
+}
+
+fn assert_refused(outcome: Result<(), DestinationError>, refusal: &Refusal, index: usize) {
+    let error = outcome.expect_err("the case says that this is refused");
+    let actual = match &error {
+        DestinationError::Fenced { .. } => Refusal::Fenced,
+        other => panic!("step {index}: {other}"),
+    };
+    assert_eq!(&actual, refusal, "step {index}: {error}");
+}
+
+impl Table {
+    fn schema(&self) -> TableSchema {
+        let index = |name: &String| {
+            self.columns.iter().position(|(column, _)| column == name).expect("a case names its own columns")
+        };
+        TableSchema {
+            name: self.name.clone(),
+            columns: self.columns.iter().map(|(name, kind)| Column { name: name.clone(), kind: *kind }).collect(),
+            id: index(&self.id),
+            version: self.version.as_ref().map(index),
+            deletes: self.deletes,
+        }
+    }
+}
+
+/// A checkpoint that is told from others by its position.
+pub(crate) fn checkpoint(last_id: &str) -> Checkpoint {
+    Checkpoint {
+        window: Window { from: None, until: Timestamp(1_727_148_367_000) },
+        query: "a hash".to_owned(),
+        api: ApiVersion(66),
+        at: Position::Query { last_id: last_id.to_owned() },
+    }
+}
+
+/// A row with `{"repeat": …, "times": …}` written out.
+fn expanded(row: &Row) -> Row {
+    let expand = |value: &Value| match (value["repeat"].as_str(), value["times"].as_u64()) {
+        (Some(text), Some(times)) => Value::String(text.repeat(times as usize)),
+        _ => value.clone(),
+    };
+    row.iter().map(|(name, value)| (name.clone(), expand(value))).collect()
+}
+
+/// Rows as a batch of the table's columns.
+pub(crate) fn record_batch(table: &TableSchema, rows: &[Row]) -> RecordBatch {
+    let fields: Vec<Field> =
+        table.columns.iter().map(|column| Field::new(&column.name, column.kind.data_type(), true)).collect();
+    let arrays = table
+        .columns
+        .iter()
+        .map(|column| {
+            let values: Vec<Value> = rows.iter().map(|row| row[&column.name].clone()).collect();
+            array(column.kind, values)
+        })
+        .collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+        .expect("a case's values have its columns' types")
+}
+
+/// Texts as they are (the decoder takes the empty one for null); other values as the decoder reads them.
+fn array(kind: ColumnType, values: Vec<Value>) -> ArrayRef {
+    if matches!(kind, ColumnType::Text | ColumnType::Json) || values.is_empty() {
+        let texts = StringArray::from_iter(values.iter().map(Value::as_str));
+        return if values.is_empty() { arrow_array::new_empty_array(&kind.data_type()) } else { Arc::new(texts) };
+    }
+    let records: Vec<Value> = values.into_iter().map(|value| serde_json::json!({ "value": value })).collect();
+    let page = serde_json::json!({ "totalSize": 1, "done": true, "records": records });
+    let mut decoder = JsonDecoder::new(&[ReadField { path: "value".to_owned(), kind }], 0);
+    decoder
+        .push_page(page.to_string().as_bytes(), &mut |_| panic!("cases are small"))
+        .expect("a case's values are JSON");
+    let batch = decoder.flush().expect("there are rows");
+    assert!(batch.misfits.is_empty(), "a case's values have its columns' types: {:?}", batch.misfits);
+    batch.records.column(0).clone()
+}

@@ -1,0 +1,322 @@
+//! What is particular to SQLite files.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use destinations::{
+    DestinationSettings,
+    sqlite::{SqliteDestination, SqliteSettings, Synchronous},
+};
+use rusqlite::{Connection, types::ValueRef};
+use serde_json::{Value, json};
+use sync::{
+    Recovery, Timestamp,
+    checkpoint::Epoch,
+    destination::{Destination, DestinationError},
+    table::{Column, ColumnType, DeleteMode, StreamKey, TableBatch, TableSchema},
+};
+use tempfile::TempDir;
+
+use crate::case::{Place, Row, checkpoint, record_batch};
+
+/// A file in a folder of its own.
+pub(crate) struct SqliteFile {
+    folder: TempDir,
+}
+
+impl SqliteFile {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("rows.db")
+    }
+
+    fn sql(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
+    }
+
+    fn query<T: rusqlite::types::FromSql>(&self, query: &str) -> T {
+        self.sql().query_row(query, [], |row| row.get(0)).unwrap()
+    }
+}
+
+impl Place for SqliteFile {
+    fn open(&self) -> Box<dyn Destination> {
+        destinations::open(&DestinationSettings::Sqlite(SqliteSettings::at(&self.path()).unwrap())).unwrap()
+    }
+
+    fn rows(&self, table: &str, kinds: &BTreeMap<String, ColumnType>) -> Vec<Row> {
+        let sql = self.sql();
+        let table = table.replace('"', "\"\"");
+        let mut statement = sql.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY _connection, \"Id\"")).unwrap();
+        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let spelled = |name: &str, value: ValueRef<'_>| match value {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(flag) if name == "_deleted" || kinds.get(name) == Some(&ColumnType::Boolean) => {
+                json!(flag == 1)
+            }
+            ValueRef::Integer(number) => json!(number),
+            ValueRef::Text(text) => json!(std::str::from_utf8(text).unwrap()),
+            ValueRef::Real(_) | ValueRef::Blob(_) => panic!("{name} holds {value:?}"),
+        };
+        statement
+            .query_map([], |row| {
+                let cell = |(index, name): (usize, &String)| (name.clone(), spelled(name, row.get_ref(index).unwrap()));
+                Ok(names.iter().enumerate().map(cell).collect())
+            })
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap()
+    }
+}
+
+fn table(columns: &[(&str, ColumnType)]) -> TableSchema {
+    TableSchema {
+        name: "Contact".to_owned(),
+        columns: columns.iter().map(|(name, kind)| Column { name: (*name).to_owned(), kind: *kind }).collect(),
+        id: 0,
+        version: None,
+        deletes: DeleteMode::Flag,
+    }
+}
+
+fn names() -> TableSchema {
+    table(&[("Id", ColumnType::Text), ("Name", ColumnType::Text)])
+}
+
+fn stream() -> StreamKey {
+    StreamKey { connection: "acme".to_owned(), object: "Contact".to_owned(), table: "Contact".to_owned() }
+}
+
+fn batch(table: &TableSchema, rows: &[Value]) -> TableBatch {
+    let rows: Vec<Row> = rows.iter().map(|row| serde_json::from_value(row.clone()).unwrap()).collect();
+    TableBatch { upserts: record_batch(table, &rows), deletes: Vec::new() }
+}
+
+async fn prepared(file: &SqliteFile, table: &TableSchema) -> Result<Box<dyn Destination>, DestinationError> {
+    let mut destination = file.open();
+    destination.prepare(&stream(), table, Epoch(1)).await.map(|_| destination)
+}
+
+async fn refused(file: &SqliteFile, table: &TableSchema) -> DestinationError {
+    match prepared(file, table).await {
+        Ok(_) => panic!("the table was accepted"),
+        Err(error) => error,
+    }
+}
+
+async fn assert_incompatible(file: &SqliteFile, table: &TableSchema, words: &str) {
+    let error = refused(file, table).await;
+    assert!(matches!(error, DestinationError::Incompatible { .. }), "{error}");
+    assert!(error.to_string().contains(words), "{error}");
+    assert_eq!(error.recovery(), Recovery::Configure);
+}
+
+#[tokio::test]
+async fn a_write_that_fails_midway_leaves_neither_rows_nor_checkpoint() {
+    let file = SqliteFile::new();
+    let mut destination = prepared(&file, &names()).await.unwrap();
+    let first = batch(&names(), &[json!({"Id": "1", "Name": "a"})]);
+    destination.write(first, &checkpoint("first"), Epoch(1)).await.unwrap();
+    let trigger =
+        "CREATE TRIGGER guard BEFORE INSERT ON Contact WHEN new.Id = '3' BEGIN SELECT raise(ABORT, 'no 3'); END";
+    file.sql().execute_batch(trigger).unwrap();
+    let second = batch(&names(), &[json!({"Id": "2", "Name": "b"}), json!({"Id": "3", "Name": "c"})]);
+    let error = destination.write(second.clone(), &checkpoint("second"), Epoch(1)).await.unwrap_err();
+    assert!(matches!(&error, DestinationError::Incompatible { reason, .. } if reason.contains("no 3")), "{error}");
+    assert_eq!(file.query::<String>("SELECT group_concat(Id) FROM Contact"), "1");
+    let stored = file.open().prepare(&stream(), &names(), Epoch(1)).await.unwrap();
+    assert_eq!(stored, Some(checkpoint("first")));
+    file.sql().execute_batch("DROP TRIGGER guard").unwrap();
+    destination.write(second, &checkpoint("second"), Epoch(1)).await.unwrap();
+    assert_eq!(file.query::<String>("SELECT group_concat(Id) FROM Contact"), "1,2,3");
+}
+
+#[tokio::test]
+async fn readers_go_on_while_rows_are_written_and_the_closed_file_stands_alone() {
+    let file = SqliteFile::new();
+    let mut destination = prepared(&file, &names()).await.unwrap();
+    let reader = file.sql();
+    let count = |reader: &Connection| reader.query_row("SELECT count(*) FROM Contact", [], |row| row.get::<_, i64>(0));
+    for id in 0..3 {
+        assert_eq!(count(&reader).unwrap(), id);
+        let row = batch(&names(), &[json!({"Id": id.to_string(), "Name": "a"})]);
+        destination.write(row, &checkpoint("x"), Epoch(1)).await.unwrap();
+    }
+    drop(reader);
+    destination.close().await.unwrap();
+    assert!(!file.path().with_extension("db-wal").exists());
+    assert_eq!(file.query::<i64>("SELECT count(*) FROM Contact"), 3);
+}
+
+#[tokio::test]
+async fn a_table_that_was_dropped_is_imported_from_the_start() {
+    let file = SqliteFile::new();
+    let mut destination = prepared(&file, &names()).await.unwrap();
+    let row = batch(&names(), &[json!({"Id": "1", "Name": "a"})]);
+    destination.write(row, &checkpoint("done"), Epoch(1)).await.unwrap();
+    destination.close().await.unwrap();
+    file.sql().execute_batch("DROP TABLE Contact").unwrap();
+    assert_eq!(file.open().prepare(&stream(), &names(), Epoch(2)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_ours_is_left_alone_and_the_message_says_what_to_do() {
+    for (sql, words) in [
+        ("CREATE TABLE Contact (Id TEXT PRIMARY KEY, Name TEXT)", "Orgtide did not make"),
+        ("CREATE VIEW Contact AS SELECT 1 AS Id", "it is a view"),
+        ("CREATE TABLE contact (Id TEXT)", "case of names"),
+        (
+            "CREATE TABLE Contact (_connection TEXT, Email TEXT, Id TEXT, PRIMARY KEY (_connection, Email))",
+            "its key is (_connection, Email), not (_connection, Id)",
+        ),
+        (
+            "CREATE TABLE Contact (_connection TEXT, Id TEXT, Extra TEXT NOT NULL, PRIMARY KEY (_connection, Id))",
+            "\"Extra\" needs a value",
+        ),
+        ("CREATE TABLE x (a); CREATE INDEX Contact ON x (a)", "index"),
+    ] {
+        let file = SqliteFile::new();
+        file.sql().execute_batch(sql).unwrap();
+        let before: String = file.query("SELECT group_concat(sql) FROM sqlite_schema");
+        assert_incompatible(&file, &names(), words).await;
+        assert_eq!(file.query::<String>("SELECT group_concat(sql) FROM sqlite_schema"), before, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn names_that_sqlite_cannot_hold_apart_are_refused_before_anything_is_made() {
+    for (columns, words) in [
+        (["Id", "ID"], "\"ID\" is taken"),
+        (["Id", "_Deleted"], "\"_Deleted\" is taken"),
+        (["Id", "_connection"], "is taken"),
+        (["Id", ""], "is no column name"),
+        (["Id", "a\0b"], "is no column name"),
+    ] {
+        let schema = table(&columns.map(|name| (name, ColumnType::Text)));
+        assert_incompatible(&SqliteFile::new(), &schema, words).await;
+    }
+    for name in ["sqlite_stat1", "_orgtide_checkpoints", ""] {
+        let schema = TableSchema { name: name.to_owned(), ..names() };
+        assert_incompatible(&SqliteFile::new(), &schema, "reserved").await;
+    }
+}
+
+#[tokio::test]
+async fn text_that_becomes_a_number_stays_readable_in_a_text_column() {
+    let file = SqliteFile::new();
+    let mut destination = prepared(&file, &names()).await.unwrap();
+    destination
+        .write(batch(&names(), &[json!({"Id": "1", "Name": "seven"})]), &checkpoint("1"), Epoch(1))
+        .await
+        .unwrap();
+    let numbers = table(&[("Id", ColumnType::Text), ("Name", ColumnType::Integer)]);
+    destination.prepare(&stream(), &numbers, Epoch(1)).await.unwrap();
+    destination.write(batch(&numbers, &[json!({"Id": "2", "Name": 8})]), &checkpoint("2"), Epoch(1)).await.unwrap();
+    assert_eq!(file.query::<String>("SELECT group_concat(quote(Name)) FROM Contact"), "'seven','8'");
+}
+
+#[tokio::test]
+async fn a_column_that_an_index_holds_is_not_retyped_behind_its_owners_back() {
+    let file = SqliteFile::new();
+    let numbers = table(&[("Id", ColumnType::Text), ("Code", ColumnType::Integer)]);
+    let mut destination = prepared(&file, &numbers).await.unwrap();
+    destination.write(batch(&numbers, &[json!({"Id": "1", "Code": 7})]), &checkpoint("1"), Epoch(1)).await.unwrap();
+    file.sql().execute_batch("CREATE INDEX by_code ON Contact (Code)").unwrap();
+    assert_incompatible(&file, &table(&[("Id", ColumnType::Text), ("Code", ColumnType::Text)]), "by_code").await;
+    assert_eq!(file.query::<String>("SELECT group_concat(quote(Code)) FROM Contact"), "7");
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_written_says_which_and_what_to_do() {
+    let file = SqliteFile::new();
+    let prepare_at = async |path: PathBuf| {
+        let settings = DestinationSettings::Sqlite(SqliteSettings::at(&path).unwrap());
+        let mut destination = destinations::open(&settings).unwrap();
+        destination.prepare(&stream(), &names(), Epoch(1)).await.unwrap_err()
+    };
+    let missing = prepare_at(file.folder.path().join("absent").join("rows.db")).await;
+    assert!(
+        matches!(&missing, DestinationError::Denied { reason, .. } if reason.contains("create it first")),
+        "{missing}"
+    );
+    let folder = prepare_at(file.folder.path().to_owned()).await;
+    assert!(matches!(folder, DestinationError::Denied { .. }), "{folder}");
+    std::fs::write(file.path(), "Id,Name\n".repeat(1000)).unwrap();
+    let other = prepare_at(file.path()).await;
+    assert!(
+        matches!(&other, DestinationError::Unusable { reason, .. } if reason.contains("move the file away")),
+        "{other}"
+    );
+    assert!(other.to_string().contains("rows.db"), "{other}");
+}
+
+#[tokio::test]
+async fn a_file_that_another_program_keeps_locked_is_tried_again_later() {
+    let file = SqliteFile::new();
+    drop(prepared(&file, &names()).await.unwrap());
+    let other = file.sql();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let settings = SqliteSettings {
+        busy_timeout: Duration::from_millis(1),
+        synchronous: Synchronous::Full,
+        ..SqliteSettings::at(&file.path()).unwrap()
+    };
+    let mut destination = SqliteDestination::start(settings).unwrap();
+    let error = destination.prepare(&stream(), &names(), Epoch(1)).await.unwrap_err();
+    assert!(matches!(error, DestinationError::Unreachable { .. }), "{error}");
+    assert_eq!(error.recovery(), Recovery::Retry { after: None });
+    other.execute_batch("ROLLBACK").unwrap();
+    destination.prepare(&stream(), &names(), Epoch(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_checkpoint_of_another_version_is_not_guessed_at() {
+    let file = SqliteFile::new();
+    drop(prepared(&file, &names()).await.unwrap());
+    file.sql().execute_batch("UPDATE _orgtide_checkpoints SET checkpoint = '{\"at\": 2}'").unwrap();
+    let error = refused(&file, &names()).await;
+    assert!(matches!(error, DestinationError::Unusable { .. }), "{error}");
+    assert!(error.to_string().contains("delete its row"), "{error}");
+}
+
+#[tokio::test]
+async fn rows_before_prepare_and_rows_of_another_shape_are_refused() {
+    let file = SqliteFile::new();
+    let rows = batch(&names(), &[json!({"Id": "1", "Name": "a"})]);
+    let error = file.open().write(rows.clone(), &checkpoint("1"), Epoch(1)).await.unwrap_err();
+    assert!(error.to_string().contains("before the table was prepared"), "{error}");
+    let dated = table(&[("Id", ColumnType::Text), ("Name", ColumnType::Date)]);
+    let mut destination = prepared(&file, &dated).await.unwrap();
+    let error = destination.write(rows, &checkpoint("1"), Epoch(1)).await.unwrap_err();
+    assert!(error.to_string().contains("columns are not those"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stream_that_goes_away_while_it_writes_has_written_wholly_or_not_at_all() {
+    let file = SqliteFile::new();
+    let mut destination = prepared(&file, &names()).await.unwrap();
+    let rows: Vec<Value> = (0..2000).map(|id| json!({"Id": id.to_string(), "Name": "a"})).collect();
+    let resume = checkpoint("all");
+    let mut call = destination.write(batch(&names(), &rows), &resume, Epoch(1));
+    let polled = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context))).await;
+    assert!(polled.is_pending());
+    drop(call);
+    let stored = destination.prepare(&stream(), &names(), Epoch(1)).await.unwrap();
+    let count: i64 = file.query("SELECT count(*) FROM Contact");
+    assert_eq!((count, stored), (2000, Some(checkpoint("all"))));
+}
+
+#[tokio::test]
+async fn years_of_any_age_sort_as_text() {
+    let text = |millis| Timestamp(millis).to_string();
+    let file = SqliteFile::new();
+    let schema = TableSchema { version: Some(1), ..table(&[("Id", ColumnType::Text), ("At", ColumnType::Timestamp)]) };
+    let mut destination = prepared(&file, &schema).await.unwrap();
+    let (old, new) = (text(-8_520_336_000_000), text(64_060_588_800_000));
+    for at in [&old, &new, &old] {
+        destination.write(batch(&schema, &[json!({"Id": "1", "At": at})]), &checkpoint("1"), Epoch(1)).await.unwrap();
+    }
+    assert_eq!(file.query::<String>("SELECT At FROM Contact"), new);
+}
