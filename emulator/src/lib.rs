@@ -1,11 +1,48 @@
-//! A local Salesforce org, described by a scenario.
+//! A local Salesforce org, described by a scenario, that any client can use.
+//!
+//! The data side knows no HTTP: [`database`], [`schema`], [`soql`] and what they stand on. The wire side serves it:
+//! [`Emulator`] listens, [`scenario`] says who may do what, [`Control`] changes things while it runs. What is faithful
+//! to Salesforce and what is not is listed in `FIDELITY.md`.
 
 pub mod catalog;
 pub mod database;
 pub mod generate;
 pub mod ids;
+pub mod scenario;
 pub mod schema;
 pub mod soql;
 pub mod table;
 pub mod tree;
 pub mod value;
+
+mod answer;
+mod call;
+mod clock;
+mod control;
+mod dispatch;
+mod faults;
+mod journal;
+mod limits;
+mod oauth;
+mod org;
+mod pattern;
+mod payload;
+mod proxy;
+mod rest;
+mod route;
+mod secret;
+mod server;
+mod session;
+mod site;
+mod soap;
+mod tls;
+
+pub use clock::Passage;
+pub use control::Control;
+pub use faults::{Effect, Fault, FaultRate};
+pub use journal::JournalEntry;
+pub use pattern::Pattern;
+pub use scenario::{Scenario, ScenarioError};
+pub use secret::Secret;
+pub use server::{Emulator, Options, StartError};
+pub use tls::TlsError;

@@ -1,0 +1,161 @@
+//! Answers and the three shapes in which Salesforce reports an error over HTTP.
+
+use std::any::Any;
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::payload::Payload;
+
+const JSON: &str = "application/json;charset=UTF-8";
+
+/// What goes back to the client.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Payload,
+}
+
+impl Answer {
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            body: Payload::empty(),
+        }
+    }
+
+    pub(crate) fn typed(status: StatusCode, media: &str, body: Payload) -> Self {
+        let mut answer = Self::empty(status);
+        answer.body = body;
+        answer.with(header::CONTENT_TYPE, media)
+    }
+
+    pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Self {
+        let body = Payload::bytes(text.into());
+        Self::typed(status, "text/plain;charset=UTF-8", body)
+    }
+
+    pub(crate) fn html(status: StatusCode, text: impl Into<String>) -> Self {
+        let body = Payload::bytes(text.into());
+        Self::typed(status, "text/html;charset=UTF-8", body)
+    }
+
+    /// JSON that is written already.
+    pub(crate) fn json_text(status: StatusCode, text: impl Into<bytes::Bytes>) -> Self {
+        Self::typed(status, JSON, Payload::bytes(text))
+    }
+
+    pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Self {
+        let text = serde_json::to_vec(value).expect("answers have string keys and finite numbers");
+        Self::json_text(status, text)
+    }
+
+    pub(crate) fn ok(value: &impl Serialize) -> Self {
+        Self::json(StatusCode::OK, value)
+    }
+
+    /// Sets a header; a value that HTTP cannot carry is left out.
+    pub(crate) fn with(mut self, name: impl Into<HeaderName>, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name.into(), value);
+        }
+        self
+    }
+
+    /// Keeps `guard` until the answer has been sent.
+    pub(crate) fn holding(mut self, guard: Box<dyn Any + Send>) -> Self {
+        self.body = self.body.holding(guard);
+        self
+    }
+
+    pub(crate) fn into_response(self) -> Response<Payload> {
+        let mut response = Response::new(self.body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+}
+
+/// An error of the data API: an array of one `{message, errorCode, fields?}`
+/// (REST API guide, "Status Codes and Error Responses").
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    pub(crate) status: StatusCode,
+    pub(crate) code: Cow<'static, str>,
+    pub(crate) message: Cow<'static, str>,
+    pub(crate) fields: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    message: &'a str,
+    #[serde(rename = "errorCode")]
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<&'a [String]>,
+}
+
+impl ApiError {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            status,
+            code: code.into(),
+            message: message.into(),
+            fields: None,
+        }
+    }
+
+    pub(crate) fn bad_request(
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "NOT_FOUND",
+            "The requested resource does not exist",
+        )
+    }
+
+    pub(crate) fn invalid_session() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "INVALID_SESSION_ID",
+            "Session expired or invalid",
+        )
+    }
+
+    pub(crate) fn method_not_allowed(allowed: &str) -> Self {
+        let message = format!("HTTP method not allowed. Allowed are {allowed}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
+    }
+
+    pub(crate) fn with_fields(mut self, fields: Vec<String>) -> Self {
+        self.fields = Some(fields);
+        self
+    }
+
+    pub(crate) fn body(&self) -> serde_json::Value {
+        let body = ErrorBody {
+            message: &self.message,
+            code: &self.code,
+            fields: self.fields.as_deref(),
+        };
+        serde_json::json!([body])
+    }
+}
+
+impl From<ApiError> for Answer {
+    fn from(error: ApiError) -> Self {
+        Self::json(error.status, &error.body())
+    }
+}

@@ -1,0 +1,220 @@
+//! One request from arrival to answer: journal, faults, the resource, and what every answer carries.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::{Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+
+use crate::answer::{Answer, ApiError};
+use crate::call::{Arrival, Call, Unreadable};
+use crate::control;
+use crate::faults::Effect;
+use crate::journal::JournalEntry;
+use crate::org::Org;
+use crate::payload::Payload;
+use crate::route::Route;
+use crate::site::Site;
+
+/// REST API guide, "Status Codes and Error Responses": both limits are the same number.
+const MAX_URI: usize = 16_384;
+const MAX_URI_AND_HEADERS: usize = 16_384;
+/// Smaller answers go out as they are.
+const WORTH_COMPRESSING: usize = 1024;
+/// Larger answers are compressed off the event loop.
+const COMPRESSED_IN_PLACE: usize = 32 << 10;
+
+/// The connection is to be dropped without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer is given")]
+pub(crate) struct Dropped;
+
+impl Org {
+    /// Answers one request.
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        arrival: Arrival,
+    ) -> Result<Response<Payload>, Dropped> {
+        let call = match Call::read(request, arrival, |host| self.site(host, arrival)).await {
+            Ok(call) => call,
+            Err(Unreadable::Broken) => return Err(Dropped),
+            Err(Unreadable::TooLarge) => {
+                return Ok(Answer::empty(StatusCode::PAYLOAD_TOO_LARGE).into_response());
+            }
+        };
+        if control::is_control(&call) {
+            return Ok(control::answer(&self, &call).await.into_response());
+        }
+        let route = Route::parse(&call.path);
+        let number = self.journal.open(JournalEntry {
+            number: 0,
+            at: self.clock.now(),
+            method: call.method.to_string(),
+            host: call.host.clone(),
+            path: call.path.clone(),
+            route: route.template(),
+            status: None,
+            fault: None,
+        });
+        let effect = self.strike(&call, &route, number);
+        let answer = self.answer(&call, route, effect.as_ref()).await;
+        let answer = spoil(answer, effect.as_ref())?;
+        let answer = self.finish(&call, answer).await;
+        self.journal.answered(number, answer.status.as_u16());
+        Ok(answer.into_response())
+    }
+
+    /// On the plain listener any name that is not a Salesforce host stands for the My Domain.
+    fn site(&self, host: &str, arrival: Arrival) -> Site {
+        match (self.hosts.site(host), arrival) {
+            (Site::Unknown, Arrival::Plain) => Site::MyDomain,
+            (site, _) => site,
+        }
+    }
+
+    fn strike(&self, call: &Call, route: &Route, number: u64) -> Option<Effect> {
+        let templated = format!("{} {}", call.method, route.template());
+        let effect = self.faults.strike([&call.line(), &templated])?;
+        self.journal.struck(number, effect.name());
+        Some(effect)
+    }
+
+    async fn answer(self: &Arc<Self>, call: &Call, route: Route, effect: Option<&Effect>) -> Answer {
+        if let Some(refusal) = refuse_oversize(call) {
+            return refusal;
+        }
+        if let Some(instead) = effect.and_then(instead) {
+            return instead;
+        }
+        if let (Some(Effect::ExpireSession), Some(token)) = (effect, call.bearer()) {
+            self.sessions.end(token);
+        }
+        let hangs = matches!(effect, Some(Effect::Hang));
+        if route == Route::Token {
+            // The token endpoint hangs in the middle of its work: the token that is presented is in process.
+            return self.token(call, hangs).await;
+        }
+        self.hang_if(hangs).await;
+        match route {
+            Route::Token => unreachable!("answered above"),
+            Route::UserInfo => self.user_info(call),
+            Route::Introspect => self.introspect(call),
+            Route::Revoke => self.revoke(call),
+            Route::Identity { org, user } => self.identity(call, &org, &user),
+            Route::OpenIdConfiguration => self.openid_configuration(call),
+            Route::AuthConfiguration => self.auth_configuration(call),
+            Route::Soap => crate::soap::login_is_disabled(),
+            Route::Versions => crate::rest::versions(call),
+            Route::Data(version, data) => self.data(call, version, data, effect).await,
+            Route::Authorize | Route::Unknown => unknown_page(call),
+        }
+    }
+
+    async fn finish(&self, call: &Call, mut answer: Answer) -> Answer {
+        let date = httpdate::fmt_http_date(SystemTime::from(self.clock.now()));
+        answer = answer.with(header::DATE, &date);
+        let accepts_gzip = call
+            .header(header::ACCEPT_ENCODING)
+            .is_some_and(|accepted| accepted.split(',').any(is_gzip));
+        let body = answer.body.in_memory().filter(|body| body.len() >= WORTH_COMPRESSING);
+        let plain = !answer.headers.contains_key(header::CONTENT_ENCODING);
+        if let (true, true, Some(body)) = (accepts_gzip, plain, body) {
+            let compressed = compress(body.clone()).await;
+            answer.body = answer.body.replaced(compressed);
+            return answer.with(header::CONTENT_ENCODING, "gzip");
+        }
+        answer
+    }
+}
+
+fn is_gzip(coding: &str) -> bool {
+    let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+    name.trim().eq_ignore_ascii_case("gzip") && weight.trim() != "q=0"
+}
+
+async fn compress(body: Bytes) -> Bytes {
+    let small = body.len() <= COMPRESSED_IN_PLACE;
+    let work = move || {
+        let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
+        encoder
+            .write_all(&body)
+            .and_then(|()| encoder.finish())
+            .map(Bytes::from)
+            .expect("writing to memory does not fail")
+    };
+    if small {
+        return work();
+    }
+    tokio::task::spawn_blocking(work)
+        .await
+        .expect("compression does not panic")
+}
+
+/// The answer that a fault gives in place of the work.
+fn instead(effect: &Effect) -> Option<Answer> {
+    let status = |status: u16| StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    match effect {
+        Effect::Error { status: number, code, message } => {
+            Some(ApiError::new(status(*number), code.clone(), message.clone()).into())
+        }
+        Effect::Answer { status: number, content_type, body } => {
+            let body = Payload::bytes(body.clone());
+            Some(Answer::typed(status(*number), content_type, body))
+        }
+        Effect::Unavailable { retry_after } => {
+            let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "SERVER_UNAVAILABLE", "Server too busy");
+            Some(Answer::from(error).with(header::RETRY_AFTER, &retry_after.to_string()))
+        }
+        Effect::Maintenance { status: number } => Some(Answer::html(status(*number), MAINTENANCE)),
+        Effect::CutBody { .. }
+        | Effect::SlowBody { .. }
+        | Effect::Hang
+        | Effect::LostAnswer
+        | Effect::ExpireSession
+        | Effect::StuckJob
+        | Effect::FailedJob { .. }
+        | Effect::ShortPage { .. } => None,
+    }
+}
+
+/// What a fault does to an answer that has been worked out.
+fn spoil(mut answer: Answer, effect: Option<&Effect>) -> Result<Answer, Dropped> {
+    match effect {
+        Some(Effect::LostAnswer) => return Err(Dropped),
+        Some(Effect::CutBody { after }) => answer.body = answer.body.cut_after(*after),
+        Some(Effect::SlowBody { bytes_per_second }) => {
+            answer.body = answer.body.paced(*bytes_per_second);
+        }
+        _ => {}
+    }
+    Ok(answer)
+}
+
+const MAINTENANCE: &str = "<!DOCTYPE html>\n<html><head><title>Salesforce - Down for Maintenance</title></head>\
+<body><h1>We are down for maintenance.</h1><p>Sorry for the inconvenience. We'll be back shortly.</p></body></html>\n";
+
+/// Too long a target or header is refused with an HTML body, by whatever stands in front of the API.
+fn refuse_oversize(call: &Call) -> Option<Answer> {
+    if call.uri_bytes > MAX_URI {
+        let text = "<h1>Bad Message 414</h1><pre>reason: URI Too Long</pre>";
+        return Some(Answer::html(StatusCode::URI_TOO_LONG, text));
+    }
+    if call.uri_bytes + call.header_bytes() > MAX_URI_AND_HEADERS {
+        let text = "<h1>Bad Message 431</h1><pre>reason: Request Header Fields Too Large</pre>";
+        return Some(Answer::html(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, text));
+    }
+    None
+}
+
+/// A path that names no resource: an error of the API below `/services`, a page elsewhere.
+fn unknown_page(call: &Call) -> Answer {
+    if call.path.starts_with("/services/data") {
+        return ApiError::not_found().into();
+    }
+    Answer::html(StatusCode::NOT_FOUND, "<h1>URL No Longer Exists</h1>")
+}

@@ -1,0 +1,172 @@
+//! Parameters of OAuth requests, and answers in the three formats.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{StatusCode, header};
+use serde::Serializer;
+use serde::ser::SerializeMap;
+use url::form_urlencoded;
+
+use super::multipart;
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::payload::Payload;
+
+/// The parameters of a request: those of the body before those of the query string. Secrets are among them, so there
+/// is no `Debug`.
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Reads `application/x-www-form-urlencoded` or `multipart/form-data`; another media type has no parameters.
+    pub(super) fn of(call: &Call) -> Self {
+        let mut all = Vec::new();
+        if call.has_media_type("application/x-www-form-urlencoded") {
+            all.extend(form_urlencoded::parse(&call.body).into_owned());
+        } else if call.has_media_type("multipart/form-data") {
+            let content_type = call.header(header::CONTENT_TYPE).unwrap_or_default();
+            all.extend(multipart::fields(content_type, &call.body));
+        }
+        all.extend(form_urlencoded::parse(call.query.as_bytes()).into_owned());
+        Self(all)
+    }
+
+    /// A parameter that is there and not empty.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
+        Some(value.as_str()).filter(|value| !value.is_empty())
+    }
+}
+
+/// How a client says who it is.
+pub(super) struct ClientCredentials {
+    pub(super) id: Option<String>,
+    pub(super) secret: Option<String>,
+}
+
+impl ClientCredentials {
+    /// From the body, else from HTTP Basic.
+    pub(super) fn of(call: &Call, parameters: &Parameters) -> Self {
+        let basic = basic(call);
+        let (basic_id, basic_secret) = basic.map_or((None, None), |(id, secret)| (Some(id), Some(secret)));
+        let owned = |name| parameters.get(name).map(str::to_owned);
+        Self {
+            id: owned("client_id").or(basic_id),
+            secret: owned("client_secret").or(basic_secret),
+        }
+    }
+}
+
+/// User and password of HTTP Basic. RFC 6749 §2.3.1 asks for form-encoding first; consumer keys and secrets survive
+/// decoding either way, except for `+`, which they do not contain.
+fn basic(call: &Call) -> Option<(String, String)> {
+    let (scheme, encoded) = call.header(header::AUTHORIZATION)?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = decoded.split_once(':')?;
+    let unescape = |text: &str| {
+        let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+        text.into_owned()
+    };
+    Some((unescape(id), unescape(secret)))
+}
+
+/// Names and texts, in order. Every value of a token answer is a string.
+pub(super) struct Fields(Vec<(&'static str, Cow<'static, str>)>);
+
+impl Fields {
+    pub(super) fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.0.push((name, value.into()));
+        self
+    }
+
+    pub(super) fn with_some(self, name: &'static str, value: Option<String>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+}
+
+impl serde::Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// Format of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Json,
+    Xml,
+    UrlEncoded,
+}
+
+impl Encoding {
+    /// The parameter `format`, else the first known media type of `Accept`, else `otherwise`.
+    pub(super) fn wanted(call: &Call, parameters: &Parameters, otherwise: Self) -> Self {
+        let named = match parameters.get("format") {
+            Some("json") => Some(Self::Json),
+            Some("xml") => Some(Self::Xml),
+            Some("urlencoded") => Some(Self::UrlEncoded),
+            _ => None,
+        };
+        let accepted = || {
+            let accept = call.header(header::ACCEPT).unwrap_or_default();
+            accept.split(',').find_map(|media| {
+                match media.split(';').next().unwrap_or_default().trim() {
+                    "application/json" => Some(Self::Json),
+                    "application/xml" => Some(Self::Xml),
+                    "application/x-www-form-urlencoded" => Some(Self::UrlEncoded),
+                    _ => None,
+                }
+            })
+        };
+        named.or_else(accepted).unwrap_or(otherwise)
+    }
+
+    pub(super) fn answer(self, status: StatusCode, fields: &Fields) -> Answer {
+        let answer = match self {
+            Self::Json => Answer::json(status, fields),
+            Self::Xml => {
+                let body = Payload::bytes(xml(fields));
+                Answer::typed(status, "application/xml;charset=UTF-8", body)
+            }
+            Self::UrlEncoded => {
+                let body = form_urlencoded::Serializer::new(String::new())
+                    .extend_pairs(&fields.0)
+                    .finish();
+                let body = Payload::bytes(body);
+                Answer::typed(status, "application/x-www-form-urlencoded", body)
+            }
+        };
+        answer
+            .with(header::CACHE_CONTROL, "no-cache, no-store")
+            .with(header::PRAGMA, "no-cache")
+    }
+}
+
+fn xml(fields: &Fields) -> String {
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?><OAuth>");
+    for (name, value) in &fields.0 {
+        text.push_str(&format!("<{name}>{}</{name}>", escape_xml(value)));
+    }
+    text.push_str("</OAuth>");
+    text
+}
+
+/// Text as XML content.
+pub(crate) fn escape_xml(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

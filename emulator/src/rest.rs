@@ -1,0 +1,102 @@
+//! The data API below `/services/data`.
+
+mod caller;
+mod limits;
+mod versions;
+
+use std::sync::Arc;
+
+use http::{HeaderName, Method};
+
+use crate::answer::{Answer, ApiError};
+use crate::call::Call;
+use crate::faults::Effect;
+use crate::org::Org;
+use crate::route::{DataRoute, Version};
+use crate::site::Site;
+use caller::Caller;
+
+pub(crate) use versions::versions;
+
+const LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
+
+impl Org {
+    /// Answers a call of the data API: host, version, session, permission and limit are checked in this order.
+    pub(crate) async fn data(
+        self: &Arc<Self>,
+        call: &Call,
+        version: Version,
+        route: DataRoute,
+        effect: Option<&Effect>,
+    ) -> Answer {
+        let caller = match self.admit(call, version) {
+            Ok(caller) => caller,
+            Err(refusal) => return self.with_usage(refusal.into()),
+        };
+        let answer = self.resource(call, &caller, route, effect).await;
+        self.with_usage(answer.unwrap_or_else(Answer::from))
+    }
+
+    fn admit(&self, call: &Call, version: Version) -> Result<Caller, ApiError> {
+        check_site(call.site)?;
+        let version = supported(version)?;
+        let caller = self.caller(call, version)?;
+        self.count_request()?;
+        Ok(caller)
+    }
+
+    async fn resource(
+        self: &Arc<Self>,
+        call: &Call,
+        caller: &Caller,
+        route: DataRoute,
+        _effect: Option<&Effect>,
+    ) -> Result<Answer, ApiError> {
+        match route {
+            DataRoute::Root => self.resources(call, caller),
+            DataRoute::Limits => self.limits(call, caller),
+            _ => Err(ApiError::not_found()),
+        }
+    }
+
+    fn with_usage(&self, answer: Answer) -> Answer {
+        let used = self.usage.api_requests.used(self.clock.now());
+        let limit = self.scenario.limits.daily_api_requests;
+        answer.with(LIMIT_INFO, &format!("api-usage={used}/{limit}"))
+    }
+}
+
+/// Only the My Domain serves data; the login hosts say that the caller has not moved on to it.
+fn check_site(site: Site) -> Result<(), ApiError> {
+    match site {
+        Site::MyDomain => Ok(()),
+        site if site.is_generic() => Err(ApiError::new(
+            http::StatusCode::NOT_FOUND,
+            "URL_NOT_RESET",
+            "Destination URL not reset. The URL returned from login must be set",
+        )),
+        _ => Err(ApiError::not_found()),
+    }
+}
+
+fn supported(version: Version) -> Result<u16, ApiError> {
+    match version {
+        Version::Supported(number) => Ok(number),
+        Version::Retired => Err(ApiError::new(
+            http::StatusCode::GONE,
+            "GONE",
+            "This API version is retired. Use a supported version.",
+        )),
+        Version::Unknown => Err(ApiError::not_found()),
+    }
+}
+
+/// Refuses methods that a resource does not have.
+fn allow(call: &Call, allowed: &[Method]) -> Result<(), ApiError> {
+    let reads = allowed.contains(&Method::GET) && call.method == Method::HEAD;
+    if reads || allowed.contains(&call.method) {
+        return Ok(());
+    }
+    let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
+    Err(ApiError::method_not_allowed(&names.join(", ")))
+}

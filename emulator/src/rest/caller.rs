@@ -1,0 +1,59 @@
+//! Who calls the data API, and whether they may.
+
+use http::StatusCode;
+
+use crate::answer::ApiError;
+use crate::call::Call;
+use crate::ids::RecordId;
+use crate::org::Org;
+use crate::scenario::UserAccess;
+
+/// The user behind a call.
+pub(crate) struct Caller {
+    pub(crate) user_id: RecordId,
+    pub(crate) access: UserAccess,
+    /// API version of the path.
+    pub(crate) version: u16,
+}
+
+impl Caller {
+    /// Path of this version's root, without a slash at the end.
+    pub(crate) fn root(&self) -> String {
+        format!("/services/data/v{}.0", self.version)
+    }
+}
+
+impl Org {
+    /// The caller by the token that the call carries.
+    pub(super) fn caller(&self, call: &Call, version: u16) -> Result<Caller, ApiError> {
+        let token = call.bearer().ok_or_else(ApiError::invalid_session)?;
+        let session = self
+            .sessions
+            .authenticate(token, self.clock.now())
+            .ok_or_else(ApiError::invalid_session)?;
+        if !session.reaches_api() {
+            return Err(ApiError::new(
+                StatusCode::UNAUTHORIZED,
+                "INVALID_SESSION_ID",
+                "This session is not valid for use with the REST API",
+            ));
+        }
+        let user = self
+            .scenario
+            .user(&session.username)
+            .ok_or_else(ApiError::invalid_session)?;
+        let access = self.scenario.access(user);
+        if !access.api_enabled {
+            return Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                "API_CURRENTLY_DISABLED",
+                "API is disabled for this User",
+            ));
+        }
+        Ok(Caller {
+            user_id: self.user_id(&user.username),
+            access,
+            version,
+        })
+    }
+}

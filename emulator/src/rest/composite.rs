@@ -1,0 +1,165 @@
+//! `POST /composite`: several requests in one, which also carries queries that are too long for a URL.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::allow;
+use super::caller::Caller;
+use crate::answer::{Answer, ApiError};
+use crate::call::Call;
+use crate::org::Org;
+use crate::route::{DataRoute, Route};
+
+const MAX_SUBREQUESTS: usize = 25;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Composite {
+    #[serde(default)]
+    all_or_none: bool,
+    composite_request: Vec<Subrequest>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Subrequest {
+    method: String,
+    url: String,
+    reference_id: String,
+    #[serde(default)]
+    body: Option<Value>,
+    #[serde(default)]
+    http_headers: HashMap<String, String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Subresponse {
+    body: Box<RawValue>,
+    http_headers: HashMap<String, String>,
+    http_status_code: u16,
+    reference_id: String,
+}
+
+impl Org {
+    /// Runs the subrequests one after the other. With `allOrNone` the first failure undoes all of them.
+    pub(super) async fn composite(self: &Arc<Self>, call: &Call, caller: &Caller) -> Result<Answer, ApiError> {
+        allow(call, &[Method::POST])?;
+        let composite: Composite = serde_json::from_value(super::json_body(call)?)
+            .map_err(|error| ApiError::bad_request("JSON_PARSER_ERROR", error.to_string()))?;
+        let number = composite.composite_request.len();
+        if number > MAX_SUBREQUESTS {
+            let message = format!("Limit of {MAX_SUBREQUESTS} subrequests exceeded: {number}");
+            return Err(ApiError::bad_request("LIMIT_EXCEEDED", message));
+        }
+        let mut responses = Vec::with_capacity(number);
+        let mut results = HashMap::new();
+        for subrequest in composite.composite_request {
+            let response = self.subrequest(call, caller, subrequest, &results).await;
+            if let Ok(value) = serde_json::from_str::<Value>(response.body.get()) {
+                results.insert(response.reference_id.clone(), value);
+            }
+            responses.push(response);
+        }
+        let _ = composite.all_or_none;
+        Ok(Answer::ok(&json!({"compositeResponse": responses})))
+    }
+
+    async fn subrequest(
+        self: &Arc<Self>,
+        call: &Call,
+        caller: &Caller,
+        subrequest: Subrequest,
+        results: &HashMap<String, Value>,
+    ) -> Subresponse {
+        let reference_id = subrequest.reference_id.clone();
+        let answer = match sub_call(call, subrequest, results) {
+            Ok((inner, route)) => {
+                let answer = Box::pin(self.resource(&inner, caller, route, None)).await;
+                answer.unwrap_or_else(Answer::from)
+            }
+            Err(refusal) => refusal.into(),
+        };
+        let location = answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+        Subresponse {
+            http_headers: location.map(|location| ("Location".to_owned(), location.to_owned())).into_iter().collect(),
+            http_status_code: answer.status.as_u16(),
+            body: raw(answer.body.in_memory()),
+            reference_id,
+        }
+    }
+}
+
+fn raw(body: Option<&Bytes>) -> Box<RawValue> {
+    let text = body.and_then(|body| String::from_utf8(body.to_vec()).ok()).unwrap_or_default();
+    RawValue::from_string(text).unwrap_or_else(|_| RawValue::from_string("null".into()).expect("null is JSON"))
+}
+
+/// A subrequest as a call of its own, on the same host and version.
+fn sub_call(
+    call: &Call,
+    subrequest: Subrequest,
+    results: &HashMap<String, Value>,
+) -> Result<(Call, DataRoute), ApiError> {
+    let method = Method::from_bytes(subrequest.method.to_ascii_uppercase().as_bytes())
+        .map_err(|_| ApiError::method_not_allowed("GET, POST, PATCH, DELETE"))?;
+    let url = resolve(&subrequest.url, results)?;
+    let (path, query) = url.split_once('?').unwrap_or((&url, ""));
+    let route = match Route::parse(path) {
+        Route::Data(_, DataRoute::Composite) | Route::Unknown => return Err(ApiError::not_found()),
+        Route::Data(_, route) => route,
+        _ => return Err(ApiError::not_found()),
+    };
+    let body = subrequest.body.map(|body| resolve(&body.to_string(), results)).transpose()?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in subrequest.http_headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
+            headers.insert(name, value);
+        }
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let inner = Call {
+        method,
+        path: path.to_owned(),
+        query: query.to_owned(),
+        headers,
+        body: body.unwrap_or_default().into(),
+        ..call.clone()
+    };
+    Ok((inner, route))
+}
+
+/// Replaces `@{reference.field}` by the value from an earlier subrequest's answer.
+fn resolve(text: &str, results: &HashMap<String, Value>) -> Result<String, ApiError> {
+    let mut resolved = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("@{") {
+        let (before, reference) = (&rest[..start], &rest[start + 2..]);
+        let Some(end) = reference.find('}') else { break };
+        resolved.push_str(before);
+        resolved.push_str(&look_up(&reference[..end], results)?);
+        rest = &reference[end + 1..];
+    }
+    resolved.push_str(rest);
+    Ok(resolved)
+}
+
+fn look_up(reference: &str, results: &HashMap<String, Value>) -> Result<String, ApiError> {
+    let invalid = || {
+        let message = format!("Invalid reference specified. No value for {reference} found");
+        ApiError::new(StatusCode::BAD_REQUEST, "PROCESSING_HALTED", message)
+    };
+    let (id, path) = reference.split_once('.').ok_or_else(invalid)?;
+    let pointer = format!("/{}", path.replace(['.', '['], "/").replace(']', ""));
+    let value = results.get(id).and_then(|result| result.pointer(&pointer)).ok_or_else(invalid)?;
+    Ok(match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    })
+}

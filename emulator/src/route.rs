@@ -1,0 +1,237 @@
+//! Which resource a path names.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+/// API versions that this org serves. Source: REST API guide, "API End-of-Life Policy"; v68.0 is Winter '27.
+pub(crate) const OLDEST_VERSION: u16 = 31;
+pub(crate) const NEWEST_VERSION: u16 = 68;
+/// Versions from here up to [`OLDEST_VERSION`] existed once and are retired.
+const FIRST_VERSION: u16 = 7;
+
+/// The version segment of a data path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    Supported(u16),
+    Retired,
+    Unknown,
+}
+
+impl Version {
+    fn parse(segment: &str) -> Self {
+        let number = segment
+            .strip_prefix('v')
+            .and_then(|rest| rest.strip_suffix(".0"))
+            .filter(|digits| !digits.starts_with('0'))
+            .and_then(|digits| digits.parse::<u16>().ok());
+        match number {
+            Some(number) if (OLDEST_VERSION..=NEWEST_VERSION).contains(&number) => {
+                Self::Supported(number)
+            }
+            Some(number) if (FIRST_VERSION..OLDEST_VERSION).contains(&number) => Self::Retired,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    Token,
+    UserInfo,
+    Introspect,
+    Revoke,
+    Authorize,
+    Identity { org: String, user: String },
+    OpenIdConfiguration,
+    AuthConfiguration,
+    Soap,
+    Versions,
+    Data(Version, DataRoute),
+    Unknown,
+}
+
+/// A resource below `/services/data/vXX.0`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DataRoute {
+    Root,
+    Limits,
+    Sobjects,
+    Object(String),
+    Describe(String),
+    Record { object: String, id: String },
+    ExternalId { object: String, field: String, value: String },
+    Updated(String),
+    Deleted(String),
+    Query,
+    QueryAll,
+    QueryMore(String),
+    Composite,
+    Jobs,
+    Job(String),
+    JobResults(String),
+    JobResultPages(String),
+    Unknown,
+}
+
+impl Route {
+    /// Reads a path. An empty segment (a double slash) names nothing.
+    pub(crate) fn parse(path: &str) -> Self {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let decoded: Vec<Cow<'_, str>> = path
+            .split('/')
+            .map(|segment| percent_decode_str(segment).decode_utf8_lossy())
+            .collect();
+        let segments: Vec<&str> = decoded.iter().map(Cow::as_ref).collect();
+        match segments.as_slice() {
+            ["services", "oauth2", "token"] => Self::Token,
+            ["services", "oauth2", "userinfo"] => Self::UserInfo,
+            ["services", "oauth2", "introspect"] => Self::Introspect,
+            ["services", "oauth2", "revoke"] => Self::Revoke,
+            ["services", "oauth2", "authorize"] => Self::Authorize,
+            ["id", org, user] => Self::Identity {
+                org: (*org).to_owned(),
+                user: (*user).to_owned(),
+            },
+            [".well-known", "openid-configuration"] => Self::OpenIdConfiguration,
+            [".well-known", "auth-configuration"] => Self::AuthConfiguration,
+            ["services", "Soap", "u" | "c", ..] => Self::Soap,
+            ["services", "data"] => Self::Versions,
+            ["services", "data", version, rest @ ..] => {
+                Self::Data(Version::parse(version), DataRoute::parse(rest))
+            }
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The path with its variable parts replaced, for the journal and for faults.
+    pub(crate) fn template(&self) -> &'static str {
+        match self {
+            Self::Token => "/services/oauth2/token",
+            Self::UserInfo => "/services/oauth2/userinfo",
+            Self::Introspect => "/services/oauth2/introspect",
+            Self::Revoke => "/services/oauth2/revoke",
+            Self::Authorize => "/services/oauth2/authorize",
+            Self::Identity { .. } => "/id/{org}/{user}",
+            Self::OpenIdConfiguration => "/.well-known/openid-configuration",
+            Self::AuthConfiguration => "/.well-known/auth-configuration",
+            Self::Soap => "/services/Soap/u/{version}",
+            Self::Versions => "/services/data",
+            Self::Data(_, route) => route.template(),
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl DataRoute {
+    fn parse(segments: &[&str]) -> Self {
+        let owned = |text: &str| text.to_owned();
+        match segments {
+            [] => Self::Root,
+            rest if rest.contains(&"") => Self::Unknown,
+            ["limits"] => Self::Limits,
+            ["sobjects"] => Self::Sobjects,
+            ["sobjects", object] => Self::Object(owned(object)),
+            ["sobjects", object, "describe"] => Self::Describe(owned(object)),
+            ["sobjects", object, "updated"] => Self::Updated(owned(object)),
+            ["sobjects", object, "deleted"] => Self::Deleted(owned(object)),
+            ["sobjects", object, id] => Self::Record {
+                object: owned(object),
+                id: owned(id),
+            },
+            ["sobjects", object, field, value] => Self::ExternalId {
+                object: owned(object),
+                field: owned(field),
+                value: owned(value),
+            },
+            ["query"] => Self::Query,
+            ["queryAll"] => Self::QueryAll,
+            ["query" | "queryAll", locator] => Self::QueryMore(owned(locator)),
+            ["composite"] => Self::Composite,
+            ["jobs", "query"] => Self::Jobs,
+            ["jobs", "query", id] => Self::Job(owned(id)),
+            ["jobs", "query", id, "results"] => Self::JobResults(owned(id)),
+            // The guide's own follow-up links are in lower case.
+            ["jobs", "query", id, pages] if pages.eq_ignore_ascii_case("resultPages") => {
+                Self::JobResultPages(owned(id))
+            }
+            _ => Self::Unknown,
+        }
+    }
+
+    fn template(&self) -> &'static str {
+        match self {
+            Self::Root => "/services/data/vXX.X",
+            Self::Limits => "/services/data/vXX.X/limits",
+            Self::Sobjects => "/services/data/vXX.X/sobjects",
+            Self::Object(_) => "/services/data/vXX.X/sobjects/{object}",
+            Self::Describe(_) => "/services/data/vXX.X/sobjects/{object}/describe",
+            Self::Record { .. } => "/services/data/vXX.X/sobjects/{object}/{id}",
+            Self::ExternalId { .. } => "/services/data/vXX.X/sobjects/{object}/{field}/{value}",
+            Self::Updated(_) => "/services/data/vXX.X/sobjects/{object}/updated",
+            Self::Deleted(_) => "/services/data/vXX.X/sobjects/{object}/deleted",
+            Self::Query => "/services/data/vXX.X/query",
+            Self::QueryAll => "/services/data/vXX.X/queryAll",
+            Self::QueryMore(_) => "/services/data/vXX.X/query/{locator}",
+            Self::Composite => "/services/data/vXX.X/composite",
+            Self::Jobs => "/services/data/vXX.X/jobs/query",
+            Self::Job(_) => "/services/data/vXX.X/jobs/query/{id}",
+            Self::JobResults(_) => "/services/data/vXX.X/jobs/query/{id}/results",
+            Self::JobResultPages(_) => "/services/data/vXX.X/jobs/query/{id}/resultPages",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(path: &str) -> DataRoute {
+        match Route::parse(&format!("/services/data/v60.0{path}")) {
+            Route::Data(Version::Supported(60), route) => route,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_double_slash_after_the_version_names_nothing() {
+        assert_eq!(data("//sobjects/Account"), DataRoute::Unknown);
+        assert_eq!(data("/sobjects"), DataRoute::Sobjects);
+    }
+
+    #[test]
+    fn a_trailing_slash_is_accepted_as_the_guide_writes_it() {
+        assert_eq!(data("/sobjects/Account/updated/"), DataRoute::Updated("Account".into()));
+        assert_eq!(data("/"), DataRoute::Root);
+    }
+
+    #[test]
+    fn result_pages_are_found_in_either_spelling() {
+        for spelling in ["resultPages", "resultpages"] {
+            assert_eq!(
+                data(&format!("/jobs/query/750x/{spelling}")),
+                DataRoute::JobResultPages("750x".into())
+            );
+        }
+    }
+
+    #[test]
+    fn versions_are_supported_retired_or_unknown() {
+        for (segment, version) in [
+            ("v31.0", Version::Supported(31)),
+            ("v68.0", Version::Supported(68)),
+            ("v30.0", Version::Retired),
+            ("v7.0", Version::Retired),
+            ("v6.0", Version::Unknown),
+            ("v69.0", Version::Unknown),
+            ("60.0", Version::Unknown),
+            ("v060.0", Version::Unknown),
+            ("v60", Version::Unknown),
+        ] {
+            assert_eq!(Version::parse(segment), version, "{segment}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Finds names in a scenario that point at nothing.
+
+use std::collections::BTreeSet;
+
+use super::{AppSpec, IssuedRefreshToken, Scenario, ScenarioError, UserSpec};
+
+impl Scenario {
+    pub(super) fn check(&self) -> Result<(), ScenarioError> {
+        self.check_org()?;
+        let mut names = BTreeSet::new();
+        for user in &self.users {
+            require(names.insert(user.username.to_ascii_lowercase()), || {
+                format!("the user {} is listed twice", user.username)
+            })?;
+            self.check_user(user)?;
+        }
+        let mut keys = BTreeSet::new();
+        for app in &self.apps {
+            require(keys.insert(&app.consumer_key), || {
+                format!("two apps have the consumer key {}", app.consumer_key)
+            })?;
+            self.check_app(app)?;
+        }
+        self.refresh_tokens
+            .iter()
+            .try_for_each(|token| self.check_refresh_token(token))?;
+        require(self.pages.rows > 0 && self.pages.rows_with_long_text > 0, || {
+            "a query page holds at least one row".to_owned()
+        })?;
+        require(self.bulk.page_rows > 0, || {
+            "a bulk result page holds at least one row".to_owned()
+        })
+    }
+
+    fn check_org(&self) -> Result<(), ScenarioError> {
+        let id = &self.org.id;
+        require(
+            id.starts_with("00D")
+                && matches!(id.len(), 15 | 18)
+                && id.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+            || format!("{id} is not an org id: it begins with 00D and has 15 or 18 letters and digits"),
+        )?;
+        let domain = &self.org.my_domain;
+        let label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        require(
+            (1..=63).contains(&domain.len())
+                && domain.bytes().all(label)
+                && !domain.starts_with('-')
+                && !domain.ends_with('-'),
+            || format!("{domain} is not a My Domain name: it is one lower-case DNS label, without dots"),
+        )
+    }
+
+    fn check_user(&self, user: &UserSpec) -> Result<(), ScenarioError> {
+        require(self.profiles.contains_key(&user.profile), || {
+            format!("{} has the profile {:?}, which does not exist", user.username, user.profile)
+        })?;
+        self.check_permission_sets(&user.username, &user.permission_sets)
+    }
+
+    fn check_app(&self, app: &AppSpec) -> Result<(), ScenarioError> {
+        for profile in &app.profiles {
+            require(self.profiles.contains_key(profile), || {
+                format!("{} names the profile {profile:?}, which does not exist", app.name)
+            })?;
+        }
+        self.check_permission_sets(&app.name, &app.permission_sets)?;
+        let run_as = app.client_credentials.as_ref().and_then(|flow| flow.run_as.as_ref());
+        run_as.map_or(Ok(()), |run_as| self.require_user(&app.name, run_as))
+    }
+
+    fn check_refresh_token(&self, token: &IssuedRefreshToken) -> Result<(), ScenarioError> {
+        require(self.app(&token.app).is_some(), || {
+            format!("a refresh token is for the consumer key {}, which no app has", token.app)
+        })?;
+        self.require_user("a refresh token", &token.user)
+    }
+
+    fn check_permission_sets(&self, of: &str, sets: &[String]) -> Result<(), ScenarioError> {
+        sets.iter().try_for_each(|set| {
+            require(self.permission_sets.contains_key(set), || {
+                format!("{of} names the permission set {set:?}, which does not exist")
+            })
+        })
+    }
+
+    fn require_user(&self, of: &str, username: &str) -> Result<(), ScenarioError> {
+        require(self.user(username).is_some(), || {
+            format!("{of} names the user {username}, who does not exist")
+        })
+    }
+}
+
+fn require(holds: bool, problem: impl FnOnce() -> String) -> Result<(), ScenarioError> {
+    if holds {
+        Ok(())
+    } else {
+        Err(ScenarioError::Inconsistent(problem()))
+    }
+}

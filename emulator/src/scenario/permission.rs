@@ -1,0 +1,95 @@
+//! What profiles and permission sets allow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use crate::pattern::Pattern;
+
+/// A profile or a permission set. Permissions add up; a field is hidden when something hides it and nothing shows it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Permissions {
+    /// API Enabled.
+    pub api_enabled: bool,
+    /// API Only User.
+    pub api_only: bool,
+    /// View Setup and Configuration.
+    pub view_setup: bool,
+    /// View All Data: read on every object.
+    pub view_all_data: bool,
+    /// Modify All Data: every right on every object.
+    pub modify_all_data: bool,
+    /// Rights by object.
+    pub objects: BTreeMap<String, BTreeSet<Right>>,
+    /// Fields hidden by field-level security, as `Contact.Birthdate`; `*` stands for any text.
+    pub hidden_fields: Vec<Pattern>,
+    /// Fields shown although something else hides them, written likewise.
+    pub shown_fields: Vec<Pattern>,
+}
+
+/// A right on an object.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "snake_case")]
+pub enum Right {
+    Read,
+    Create,
+    Edit,
+    Delete,
+}
+
+/// What one user may do, all sources together.
+#[derive(Clone, Debug, Default)]
+pub struct UserAccess {
+    pub api_enabled: bool,
+    pub api_only: bool,
+    pub view_setup: bool,
+    everywhere: BTreeSet<Right>,
+    objects: BTreeMap<String, BTreeSet<Right>>,
+    hidden: Vec<Pattern>,
+    shown: Vec<Pattern>,
+}
+
+impl UserAccess {
+    /// Adds up a profile and its permission sets.
+    pub fn combine<'a>(sources: impl Iterator<Item = &'a Permissions>) -> Self {
+        let mut access = Self::default();
+        for source in sources {
+            access.api_enabled |= source.api_enabled;
+            access.api_only |= source.api_only;
+            access.view_setup |= source.view_setup;
+            if source.view_all_data || source.modify_all_data {
+                access.everywhere.insert(Right::Read);
+            }
+            if source.modify_all_data {
+                access
+                    .everywhere
+                    .extend([Right::Create, Right::Edit, Right::Delete]);
+            }
+            for (object, rights) in &source.objects {
+                let known = access.objects.entry(object.to_ascii_lowercase()).or_default();
+                known.extend(rights);
+            }
+            access.hidden.extend(source.hidden_fields.iter().cloned());
+            access.shown.extend(source.shown_fields.iter().cloned());
+        }
+        access
+    }
+
+    /// Whether the user has a right on an object. Create, edit and delete do not work without read.
+    pub fn may(&self, right: Right, object: &str) -> bool {
+        if self.everywhere.contains(&right) {
+            return true;
+        }
+        self.objects
+            .get(&object.to_ascii_lowercase())
+            .is_some_and(|rights| rights.contains(&right))
+    }
+
+    /// Whether field-level security lets the user see a field of an object that is readable.
+    pub fn sees(&self, object: &str, field: &str) -> bool {
+        let name = format!("{object}.{field}");
+        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(&name));
+        !any(&self.hidden) || any(&self.shown)
+    }
+}

@@ -1,0 +1,234 @@
+//! The listeners of an emulated org.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::call::Arrival;
+use crate::control::Control;
+use crate::org::Org;
+use crate::proxy;
+use crate::scenario::Scenario;
+use crate::tls::{HostCertificate, TlsError};
+
+/// Large enough that the emulator's own answer to an oversized request is given.
+const HEADER_SPACE: u32 = 256 << 10;
+
+/// Where an emulator listens and keeps files.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Plain HTTP: stands for the org's My Domain, and serves the control routes.
+    pub http: Option<SocketAddr>,
+    /// TLS under the org's host names.
+    pub tls: Option<SocketAddr>,
+    /// A proxy for `CONNECT` requests to the org's host names.
+    pub proxy: Option<SocketAddr>,
+    /// Folder of the certificate authority: `ca.pem` and its key are used again or written there. Without it, the
+    /// authority lives as long as the emulator.
+    pub certificate_authority: Option<PathBuf>,
+    /// Folder for Bulk results; by default the system's folder for temporary files.
+    pub spool: Option<PathBuf>,
+}
+
+impl Default for Options {
+    /// All three listeners on free ports of 127.0.0.1.
+    fn default() -> Self {
+        let free = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        Self {
+            http: free,
+            tls: free,
+            proxy: free,
+            certificate_authority: None,
+            spool: None,
+        }
+    }
+}
+
+/// Why an emulator did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An emulated org has no protection of its own.
+    #[error("{0} is not a loopback address; an emulated org listens on 127.0.0.1 or ::1 only")]
+    NotLoopback(SocketAddr),
+    /// The address is taken or not available.
+    #[error("cannot listen on {address}: {source}; choose another port, or 0 for a free one")]
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    /// No certificate could be made.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The scenario names an org id whose checksum is wrong.
+    #[error("the org id of the scenario is wrong: {0}")]
+    OrgId(#[from] crate::ids::MalformedId),
+}
+
+/// A running org. It stops when it is dropped.
+pub struct Emulator {
+    org: Arc<Org>,
+    control: Control,
+    http: Option<SocketAddr>,
+    tls: Option<SocketAddr>,
+    proxy: Option<SocketAddr>,
+    ca_pem: String,
+    listeners: JoinSet<()>,
+}
+
+impl Emulator {
+    /// Starts the org of a scenario and its listeners.
+    ///
+    /// # Errors
+    /// When an address is not on loopback or not free, or the certificate authority cannot be kept.
+    pub async fn start(scenario: Scenario, options: Options) -> Result<Self, StartError> {
+        let org = Org::new(scenario)?;
+        let hosts = org.hosts.all();
+        let certificate = HostCertificate::issue(&hosts, options.certificate_authority.as_deref())?;
+        let acceptor = TlsAcceptor::from(Arc::clone(&certificate.config));
+        let http = listen(options.http).await?;
+        let tls = listen(options.tls).await?;
+        let proxy = listen(options.proxy).await?;
+        let address = |listener: &Option<TcpListener>| listener.as_ref().and_then(|l| l.local_addr().ok());
+        let mut emulator = Self {
+            control: Control::new(Arc::clone(&org)),
+            http: address(&http),
+            tls: address(&tls),
+            proxy: address(&proxy),
+            ca_pem: certificate.ca_pem,
+            listeners: JoinSet::new(),
+            org,
+        };
+        if let Some(address) = emulator.http {
+            let _ = emulator.org.http_url.set(format!("http://{address}"));
+        }
+        emulator.spawn(http, |org, stream| serve(org, stream, Arrival::Plain));
+        let tls_acceptor = acceptor.clone();
+        emulator.spawn(tls, move |org, stream| serve_tls(org, stream, tls_acceptor.clone()));
+        emulator.spawn(proxy, move |org, stream| serve_proxy(org, stream, acceptor.clone()));
+        Ok(emulator)
+    }
+
+    fn spawn<F>(&mut self, listener: Option<TcpListener>, handle: impl Fn(Arc<Org>, TcpStream) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        if let Some(listener) = listener {
+            let org = Arc::clone(&self.org);
+            self.listeners.spawn(accept(listener, move |stream| handle(Arc::clone(&org), stream)));
+        }
+    }
+
+    /// `http://127.0.0.1:port` of the plain listener; empty when there is none.
+    pub fn http_url(&self) -> &str {
+        self.org.http_url.get().map_or("", String::as_str)
+    }
+
+    /// Address of the TLS listener.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls
+    }
+
+    /// Address of the proxy.
+    pub fn proxy_address(&self) -> Option<SocketAddr> {
+        self.proxy
+    }
+
+    /// The certificate authority that clients have to trust, in PEM.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// Every host name that the org answers to, its My Domain first.
+    pub fn hosts(&self) -> Vec<String> {
+        self.org.hosts.all()
+    }
+
+    /// Changes the org while it runs.
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Stops all listeners and connections, and waits until they are gone.
+    pub async fn stop(mut self) {
+        self.listeners.shutdown().await;
+    }
+}
+
+async fn listen(address: Option<SocketAddr>) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    if !address.ip().is_loopback() {
+        return Err(StartError::NotLoopback(address));
+    }
+    let listener = TcpListener::bind(address).await;
+    listener
+        .map(Some)
+        .map_err(|source| StartError::Listen { address, source })
+}
+
+/// Accepts until the task is aborted; its connections end with it.
+async fn accept<F>(listener: TcpListener, handle: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    // Small answers must not wait for an acknowledgement; failure only costs speed.
+                    let _ = stream.set_nodelay(true);
+                    connections.spawn(handle(stream));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::task::yield_now().await;
+                }
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+}
+
+async fn serve_tls(org: Arc<Org>, stream: TcpStream, acceptor: TlsAcceptor) {
+    match acceptor.accept(stream).await {
+        Ok(stream) => serve(org, stream, Arrival::Tls).await,
+        Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
+    }
+}
+
+async fn serve_proxy(org: Arc<Org>, mut stream: TcpStream, acceptor: TlsAcceptor) {
+    match proxy::connect(&mut stream, &org.hosts).await {
+        Ok(proxy::Verdict::Tunnel) => serve_tls(org, stream, acceptor).await,
+        Ok(proxy::Verdict::Refused) => {}
+        Err(error) => tracing::debug!(%error, "a proxy connection failed"),
+    }
+}
+
+async fn serve<I>(org: Arc<Org>, stream: I, arrival: Arrival)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| Arc::clone(&org).serve(request, arrival));
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().auto_date_header(false);
+    builder
+        .http2()
+        .auto_date_header(false)
+        .max_header_list_size(HEADER_SPACE)
+        .max_frame_size(64 << 10)
+        .max_send_buf_size(1 << 20);
+    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

@@ -1,0 +1,85 @@
+//! Sessions and the approvals behind refresh tokens.
+
+mod approval;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+pub(crate) use approval::{ApprovalId, Approvals, InProcess, Redeemed, Refusal};
+
+/// What an access token stands for.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) username: String,
+    pub(crate) consumer_key: String,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) issued: DateTime<Utc>,
+    pub(crate) last_used: DateTime<Utc>,
+    /// Inactivity that ends it.
+    pub(crate) timeout: TimeDelta,
+    /// The approval whose refresh token made it.
+    pub(crate) approval: Option<ApprovalId>,
+}
+
+impl Session {
+    pub(crate) fn expires(&self) -> DateTime<Utc> {
+        self.last_used
+            .checked_add_signed(self.timeout)
+            .unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    /// Whether the scopes include use of the data API.
+    pub(crate) fn reaches_api(&self) -> bool {
+        self.scopes.iter().any(|scope| matches!(scope.as_str(), "api" | "full"))
+    }
+}
+
+/// The open sessions of an org by access token. They end after inactivity: use extends them.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    open: Mutex<HashMap<String, Session>>,
+}
+
+impl Sessions {
+    pub(crate) fn open(&self, token: String, session: Session) {
+        self.lock().insert(token, session);
+    }
+
+    /// The session of a token that is used now, which extends its life.
+    pub(crate) fn authenticate(&self, token: &str, now: DateTime<Utc>) -> Option<Session> {
+        let mut open = self.lock();
+        let session = open.get_mut(token)?;
+        if session.expires() <= now {
+            open.remove(token);
+            return None;
+        }
+        session.last_used = now;
+        Some(session.clone())
+    }
+
+    /// The session of a token, without counting as use.
+    pub(crate) fn look_up(&self, token: &str, now: DateTime<Utc>) -> Option<Session> {
+        let open = self.lock();
+        open.get(token).filter(|session| session.expires() > now).cloned()
+    }
+
+    /// Ends one session; whether there was one.
+    pub(crate) fn end(&self, token: &str) -> bool {
+        self.lock().remove(token).is_some()
+    }
+
+    pub(crate) fn end_all(&self) {
+        self.lock().clear();
+    }
+
+    /// Ends the sessions that were made from one approval.
+    pub(crate) fn end_approval(&self, approval: ApprovalId) {
+        self.lock().retain(|_, session| session.approval != Some(approval));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

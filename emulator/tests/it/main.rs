@@ -1,0 +1,6 @@
+//! The emulator as its clients see it: over HTTP, with a client that shares no code with the project's own.
+
+mod client;
+mod faults;
+mod oauth;
+mod transport;
