@@ -19,11 +19,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            body: Payload::empty(),
-        }
+        Self { status, headers: HeaderMap::new(), body: Payload::empty() }
     }
 
     pub(crate) fn typed(status: StatusCode, media: &str, body: Payload) -> Self {
@@ -103,35 +99,19 @@ impl ApiError {
         code: impl Into<Cow<'static, str>>,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self {
-            status,
-            code: code.into(),
-            message: message.into(),
-            fields: None,
-        }
+        Self { status, code: code.into(), message: message.into(), fields: None }
     }
 
-    pub(crate) fn bad_request(
-        code: impl Into<Cow<'static, str>>,
-        message: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    pub(crate) fn bad_request(code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
     pub(crate) fn not_found() -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "NOT_FOUND",
-            "The requested resource does not exist",
-        )
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "The requested resource does not exist")
     }
 
     pub(crate) fn invalid_session() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "INVALID_SESSION_ID",
-            "Session expired or invalid",
-        )
+        Self::new(StatusCode::UNAUTHORIZED, "INVALID_SESSION_ID", "Session expired or invalid")
     }
 
     pub(crate) fn method_not_allowed(allowed: &str) -> Self {
@@ -145,11 +125,7 @@ impl ApiError {
     }
 
     pub(crate) fn body(&self) -> serde_json::Value {
-        let body = ErrorBody {
-            message: &self.message,
-            code: &self.code,
-            fields: self.fields.as_deref(),
-        };
+        let body = ErrorBody { message: &self.message, code: &self.code, fields: self.fields.as_deref() };
         serde_json::json!([body])
     }
 }

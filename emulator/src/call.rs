@@ -83,9 +83,7 @@ impl Call {
 
     /// A parameter of the query string, decoded.
     pub(crate) fn parameter(&self, name: &str) -> Option<Cow<'_, str>> {
-        url::form_urlencoded::parse(self.query.as_bytes())
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value)
+        url::form_urlencoded::parse(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// Method and path as faults and people write them.

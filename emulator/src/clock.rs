@@ -19,7 +19,7 @@ pub enum Passage {
 
 /// The clock of one org.
 #[derive(Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     start: DateTime<Utc>,
     passage: Passage,
     started: Instant,
@@ -28,7 +28,7 @@ pub struct Clock {
 
 impl Clock {
     /// Starts at `start`, or at the real time when there is none.
-    pub fn new(start: Option<DateTime<Utc>>, passage: Passage) -> Self {
+    pub(crate) fn new(start: Option<DateTime<Utc>>, passage: Passage) -> Self {
         Self {
             start: start.unwrap_or_else(Utc::now),
             passage,
@@ -38,7 +38,7 @@ impl Clock {
     }
 
     /// The emulated time.
-    pub fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         let advanced = *self.advanced.lock().unwrap_or_else(PoisonError::into_inner);
         let elapsed = match self.passage {
             Passage::Running => time_delta(self.started.elapsed()),
@@ -51,12 +51,10 @@ impl Clock {
     }
 
     /// Moves the time forward and returns the new time.
-    pub fn advance(&self, by: Duration) -> DateTime<Utc> {
+    pub(crate) fn advance(&self, by: Duration) -> DateTime<Utc> {
         {
             let mut advanced = self.advanced.lock().unwrap_or_else(PoisonError::into_inner);
-            *advanced = advanced
-                .checked_add(&time_delta(by))
-                .unwrap_or(TimeDelta::MAX);
+            *advanced = advanced.checked_add(&time_delta(by)).unwrap_or(TimeDelta::MAX);
         }
         self.now()
     }

@@ -118,9 +118,8 @@ impl Org {
     async fn finish(&self, call: &Call, mut answer: Answer) -> Answer {
         let date = httpdate::fmt_http_date(SystemTime::from(self.clock.now()));
         answer = answer.with(header::DATE, &date);
-        let accepts_gzip = call
-            .header(header::ACCEPT_ENCODING)
-            .is_some_and(|accepted| accepted.split(',').any(is_gzip));
+        let accepts_gzip =
+            call.header(header::ACCEPT_ENCODING).is_some_and(|accepted| accepted.split(',').any(is_gzip));
         let body = answer.body.in_memory().filter(|body| body.len() >= WORTH_COMPRESSING);
         let plain = !answer.headers.contains_key(header::CONTENT_ENCODING);
         if let (true, true, Some(body)) = (accepts_gzip, plain, body) {
@@ -150,9 +149,7 @@ async fn compress(body: Bytes) -> Bytes {
     if small {
         return work();
     }
-    tokio::task::spawn_blocking(work)
-        .await
-        .expect("compression does not panic")
+    tokio::task::spawn_blocking(work).await.expect("compression does not panic")
 }
 
 /// The answer that a fault gives in place of the work.

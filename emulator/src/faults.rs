@@ -22,11 +22,7 @@ pub struct Fault {
 impl Fault {
     /// A fault for the next request that fits `on`.
     pub fn next(on: &str, effect: Effect) -> Self {
-        Self {
-            on: Pattern::from(on),
-            nth: 1,
-            effect,
-        }
+        Self { on: Pattern::from(on), nth: 1, effect }
     }
 }
 
@@ -35,17 +31,9 @@ impl Fault {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
     /// An error in the shape of the data API, without the work being done.
-    Error {
-        status: u16,
-        code: String,
-        message: String,
-    },
+    Error { status: u16, code: String, message: String },
     /// Any answer, without the work being done.
-    Answer {
-        status: u16,
-        content_type: String,
-        body: String,
-    },
+    Answer { status: u16, content_type: String, body: String },
     /// 503, `SERVER_UNAVAILABLE`, with `Retry-After` in seconds.
     Unavailable { retry_after: u32 },
     /// A maintenance page in HTML. Real ones come with 503 and with 200.
@@ -118,13 +106,7 @@ struct State {
 
 impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            state: Mutex::new(State {
-                queue: Vec::new(),
-                rates: Vec::new(),
-                random: seed,
-            }),
-        }
+        Self { state: Mutex::new(State { queue: Vec::new(), rates: Vec::new(), random: seed }) }
     }
 
     pub(crate) fn push(&self, fault: Fault) {
@@ -201,10 +183,7 @@ mod tests {
     #[test]
     fn a_fault_strikes_at_its_nth_request_and_once() {
         let faults = Faults::new(1);
-        faults.push(Fault {
-            nth: 2,
-            ..Fault::next("GET */query", Effect::Hang)
-        });
+        faults.push(Fault { nth: 2, ..Fault::next("GET */query", Effect::Hang) });
         assert_eq!(faults.strike(QUERY), None);
         assert_eq!(faults.strike(["POST /x", "POST /x"]), None);
         assert_eq!(faults.strike(QUERY), Some(Effect::Hang));
@@ -216,11 +195,7 @@ mod tests {
     fn a_rate_strikes_its_share_and_the_same_requests_for_the_same_seed() {
         let run = |seed| {
             let faults = Faults::new(seed);
-            faults.set_rate(FaultRate {
-                on: Pattern::from("*"),
-                probability: 0.25,
-                effect: Effect::LostAnswer,
-            });
+            faults.set_rate(FaultRate { on: Pattern::from("*"), probability: 0.25, effect: Effect::LostAnswer });
             (0..1000).map(|_| faults.strike(QUERY).is_some()).collect::<Vec<_>>()
         };
         assert_eq!(run(7), run(7));

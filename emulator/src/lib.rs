@@ -41,6 +41,7 @@ pub use clock::Passage;
 pub use control::Control;
 pub use faults::{Effect, Fault, FaultRate};
 pub use journal::JournalEntry;
+pub use org::PopulateError;
 pub use pattern::Pattern;
 pub use scenario::{Scenario, ScenarioError};
 pub use secret::Secret;

@@ -27,11 +27,7 @@ pub(crate) struct OAuthError {
 
 impl OAuthError {
     fn new(error: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            error,
-            description: description.into(),
-        }
+        Self { status: StatusCode::BAD_REQUEST, error, description: description.into() }
     }
 
     fn invalid_grant(description: &'static str) -> Self {
@@ -52,9 +48,7 @@ impl OAuthError {
     }
 
     fn into_answer(self, encoding: Encoding) -> Answer {
-        let fields = Fields::new()
-            .with("error", self.error)
-            .with("error_description", self.description);
+        let fields = Fields::new().with("error", self.error).with("error_description", self.description);
         encoding.answer(self.status, &fields)
     }
 }

@@ -29,9 +29,14 @@ enum Source {
 
 enum Defect {
     None,
-    /// The connection breaks after so many more bytes.
-    Cut(u64),
+    Cut(Cut),
     Paced(Pace),
+}
+
+/// The connection breaks after so many more bytes.
+struct Cut {
+    left: u64,
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 struct Pace {
@@ -42,6 +47,8 @@ struct Pace {
     pending: Bytes,
 }
 
+/// Between the last byte and the break, so that what was sent leaves the buffers and reaches the client.
+const LINGERING: Duration = Duration::from_millis(20);
 /// A slowed body takes at most this much longer, so that no test hangs on it.
 const MAX_PACING: Duration = Duration::from_secs(60);
 const PACES_PER_SECOND: u64 = 20;
@@ -61,11 +68,7 @@ impl Payload {
     }
 
     fn from_source(source: Source) -> Self {
-        Self {
-            source,
-            defect: Defect::None,
-            held: None,
-        }
+        Self { source, defect: Defect::None, held: None }
     }
 
     /// The bytes, when the body is in memory.
@@ -84,7 +87,7 @@ impl Payload {
 
     /// Breaks the connection after `bytes`, although the length promises more.
     pub(crate) fn cut_after(mut self, bytes: u64) -> Self {
-        self.defect = Defect::Cut(bytes);
+        self.defect = Defect::Cut(Cut { left: bytes, lingering: None });
         self
     }
 
@@ -127,14 +130,11 @@ impl Body for Payload {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = &mut *self;
         let next = match &mut this.defect {
             Defect::None => this.source.poll_next(context),
-            Defect::Cut(left) => poll_cut(&mut this.source, left, context),
+            Defect::Cut(cut) => cut.poll(&mut this.source, context),
             Defect::Paced(pace) => pace.poll(&mut this.source, context),
         };
         let next = ready!(next);
@@ -145,43 +145,34 @@ impl Body for Payload {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.source, Source::Bytes(bytes) if bytes.is_empty())
-            && matches!(self.defect, Defect::None)
+        matches!(&self.source, Source::Bytes(bytes) if bytes.is_empty()) && matches!(self.defect, Defect::None)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.source
-            .length()
-            .map_or_else(SizeHint::default, SizeHint::with_exact)
+        self.source.length().map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
-fn poll_cut(
-    source: &mut Source,
-    left: &mut u64,
-    context: &mut Context<'_>,
-) -> Poll<Option<io::Result<Bytes>>> {
-    let broken = || io::Error::new(io::ErrorKind::ConnectionAborted, "a fault cuts this body");
-    if *left == 0 {
-        return Poll::Ready(Some(Err(broken())));
-    }
-    Poll::Ready(match ready!(source.poll_next(context)) {
-        Some(Ok(mut chunk)) => {
-            chunk.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
-            *left -= chunk.len() as u64;
-            Some(Ok(chunk))
+impl Cut {
+    fn poll(&mut self, source: &mut Source, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if self.left > 0
+            && let Some(chunk) = ready!(source.poll_next(context))
+        {
+            return Poll::Ready(Some(chunk.map(|mut chunk| {
+                chunk.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+                self.left -= chunk.len() as u64;
+                chunk
+            })));
         }
-        Some(Err(error)) => Some(Err(error)),
-        None => Some(Err(broken())),
-    })
+        let lingering = self.lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGERING)));
+        ready!(lingering.as_mut().poll(context));
+        let broken = io::Error::new(io::ErrorKind::ConnectionAborted, "a fault cuts this body");
+        Poll::Ready(Some(Err(broken)))
+    }
 }
 
 impl Pace {
-    fn poll(
-        &mut self,
-        source: &mut Source,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Bytes>>> {
+    fn poll(&mut self, source: &mut Source, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         if let Some(waiting) = &mut self.waiting {
             ready!(waiting.as_mut().poll(context));
             self.waiting = None;

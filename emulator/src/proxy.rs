@@ -34,9 +34,7 @@ pub(crate) async fn connect(stream: &mut TcpStream, hosts: &Hosts) -> io::Result
         let reason = "This proxy answers for port 443 of the emulated org's own hosts only.";
         return refuse(stream, "403 Forbidden", reason).await;
     }
-    stream
-        .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        .await?;
+    stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
     Ok(Verdict::Tunnel)
 }
 

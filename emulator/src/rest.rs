@@ -1,12 +1,19 @@
 //! The data API below `/services/data`.
 
+mod access;
 mod caller;
+mod changes;
+mod composite;
+mod describe;
 mod limits;
+mod query;
+mod records;
 mod versions;
 
 use std::sync::Arc;
 
-use http::{HeaderName, Method};
+use http::{HeaderName, Method, StatusCode};
+use serde_json::Value;
 
 use crate::answer::{Answer, ApiError};
 use crate::call::Call;
@@ -14,8 +21,10 @@ use crate::faults::Effect;
 use crate::org::Org;
 use crate::route::{DataRoute, Version};
 use crate::site::Site;
-use caller::Caller;
+use crate::soql::RowScope;
 
+pub(crate) use caller::Caller;
+pub(crate) use query::{Cursors, blocking};
 pub(crate) use versions::versions;
 
 const LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
@@ -55,6 +64,19 @@ impl Org {
         match route {
             DataRoute::Root => self.resources(call, caller),
             DataRoute::Limits => self.limits(call, caller),
+            DataRoute::Sobjects => self.describe_global(call, caller),
+            DataRoute::Object(object) => self.object(call, caller, &object),
+            DataRoute::Describe(object) => self.describe(call, caller, &object),
+            DataRoute::Record { object, id } => self.record(call, caller, &object, &id),
+            DataRoute::ExternalId { object, field, value } => {
+                self.by_external_id(call, caller, [&object, &field, &value])
+            }
+            DataRoute::Updated(object) => self.updated(call, caller, &object),
+            DataRoute::Deleted(object) => self.deleted(call, caller, &object),
+            DataRoute::Query => self.query(call, caller, RowScope::Live).await,
+            DataRoute::QueryAll => self.query(call, caller, RowScope::All).await,
+            DataRoute::QueryMore(locator) => self.query_more(call, caller, &locator).await,
+            DataRoute::Composite => self.composite(call, caller).await,
             _ => Err(ApiError::not_found()),
         }
     }
@@ -71,7 +93,7 @@ fn check_site(site: Site) -> Result<(), ApiError> {
     match site {
         Site::MyDomain => Ok(()),
         site if site.is_generic() => Err(ApiError::new(
-            http::StatusCode::NOT_FOUND,
+            StatusCode::NOT_FOUND,
             "URL_NOT_RESET",
             "Destination URL not reset. The URL returned from login must be set",
         )),
@@ -82,11 +104,9 @@ fn check_site(site: Site) -> Result<(), ApiError> {
 fn supported(version: Version) -> Result<u16, ApiError> {
     match version {
         Version::Supported(number) => Ok(number),
-        Version::Retired => Err(ApiError::new(
-            http::StatusCode::GONE,
-            "GONE",
-            "This API version is retired. Use a supported version.",
-        )),
+        Version::Retired => {
+            Err(ApiError::new(StatusCode::GONE, "GONE", "This API version is retired. Use a supported version."))
+        }
         Version::Unknown => Err(ApiError::not_found()),
     }
 }
@@ -99,4 +119,13 @@ fn allow(call: &Call, allowed: &[Method]) -> Result<(), ApiError> {
     }
     let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
     Err(ApiError::method_not_allowed(&names.join(", ")))
+}
+
+/// The JSON of a request body.
+fn json_body(call: &Call) -> Result<Value, ApiError> {
+    if !call.has_media_type("application/json") {
+        let message = "The HTTP entity body is in a format that is not supported; send application/json";
+        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message));
+    }
+    serde_json::from_slice(&call.body).map_err(|error| ApiError::bad_request("JSON_PARSER_ERROR", error.to_string()))
 }

@@ -26,9 +26,7 @@ impl Version {
             .filter(|digits| !digits.starts_with('0'))
             .and_then(|digits| digits.parse::<u16>().ok());
         match number {
-            Some(number) if (OLDEST_VERSION..=NEWEST_VERSION).contains(&number) => {
-                Self::Supported(number)
-            }
+            Some(number) if (OLDEST_VERSION..=NEWEST_VERSION).contains(&number) => Self::Supported(number),
             Some(number) if (FIRST_VERSION..OLDEST_VERSION).contains(&number) => Self::Retired,
             _ => Self::Unknown,
         }
@@ -80,10 +78,8 @@ impl Route {
     pub(crate) fn parse(path: &str) -> Self {
         let path = path.strip_prefix('/').unwrap_or(path);
         let path = path.strip_suffix('/').unwrap_or(path);
-        let decoded: Vec<Cow<'_, str>> = path
-            .split('/')
-            .map(|segment| percent_decode_str(segment).decode_utf8_lossy())
-            .collect();
+        let decoded: Vec<Cow<'_, str>> =
+            path.split('/').map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect();
         let segments: Vec<&str> = decoded.iter().map(Cow::as_ref).collect();
         match segments.as_slice() {
             ["services", "oauth2", "token"] => Self::Token,
@@ -91,17 +87,12 @@ impl Route {
             ["services", "oauth2", "introspect"] => Self::Introspect,
             ["services", "oauth2", "revoke"] => Self::Revoke,
             ["services", "oauth2", "authorize"] => Self::Authorize,
-            ["id", org, user] => Self::Identity {
-                org: (*org).to_owned(),
-                user: (*user).to_owned(),
-            },
+            ["id", org, user] => Self::Identity { org: (*org).to_owned(), user: (*user).to_owned() },
             [".well-known", "openid-configuration"] => Self::OpenIdConfiguration,
             [".well-known", "auth-configuration"] => Self::AuthConfiguration,
             ["services", "Soap", "u" | "c", ..] => Self::Soap,
             ["services", "data"] => Self::Versions,
-            ["services", "data", version, rest @ ..] => {
-                Self::Data(Version::parse(version), DataRoute::parse(rest))
-            }
+            ["services", "data", version, rest @ ..] => Self::Data(Version::parse(version), DataRoute::parse(rest)),
             _ => Self::Unknown,
         }
     }
@@ -137,15 +128,10 @@ impl DataRoute {
             ["sobjects", object, "describe"] => Self::Describe(owned(object)),
             ["sobjects", object, "updated"] => Self::Updated(owned(object)),
             ["sobjects", object, "deleted"] => Self::Deleted(owned(object)),
-            ["sobjects", object, id] => Self::Record {
-                object: owned(object),
-                id: owned(id),
-            },
-            ["sobjects", object, field, value] => Self::ExternalId {
-                object: owned(object),
-                field: owned(field),
-                value: owned(value),
-            },
+            ["sobjects", object, id] => Self::Record { object: owned(object), id: owned(id) },
+            ["sobjects", object, field, value] => {
+                Self::ExternalId { object: owned(object), field: owned(field), value: owned(value) }
+            }
             ["query"] => Self::Query,
             ["queryAll"] => Self::QueryAll,
             ["query" | "queryAll", locator] => Self::QueryMore(owned(locator)),
@@ -211,10 +197,7 @@ mod tests {
     #[test]
     fn result_pages_are_found_in_either_spelling() {
         for spelling in ["resultPages", "resultpages"] {
-            assert_eq!(
-                data(&format!("/jobs/query/750x/{spelling}")),
-                DataRoute::JobResultPages("750x".into())
-            );
+            assert_eq!(data(&format!("/jobs/query/750x/{spelling}")), DataRoute::JobResultPages("750x".into()));
         }
     }
 

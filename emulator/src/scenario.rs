@@ -3,8 +3,8 @@
 //! It is a TOML file. Unknown keys are errors, and names that point at nothing are found before anything starts.
 
 mod app;
-mod permission;
 mod check;
+mod permission;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,29 +13,24 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 pub use app::{
-    AppKind, AppSpec, AppState, ClientCredentialsSpec, IssuedRefreshToken, PermittedUsers,
-    RefreshTokenPolicy,
+    AppKind, AppSpec, AppState, ClientCredentialsSpec, IssuedRefreshToken, PermittedUsers, RefreshTokenPolicy,
 };
-pub use permission::{UserAccess, Permissions, Right};
+pub use permission::{Permissions, Right, UserAccess};
 
 use crate::clock::Passage;
+use crate::schema::{FieldSpec, ObjectSpec};
 use crate::secret::Secret;
 
 /// Scenarios that come with the program, by name.
-const BUILTIN: [(&str, &str); 2] = [
-    ("acme", include_str!("../scenarios/acme.toml")),
-    ("demo", include_str!("../scenarios/demo.toml")),
-];
+const BUILTIN: [(&str, &str); 2] =
+    [("acme", include_str!("../scenarios/acme.toml")), ("demo", include_str!("../scenarios/demo.toml"))];
 
 /// Why a scenario is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// The file cannot be read.
     #[error("the scenario {path} cannot be read: {source}")]
-    File {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    File { path: PathBuf, source: std::io::Error },
     /// The text is not TOML, has an unknown key, lacks a required one, or one has the wrong type.
     #[error("the scenario is not valid: {0}")]
     Toml(#[from] toml::de::Error),
@@ -86,6 +81,20 @@ pub struct Scenario {
     /// Generated rows per object.
     #[serde(default)]
     pub rows: BTreeMap<String, u64>,
+    /// Objects besides those that every org of this emulator has.
+    #[serde(default)]
+    pub objects: Vec<ObjectSpec>,
+    /// Fields added to objects.
+    #[serde(default)]
+    pub fields: Vec<ExtraField>,
+}
+
+/// A field added to an object that exists.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtraField {
+    pub object: String,
+    pub field: FieldSpec,
 }
 
 impl Scenario {
@@ -104,10 +113,8 @@ impl Scenario {
     /// # Errors
     /// As [`Scenario::from_toml`], and when the file cannot be read.
     pub fn from_path(path: &Path) -> Result<Self, ScenarioError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::File {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ScenarioError::File { path: path.to_path_buf(), source })?;
         Self::from_toml(&text)
     }
 
@@ -124,24 +131,17 @@ impl Scenario {
 
     /// The user with this name; user names are compared without case.
     pub fn user(&self, username: &str) -> Option<&UserSpec> {
-        self.users
-            .iter()
-            .find(|user| user.username.eq_ignore_ascii_case(username))
+        self.users.iter().find(|user| user.username.eq_ignore_ascii_case(username))
     }
 
     /// The app with this consumer key.
     pub fn app(&self, consumer_key: &str) -> Option<&AppSpec> {
-        self.apps
-            .iter()
-            .find(|app| app.consumer_key == consumer_key)
+        self.apps.iter().find(|app| app.consumer_key == consumer_key)
     }
 
     /// What the profile and the permission sets of a user allow together.
     pub fn access(&self, user: &UserSpec) -> UserAccess {
-        let sets = user
-            .permission_sets
-            .iter()
-            .filter_map(|name| self.permission_sets.get(name));
+        let sets = user.permission_sets.iter().filter_map(|name| self.permission_sets.get(name));
         UserAccess::combine(self.profiles.get(&user.profile).into_iter().chain(sets))
     }
 }
@@ -245,10 +245,7 @@ pub struct LimitSpec {
 
 impl Default for LimitSpec {
     fn default() -> Self {
-        Self {
-            daily_api_requests: 100_000,
-            daily_bulk_query_jobs: 10_000,
-        }
+        Self { daily_api_requests: 100_000, daily_bulk_query_jobs: 10_000 }
     }
 }
 
@@ -266,11 +263,7 @@ pub struct PageSpec {
 
 impl Default for PageSpec {
     fn default() -> Self {
-        Self {
-            rows: 2000,
-            rows_with_long_text: 250,
-            wide_from_columns: 100,
-        }
+        Self { rows: 2000, rows_with_long_text: 250, wide_from_columns: 100 }
     }
 }
 
@@ -290,12 +283,7 @@ pub struct BulkSpec {
 
 impl Default for BulkSpec {
     fn default() -> Self {
-        Self {
-            page_rows: 50_000,
-            advance: Advance::Auto,
-            refused_objects: Vec::new(),
-            spool_megabytes: 8192,
-        }
+        Self { page_rows: 50_000, advance: Advance::Auto, refused_objects: Vec::new(), spool_megabytes: 8192 }
     }
 }
 

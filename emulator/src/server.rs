@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::call::Arrival;
 use crate::control::Control;
-use crate::org::Org;
+use crate::org::{Org, PopulateError};
 use crate::proxy;
 use crate::scenario::Scenario;
 use crate::tls::{HostCertificate, TlsError};
@@ -43,13 +43,7 @@ impl Default for Options {
     /// All three listeners on free ports of 127.0.0.1.
     fn default() -> Self {
         let free = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-        Self {
-            http: free,
-            tls: free,
-            proxy: free,
-            certificate_authority: None,
-            spool: None,
-        }
+        Self { http: free, tls: free, proxy: free, certificate_authority: None, spool: None }
     }
 }
 
@@ -61,16 +55,13 @@ pub enum StartError {
     NotLoopback(SocketAddr),
     /// The address is taken or not available.
     #[error("cannot listen on {address}: {source}; choose another port, or 0 for a free one")]
-    Listen {
-        address: SocketAddr,
-        source: io::Error,
-    },
+    Listen { address: SocketAddr, source: io::Error },
     /// No certificate could be made.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The scenario names an org id whose checksum is wrong.
-    #[error("the org id of the scenario is wrong: {0}")]
-    OrgId(#[from] crate::ids::MalformedId),
+    /// The data of the scenario cannot be made.
+    #[error(transparent)]
+    Populate(#[from] PopulateError),
 }
 
 /// A running org. It stops when it is dropped.
@@ -171,9 +162,7 @@ async fn listen(address: Option<SocketAddr>) -> Result<Option<TcpListener>, Star
         return Err(StartError::NotLoopback(address));
     }
     let listener = TcpListener::bind(address).await;
-    listener
-        .map(Some)
-        .map_err(|source| StartError::Listen { address, source })
+    listener.map(Some).map_err(|source| StartError::Listen { address, source })
 }
 
 /// Accepts until the task is aborted; its connections end with it.

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub(crate) use approval::{ApprovalId, Approvals, InProcess, Redeemed, Refusal};
+pub(crate) use approval::{ApprovalId, Approvals, InProcess, Refusal};
 
 /// What an access token stands for.
 #[derive(Clone, Debug)]
@@ -25,9 +25,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn expires(&self) -> DateTime<Utc> {
-        self.last_used
-            .checked_add_signed(self.timeout)
-            .unwrap_or(DateTime::<Utc>::MAX_UTC)
+        self.last_used.checked_add_signed(self.timeout).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
     /// Whether the scopes include use of the data API.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -19,10 +19,7 @@ const KEY_FILE: &str = "ca.key.pem";
 pub enum TlsError {
     /// The folder of the certificate authority cannot be read or written.
     #[error("the certificate authority cannot be kept in {path}: {source}")]
-    Folder {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Folder { path: PathBuf, source: std::io::Error },
     /// The stored key is not one that this program wrote, or a host name is not a DNS name.
     #[error("no certificate could be made: {0}; remove ca.pem and ca.key.pem to start afresh")]
     Certificate(#[from] rcgen::Error),
@@ -49,9 +46,7 @@ impl HostCertificate {
         set_validity(&mut params);
         params.use_authority_key_identifier_extension = true;
         params.key_usages.push(KeyUsagePurpose::DigitalSignature);
-        params
-            .extended_key_usages
-            .push(ExtendedKeyUsagePurpose::ServerAuth);
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
         if let Some(first) = hosts.first() {
             params.distinguished_name.push(DnType::CommonName, first);
         }
@@ -63,10 +58,7 @@ impl HostCertificate {
             .with_no_client_auth()
             .with_single_cert(vec![leaf.der().clone()], key)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self {
-            config: Arc::new(config),
-            ca_pem: authority.pem,
-        })
+        Ok(Self { config: Arc::new(config), ca_pem: authority.pem })
     }
 }
 
@@ -80,26 +72,17 @@ impl Authority {
         let key = KeyPair::generate()?;
         let params = authority_params()?;
         let pem = params.self_signed(&key)?.pem();
-        Ok(Self {
-            issuer: Issuer::new(params, key),
-            pem,
-        })
+        Ok(Self { issuer: Issuer::new(params, key), pem })
     }
 
     fn in_folder(folder: &Path) -> Result<Self, TlsError> {
-        let failed = |source| TlsError::Folder {
-            path: folder.to_path_buf(),
-            source,
-        };
+        let failed = |source| TlsError::Folder { path: folder.to_path_buf(), source };
         let (certificate, key) = (folder.join(CERTIFICATE_FILE), folder.join(KEY_FILE));
         if certificate.exists() && key.exists() {
             let pem = fs::read_to_string(certificate).map_err(failed)?;
             let key = KeyPair::from_pem(&fs::read_to_string(key).map_err(failed)?)?;
             // The subject of the authority is a constant, so the key alone restores the issuer.
-            return Ok(Self {
-                issuer: Issuer::new(authority_params()?, key),
-                pem,
-            });
+            return Ok(Self { issuer: Issuer::new(authority_params()?, key), pem });
         }
         fs::create_dir_all(folder).map_err(failed)?;
         let authority = Self::generate()?;
@@ -113,9 +96,7 @@ fn authority_params() -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(Vec::<String>::new())?;
     set_validity(&mut params);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "Emulated Salesforce org, not trusted");
+    params.distinguished_name.push(DnType::CommonName, "Emulated Salesforce org, not trusted");
     params.key_usages.push(KeyUsagePurpose::KeyCertSign);
     params.key_usages.push(KeyUsagePurpose::CrlSign);
     Ok(params)

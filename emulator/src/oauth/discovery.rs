@@ -8,8 +8,21 @@ use crate::org::Org;
 use crate::site::Site;
 
 const SCOPES: [&str; 15] = [
-    "cdp_ingest_api", "id", "api", "web", "full", "chatter_api", "visualforce", "refresh_token", "openid", "profile",
-    "email", "address", "phone", "offline_access", "custom_permissions",
+    "cdp_ingest_api",
+    "id",
+    "api",
+    "web",
+    "full",
+    "chatter_api",
+    "visualforce",
+    "refresh_token",
+    "openid",
+    "profile",
+    "email",
+    "address",
+    "phone",
+    "offline_access",
+    "custom_permissions",
 ];
 
 impl Org {

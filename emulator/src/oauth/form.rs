@@ -51,10 +51,7 @@ impl ClientCredentials {
         let basic = basic(call);
         let (basic_id, basic_secret) = basic.map_or((None, None), |(id, secret)| (Some(id), Some(secret)));
         let owned = |name| parameters.get(name).map(str::to_owned);
-        Self {
-            id: owned("client_id").or(basic_id),
-            secret: owned("client_secret").or(basic_secret),
-        }
+        Self { id: owned("client_id").or(basic_id), secret: owned("client_secret").or(basic_secret) }
     }
 }
 
@@ -124,13 +121,11 @@ impl Encoding {
         };
         let accepted = || {
             let accept = call.header(header::ACCEPT).unwrap_or_default();
-            accept.split(',').find_map(|media| {
-                match media.split(';').next().unwrap_or_default().trim() {
-                    "application/json" => Some(Self::Json),
-                    "application/xml" => Some(Self::Xml),
-                    "application/x-www-form-urlencoded" => Some(Self::UrlEncoded),
-                    _ => None,
-                }
+            accept.split(',').find_map(|media| match media.split(';').next().unwrap_or_default().trim() {
+                "application/json" => Some(Self::Json),
+                "application/xml" => Some(Self::Xml),
+                "application/x-www-form-urlencoded" => Some(Self::UrlEncoded),
+                _ => None,
             })
         };
         named.or_else(accepted).unwrap_or(otherwise)
@@ -144,16 +139,12 @@ impl Encoding {
                 Answer::typed(status, "application/xml;charset=UTF-8", body)
             }
             Self::UrlEncoded => {
-                let body = form_urlencoded::Serializer::new(String::new())
-                    .extend_pairs(&fields.0)
-                    .finish();
+                let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields.0).finish();
                 let body = Payload::bytes(body);
                 Answer::typed(status, "application/x-www-form-urlencoded", body)
             }
         };
-        answer
-            .with(header::CACHE_CONTROL, "no-cache, no-store")
-            .with(header::PRAGMA, "no-cache")
+        answer.with(header::CACHE_CONTROL, "no-cache, no-store").with(header::PRAGMA, "no-cache")
     }
 }
 

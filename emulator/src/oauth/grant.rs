@@ -62,10 +62,8 @@ impl Org {
             .client_credentials
             .as_ref()
             .ok_or_else(|| OAuthError::invalid_grant("client credentials flow not enabled"))?;
-        let run_as = flow
-            .run_as
-            .as_ref()
-            .ok_or_else(|| OAuthError::invalid_grant("no client credentials user enabled"))?;
+        let run_as =
+            flow.run_as.as_ref().ok_or_else(|| OAuthError::invalid_grant("no client credentials user enabled"))?;
         let user = self.active_user(run_as)?;
         let governed = match app.kind {
             AppKind::ExternalClientApp => self.scenario.org.run_as_needs_assignment,
@@ -86,20 +84,14 @@ impl Org {
             scopes,
             approval: None,
             refresh_token: None,
-            shape: Shape {
-                shows_scope: true,
-                shows_api_instance: true,
-            },
+            shape: Shape { shows_scope: true, shows_api_instance: true },
             in_process: None,
         })
     }
 
     /// Salesforce Help, "OAuth 2.0 Username-Password Flow". Every failure reads the same; the reason is for the org's
     /// login history only.
-    pub(super) async fn grant_password<'a>(
-        &'a self,
-        request: &Request<'a>,
-    ) -> Result<Granted<'a>, OAuthError> {
+    pub(super) async fn grant_password<'a>(&'a self, request: &Request<'a>) -> Result<Granted<'a>, OAuthError> {
         self.hang_if(request.hangs).await;
         let failure = || OAuthError::invalid_grant("authentication failure");
         let app = request.app;
@@ -122,19 +114,13 @@ impl Org {
             scopes: app.scopes.clone(),
             approval: None,
             refresh_token: None,
-            shape: Shape {
-                shows_scope: false,
-                shows_api_instance: false,
-            },
+            shape: Shape { shows_scope: false, shows_api_instance: false },
             in_process: None,
         })
     }
 
     /// Salesforce Help, "OAuth 2.0 Refresh Token Flow", with rotation and replay detection.
-    pub(super) async fn grant_refresh<'a>(
-        &'a self,
-        request: &Request<'a>,
-    ) -> Result<Granted<'a>, OAuthError> {
+    pub(super) async fn grant_refresh<'a>(&'a self, request: &Request<'a>) -> Result<Granted<'a>, OAuthError> {
         let expired = || OAuthError::invalid_grant("expired access/refresh token");
         let app = request.app;
         refuse_scope(&request.parameters)?;
@@ -149,30 +135,23 @@ impl Org {
         self.hang_if(request.hangs).await;
         let now = self.clock.now();
         let policy = app.refresh_token_policy;
-        let redeemed = self
-            .approvals
-            .present(token, &app.consumer_key, policy, now)
-            .map_err(|refusal| {
-                if let Refusal::Replayed(approval) = refusal {
-                    self.sessions.end_approval(approval);
-                }
-                expired()
-            })?;
+        let redeemed = self.approvals.present(token, &app.consumer_key, policy, now).map_err(|refusal| {
+            if let Refusal::Replayed(approval) = refusal {
+                self.sessions.end_approval(approval);
+            }
+            expired()
+        })?;
         let user = self.active_user(&redeemed.username)?;
         self.check_permitted(app, user)?;
         let successor = app.refresh_token_rotation.then(|| self.new_refresh_token());
-        self.approvals
-            .used(redeemed.approval, token, successor.as_deref(), now);
+        self.approvals.used(redeemed.approval, token, successor.as_deref(), now);
         Ok(Granted {
             app,
             user,
             scopes: redeemed.scopes,
             approval: Some(redeemed.approval),
             refresh_token: successor,
-            shape: Shape {
-                shows_scope: true,
-                shows_api_instance: false,
-            },
+            shape: Shape { shows_scope: true, shows_api_instance: false },
             in_process: Some(in_process),
         })
     }
@@ -190,11 +169,7 @@ impl Org {
 
     /// The password is followed immediately by the security token, unless the caller is in a trusted network.
     fn password_fits(&self, user: &UserSpec, sent: &str) -> bool {
-        let Some(rest) = user
-            .password
-            .as_ref()
-            .and_then(|password| sent.strip_prefix(password.expose()))
-        else {
+        let Some(rest) = user.password.as_ref().and_then(|password| sent.strip_prefix(password.expose())) else {
             return false;
         };
         let token_fits = user.security_token.as_ref().is_some_and(|token| token.matches(rest));

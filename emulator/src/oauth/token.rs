@@ -39,12 +39,7 @@ impl Org {
     }
 
     /// The checks in their order: method, grant type, host, client, its state, its secret, then the grant's own.
-    async fn grant<'a>(
-        &'a self,
-        call: &Call,
-        parameters: Parameters,
-        hangs: bool,
-    ) -> Result<Granted<'a>, OAuthError> {
+    async fn grant<'a>(&'a self, call: &Call, parameters: Parameters, hangs: bool) -> Result<Granted<'a>, OAuthError> {
         if call.method != Method::POST {
             return Err(OAuthError::new("invalid_request", "must use HTTP POST"));
         }
@@ -53,12 +48,7 @@ impl Org {
         let credentials = ClientCredentials::of(call, &parameters);
         let app = self.usable_app(credentials.id.as_deref())?;
         check_secret(app, grant_type, credentials.secret.as_deref())?;
-        let request = Request {
-            app,
-            site: call.site,
-            parameters,
-            hangs,
-        };
+        let request = Request { app, site: call.site, parameters, hangs };
         let granted = match grant_type {
             GrantType::ClientCredentials => self.grant_client_credentials(&request).await,
             GrantType::Password => self.grant_password(&request).await,
@@ -69,19 +59,15 @@ impl Org {
 
     fn usable_app(&self, consumer_key: Option<&str>) -> Result<&AppSpec, OAuthError> {
         let unknown = || OAuthError::new("invalid_client_id", "client identifier invalid");
-        let app = consumer_key
-            .and_then(|key| self.scenario.app(key))
-            .ok_or_else(unknown)?;
+        let app = consumer_key.and_then(|key| self.scenario.app(key)).ok_or_else(unknown)?;
         match app.state {
             AppState::Enabled => Ok(app),
-            AppState::NotInstalled => Err(OAuthError::new(
-                "app_not_found",
-                "External client app is not installed in this org",
-            )),
-            AppState::Disabled => Err(OAuthError::new(
-                "oauth_flow_disabled",
-                "The external client app or the OAuth plugin is disabled.",
-            )),
+            AppState::NotInstalled => {
+                Err(OAuthError::new("app_not_found", "External client app is not installed in this org"))
+            }
+            AppState::Disabled => {
+                Err(OAuthError::new("oauth_flow_disabled", "The external client app or the OAuth plugin is disabled."))
+            }
             AppState::Blocked => Err(OAuthError::new("app_blocked", "this app is blocked by admin")),
         }
     }
@@ -101,10 +87,9 @@ impl Org {
         match app.permitted_users {
             PermittedUsers::All => Ok(()),
             PermittedUsers::AdminApproved if assigned() => Ok(()),
-            PermittedUsers::AdminApproved => Err(OAuthError::new(
-                "invalid_app_access",
-                "user is not admin approved to access this app",
-            )),
+            PermittedUsers::AdminApproved => {
+                Err(OAuthError::new("invalid_app_access", "user is not admin approved to access this app"))
+            }
         }
     }
 
@@ -112,9 +97,7 @@ impl Org {
         let now = self.clock.now();
         let app = granted.app;
         let access_token = self.new_access_token();
-        let minutes = app
-            .session_timeout_minutes
-            .unwrap_or(self.scenario.org.session_timeout_minutes);
+        let minutes = app.session_timeout_minutes.unwrap_or(self.scenario.org.session_timeout_minutes);
         let session = Session {
             username: granted.user.username.clone(),
             consumer_key: app.consumer_key.clone(),
@@ -130,9 +113,7 @@ impl Org {
         let signature = sign(app, &id, &issued_at);
         let shape = granted.shape;
         let scope = shape.shows_scope.then(|| granted.scopes.join(" "));
-        let api_instance = shape
-            .shows_api_instance
-            .then(|| "https://api.salesforce.com".to_owned());
+        let api_instance = shape.shows_api_instance.then(|| "https://api.salesforce.com".to_owned());
         let fields = Fields::new()
             .with("access_token", access_token)
             .with_some("refresh_token", granted.refresh_token)
@@ -194,9 +175,5 @@ fn check_secret(app: &AppSpec, grant_type: GrantType, sent: Option<&str>) -> Res
         Some(secret) => app.consumer_secret.matches(secret),
         None => !required,
     };
-    if passes {
-        Ok(())
-    } else {
-        Err(OAuthError::new("invalid_client", "invalid client credentials"))
-    }
+    if passes { Ok(()) } else { Err(OAuthError::new("invalid_client", "invalid client credentials")) }
 }

@@ -9,6 +9,7 @@ use crate::org::Org;
 use crate::scenario::UserAccess;
 
 /// The user behind a call.
+#[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) user_id: RecordId,
     pub(crate) access: UserAccess,
@@ -17,6 +18,11 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// `v68.0`, as it appears in URLs.
+    pub(crate) fn version_name(&self) -> String {
+        format!("v{}.0", self.version)
+    }
+
     /// Path of this version's root, without a slash at the end.
     pub(crate) fn root(&self) -> String {
         format!("/services/data/v{}.0", self.version)
@@ -27,10 +33,7 @@ impl Org {
     /// The caller by the token that the call carries.
     pub(super) fn caller(&self, call: &Call, version: u16) -> Result<Caller, ApiError> {
         let token = call.bearer().ok_or_else(ApiError::invalid_session)?;
-        let session = self
-            .sessions
-            .authenticate(token, self.clock.now())
-            .ok_or_else(ApiError::invalid_session)?;
+        let session = self.sessions.authenticate(token, self.clock.now()).ok_or_else(ApiError::invalid_session)?;
         if !session.reaches_api() {
             return Err(ApiError::new(
                 StatusCode::UNAUTHORIZED,
@@ -38,10 +41,7 @@ impl Org {
                 "This session is not valid for use with the REST API",
             ));
         }
-        let user = self
-            .scenario
-            .user(&session.username)
-            .ok_or_else(ApiError::invalid_session)?;
+        let user = self.scenario.user(&session.username).ok_or_else(ApiError::invalid_session)?;
         let access = self.scenario.access(user);
         if !access.api_enabled {
             return Err(ApiError::new(
@@ -50,10 +50,6 @@ impl Org {
                 "API is disabled for this User",
             ));
         }
-        Ok(Caller {
-            user_id: self.user_id(&user.username),
-            access,
-            version,
-        })
+        Ok(Caller { user_id: self.user_id(&user.username), access, version })
     }
 }

@@ -15,11 +15,9 @@ impl Org {
         let limit = self.scenario.limits.daily_api_requests;
         match self.usage.api_requests.count(self.clock.now(), limit) {
             Ok(_) => Ok(()),
-            Err(_) => Err(ApiError::new(
-                StatusCode::FORBIDDEN,
-                "REQUEST_LIMIT_EXCEEDED",
-                "TotalRequests Limit exceeded.",
-            )),
+            Err(_) => {
+                Err(ApiError::new(StatusCode::FORBIDDEN, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
+            }
         }
     }
 

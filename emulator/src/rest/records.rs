@@ -122,7 +122,8 @@ impl Org {
         };
         let (index, field) = object.find(name).ok_or_else(missing)?;
         let usable = (field.external_id || field.id_lookup) && caller.access.reads_field(object, field);
-        let (object, _) = self.snapshot().schema().find(&object.name).map(|(index, _)| (index, ())).ok_or_else(missing)?;
+        let (object, _) =
+            self.snapshot().schema().find(&object.name).map(|(index, _)| (index, ())).ok_or_else(missing)?;
         usable.then_some((object, index)).ok_or_else(missing)
     }
 
@@ -165,7 +166,11 @@ impl From<RowError> for ApiError {
 
 fn record_id(text: &str) -> Result<RecordId, ApiError> {
     RecordId::parse(text).map_err(|error| {
-        ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("Provided external ID field does not exist or is not accessible: {}", error.text))
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            "NOT_FOUND",
+            format!("Provided external ID field does not exist or is not accessible: {}", error.text),
+        )
     })
 }
 

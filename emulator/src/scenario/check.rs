@@ -16,28 +16,20 @@ impl Scenario {
         }
         let mut keys = BTreeSet::new();
         for app in &self.apps {
-            require(keys.insert(&app.consumer_key), || {
-                format!("two apps have the consumer key {}", app.consumer_key)
-            })?;
+            require(keys.insert(&app.consumer_key), || format!("two apps have the consumer key {}", app.consumer_key))?;
             self.check_app(app)?;
         }
-        self.refresh_tokens
-            .iter()
-            .try_for_each(|token| self.check_refresh_token(token))?;
+        self.refresh_tokens.iter().try_for_each(|token| self.check_refresh_token(token))?;
         require(self.pages.rows > 0 && self.pages.rows_with_long_text > 0, || {
             "a query page holds at least one row".to_owned()
         })?;
-        require(self.bulk.page_rows > 0, || {
-            "a bulk result page holds at least one row".to_owned()
-        })
+        require(self.bulk.page_rows > 0, || "a bulk result page holds at least one row".to_owned())
     }
 
     fn check_org(&self) -> Result<(), ScenarioError> {
         let id = &self.org.id;
         require(
-            id.starts_with("00D")
-                && matches!(id.len(), 15 | 18)
-                && id.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+            id.starts_with("00D") && matches!(id.len(), 15 | 18) && id.bytes().all(|byte| byte.is_ascii_alphanumeric()),
             || format!("{id} is not an org id: it begins with 00D and has 15 or 18 letters and digits"),
         )?;
         let domain = &self.org.my_domain;
@@ -85,16 +77,10 @@ impl Scenario {
     }
 
     fn require_user(&self, of: &str, username: &str) -> Result<(), ScenarioError> {
-        require(self.user(username).is_some(), || {
-            format!("{of} names the user {username}, who does not exist")
-        })
+        require(self.user(username).is_some(), || format!("{of} names the user {username}, who does not exist"))
     }
 }
 
 fn require(holds: bool, problem: impl FnOnce() -> String) -> Result<(), ScenarioError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(ScenarioError::Inconsistent(problem()))
-    }
+    if holds { Ok(()) } else { Err(ScenarioError::Inconsistent(problem())) }
 }

@@ -62,9 +62,7 @@ impl UserAccess {
                 access.everywhere.insert(Right::Read);
             }
             if source.modify_all_data {
-                access
-                    .everywhere
-                    .extend([Right::Create, Right::Edit, Right::Delete]);
+                access.everywhere.extend([Right::Create, Right::Edit, Right::Delete]);
             }
             for (object, rights) in &source.objects {
                 let known = access.objects.entry(object.to_ascii_lowercase()).or_default();
@@ -81,9 +79,7 @@ impl UserAccess {
         if self.everywhere.contains(&right) {
             return true;
         }
-        self.objects
-            .get(&object.to_ascii_lowercase())
-            .is_some_and(|rights| rights.contains(&right))
+        self.objects.get(&object.to_ascii_lowercase()).is_some_and(|rights| rights.contains(&right))
     }
 
     /// Whether field-level security lets the user see a field of an object that is readable.

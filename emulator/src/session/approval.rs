@@ -101,10 +101,9 @@ impl Approvals {
     /// Claims a token for one request; `None` while another request has it.
     pub(crate) fn claim(&self, token: &str) -> Option<InProcess> {
         let mut marks = self.in_process.lock().unwrap_or_else(PoisonError::into_inner);
-        marks.insert(token.to_owned()).then(|| InProcess {
-            token: token.to_owned(),
-            marks: Arc::clone(&self.in_process),
-        })
+        marks
+            .insert(token.to_owned())
+            .then(|| InProcess { token: token.to_owned(), marks: Arc::clone(&self.in_process) })
     }
 
     /// Looks at a presented token. A replay ends its approval.
@@ -133,21 +132,11 @@ impl Approvals {
             state.end(id);
             return Err(Refusal::Expired);
         }
-        Ok(Redeemed {
-            approval: id,
-            username: approval.username.clone(),
-            scopes: approval.scopes.clone(),
-        })
+        Ok(Redeemed { approval: id, username: approval.username.clone(), scopes: approval.scopes.clone() })
     }
 
     /// Counts a use of an approval; with a successor, the presented token is rotated away.
-    pub(crate) fn used(
-        &self,
-        approval: ApprovalId,
-        presented: &str,
-        successor: Option<&str>,
-        now: DateTime<Utc>,
-    ) {
+    pub(crate) fn used(&self, approval: ApprovalId, presented: &str, successor: Option<&str>, now: DateTime<Utc>) {
         let mut state = self.lock();
         if let Some(known) = state.approvals.get_mut(&approval) {
             known.last_used = now;
