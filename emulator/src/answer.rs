@@ -60,6 +60,16 @@ impl Answer {
         self
     }
 
+    /// The same answer with its JSON indented.
+    pub(crate) fn indented(mut self) -> Self {
+        let is_json = self.headers.get(header::CONTENT_TYPE).is_some_and(|media| media == JSON);
+        if let Some(json) = self.body.in_memory().filter(|_| is_json) {
+            let indented = indent_json(json);
+            self.body = self.body.replaced(indented.into());
+        }
+        self
+    }
+
     /// Keeps `guard` until the answer has been sent.
     pub(crate) fn holding(mut self, guard: Box<dyn Any + Send>) -> Self {
         self.body = self.body.holding(guard);
@@ -133,5 +143,57 @@ impl ApiError {
 impl From<ApiError> for Answer {
     fn from(error: ApiError) -> Self {
         Self::json(error.status, &error.body())
+    }
+}
+
+/// JSON with a line per value and two spaces per level. It works on the text, so that numbers and the order of keys stay.
+fn indent_json(json: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(json.len() * 2);
+    let mut depth = 0_usize;
+    let mut bytes = json.iter().copied().peekable();
+    let line = |out: &mut Vec<u8>, depth: usize| {
+        out.push(b'\n');
+        out.extend(std::iter::repeat_n(b' ', depth * 2));
+    };
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => {
+                out.push(byte);
+                if !matches!(bytes.peek(), Some(b'}' | b']')) {
+                    depth += 1;
+                    line(&mut out, depth);
+                }
+            }
+            b'}' | b']' => {
+                if !matches!(out.last(), Some(b'{' | b'[')) {
+                    depth = depth.saturating_sub(1);
+                    line(&mut out, depth);
+                }
+                out.push(byte);
+            }
+            b',' => {
+                out.push(byte);
+                line(&mut out, depth);
+            }
+            b':' => out.extend_from_slice(b" : "),
+            b'"' => {
+                out.push(byte);
+                copy_string(&mut bytes, &mut out);
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The rest of a JSON string, its closing quote included.
+fn copy_string(bytes: &mut impl Iterator<Item = u8>, out: &mut Vec<u8>) {
+    let mut escaped = false;
+    for byte in bytes {
+        out.push(byte);
+        match byte {
+            b'"' if !escaped => return,
+            _ => escaped = byte == b'\\' && !escaped,
+        }
     }
 }

@@ -118,6 +118,9 @@ impl Org {
     async fn finish(&self, call: &Call, mut answer: Answer) -> Answer {
         let date = httpdate::fmt_http_date(SystemTime::from(self.clock.now()));
         answer = answer.with(header::DATE, &date);
+        if call.wants_pretty_json() {
+            answer = answer.indented();
+        }
         let accepts_gzip =
             call.header(header::ACCEPT_ENCODING).is_some_and(|accepted| accepted.split(',').any(is_gzip));
         let body = answer.body.in_memory().filter(|body| body.len() >= WORTH_COMPRESSING);

@@ -24,7 +24,7 @@ use crate::site::Site;
 use crate::soql::RowScope;
 
 pub(crate) use caller::Caller;
-pub(crate) use query::{Cursors, blocking};
+pub(crate) use query::Cursors;
 pub(crate) use versions::versions;
 
 const LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");

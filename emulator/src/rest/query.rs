@@ -11,9 +11,10 @@ use super::allow;
 use super::caller::Caller;
 use crate::answer::{Answer, ApiError};
 use crate::call::Call;
+use crate::database::Snapshot;
 use crate::org::Org;
 use crate::schema::FieldType;
-use crate::soql::{Plan, QueryError, ResultSet, RowScope, RowWriter};
+use crate::soql::{Plan, Projection, QueryError, ResultSet, RowScope, RowWriter};
 use crate::value::Timestamp;
 
 pub(crate) use cursor::Cursors;
@@ -42,25 +43,28 @@ impl Org {
         let batch = batch_size(call);
         let (org, caller) = (Arc::clone(self), caller.clone());
         blocking(move || {
-            let plan = Arc::new(org.plan(&query, &caller, scope)?);
-            let results = Arc::new(plan.execute(org.snapshot()));
-            if results.plan().is_count() {
-                return Ok(Answer::ok(&json!({"totalSize": results.total(), "done": true, "records": []})));
-            }
+            let (plan, snapshot) = org.plan(&query, &caller, scope)?;
+            let results = Arc::new(plan.execute(snapshot));
             Ok(org.first_page(&caller, results, batch))
         })
         .await
     }
 
-    /// Compiles a query for a caller.
-    pub(crate) fn plan(&self, query: &str, caller: &Caller, scope: RowScope) -> Result<Plan, ApiError> {
+    /// Compiles a query for a caller, and the view of the data that it is bound to.
+    pub(crate) fn plan(
+        &self,
+        query: &str,
+        caller: &Caller,
+        scope: RowScope,
+    ) -> Result<(Arc<Plan>, Snapshot), ApiError> {
         if query.chars().count() > MAX_QUERY {
             let message = "SOQL statements can not be longer than 100000 characters";
             return Err(ApiError::bad_request("MALFORMED_QUERY", message));
         }
         let snapshot = self.snapshot();
         let now = Timestamp::from(self.clock.now());
-        Ok(Plan::compile(query, snapshot.schema(), &caller.access, scope, now)?)
+        let plan = Plan::compile(query, snapshot.schema(), &caller.access, scope, now)?;
+        Ok((Arc::new(plan), snapshot))
     }
 
     /// `GET /query/{locator}`: the page that starts at the locator's offset.
@@ -84,7 +88,11 @@ impl Org {
     }
 
     fn first_page(&self, caller: &Caller, results: Arc<ResultSet>, batch: Option<usize>) -> Answer {
-        let id = match self.page_rows(&results, batch) as u64 >= results.total() {
+        let Some(projection) = results.plan().projection() else {
+            return Answer::ok(&json!({"totalSize": results.total(), "done": true, "records": []}));
+        };
+        let fits = self.page_rows(results.plan(), projection, batch) as u64 >= results.total();
+        let id = match fits {
             true => String::new(),
             false => self.cursors.open(Arc::clone(&results), caller.user_id, self.clock.now()),
         };
@@ -92,9 +100,20 @@ impl Org {
     }
 
     fn page(&self, caller: &Caller, results: &ResultSet, cursor: &str, offset: u64, batch: Option<usize>) -> Answer {
-        let rows = self.page_rows(results, batch);
         let total = results.total();
-        let next = offset.saturating_add(rows as u64);
+        let mut records = Vec::new();
+        let mut next = total;
+        if let Some(projection) = results.plan().projection() {
+            let rows = self.page_rows(results.plan(), projection, batch);
+            next = offset.saturating_add(rows as u64);
+            let mut writer = RowWriter::new(projection, results.snapshot(), &caller.version_name());
+            for (index, row) in results.rows(offset).take(rows).enumerate() {
+                if index > 0 {
+                    records.push(b',');
+                }
+                writer.write_json(&row, &mut records);
+            }
+        }
         let done = next >= total;
         let mut body = format!("{{\"totalSize\":{total},\"done\":{done}").into_bytes();
         if !done {
@@ -102,29 +121,21 @@ impl Org {
             body.extend_from_slice(format!(",\"nextRecordsUrl\":\"{root}/query/{cursor}-{next}\"").as_bytes());
         }
         body.extend_from_slice(b",\"records\":[");
-        let plan = results.plan();
-        let mut writer = RowWriter::new(plan.projection(), results.snapshot(), &caller.version_name());
-        for (index, row) in results.rows(offset).take(rows).enumerate() {
-            if index > 0 {
-                body.push(b',');
-            }
-            writer.write_json(&row, &mut body);
-        }
+        body.append(&mut records);
         body.extend_from_slice(b"]}");
         Answer::json_text(http::StatusCode::OK, body)
     }
 
     /// Rows of a page: what the client asks for is a hint, and wide rows make pages smaller.
-    fn page_rows(&self, results: &ResultSet, batch: Option<usize>) -> usize {
+    fn page_rows(&self, plan: &Plan, projection: &Projection, batch: Option<usize>) -> usize {
         let pages = &self.scenario.pages;
         let asked = batch.unwrap_or(pages.rows);
-        let columns = results.plan().projection().columns();
-        let object = results.plan().object();
-        let is_long = |name: &&str| {
-            let field = object.find(name).map(|(_, field)| field);
+        let is_long = |name: &str| {
+            let field = plan.object().find(name).map(|(_, field)| field);
             field.is_some_and(|field| field.kind == FieldType::TextArea && (field.html || field.length > LONG_TEXT))
         };
-        if columns.len() >= pages.wide_from_columns || columns.iter().any(is_long) {
+        let is_wide = projection.columns().count() >= pages.wide_from_columns;
+        if is_wide || projection.columns().any(is_long) {
             return asked.min(pages.rows_with_long_text);
         }
         asked

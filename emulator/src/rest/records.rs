@@ -13,7 +13,7 @@ use crate::database::{Author, Record, RowError, StatusCode as RowCode};
 use crate::ids::RecordId;
 use crate::org::Org;
 use crate::payload::Payload;
-use crate::schema::{FieldIndex, Object, ObjectIndex};
+use crate::schema::{Access, FieldIndex, Object, ObjectIndex};
 use crate::soql::{Projection, RowWriter};
 use crate::value::{Cell, Timestamp};
 
@@ -65,7 +65,8 @@ impl Org {
         }
         let named = call.parameter("fields");
         let fields: Option<Vec<&str>> = named.as_ref().map(|fields| fields.split(',').map(str::trim).collect());
-        let projection = Projection::of_record(object, &caller.access, fields.as_deref())?;
+        let (index, _) = snapshot.schema().find(&object.name).ok_or_else(ApiError::not_found)?;
+        let projection = Projection::of_record(snapshot.schema(), index, &caller.access, fields.as_deref())?;
         let mut body = Vec::new();
         RowWriter::new(&projection, &snapshot, &caller.version_name()).write_json(&row, &mut body);
         Ok(Answer::json_text(StatusCode::OK, body))
@@ -115,16 +116,15 @@ impl Org {
         object: &Object,
         name: &str,
     ) -> Result<(ObjectIndex, FieldIndex), ApiError> {
-        use crate::schema::Access;
         let missing = || {
             let message = format!("Provided external ID field does not exist or is not accessible: {name}");
             ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
         };
         let (index, field) = object.find(name).ok_or_else(missing)?;
         let usable = (field.external_id || field.id_lookup) && caller.access.reads_field(object, field);
-        let (object, _) =
-            self.snapshot().schema().find(&object.name).map(|(index, _)| (index, ())).ok_or_else(missing)?;
-        usable.then_some((object, index)).ok_or_else(missing)
+        let snapshot = self.snapshot();
+        let (object, _) = snapshot.schema().find(&object.name).ok_or_else(missing)?;
+        if usable { Ok((object, index)) } else { Err(missing()) }
     }
 
     /// `GET /sobjects/Attachment/{id}/Body`: the bytes of a base64 field.
@@ -136,7 +136,6 @@ impl Org {
         id: RecordId,
         name: &str,
     ) -> Result<Answer, ApiError> {
-        use crate::schema::Access;
         allow(call, &[Method::GET])?;
         let (index, field) = object.find(name).ok_or_else(ApiError::not_found)?;
         let snapshot = self.snapshot();

@@ -3,4 +3,5 @@
 mod client;
 mod faults;
 mod oauth;
+mod rest;
 mod transport;
