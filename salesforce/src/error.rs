@@ -286,6 +286,18 @@ fn job_end(aborted: bool, message: &str) -> String {
     }
 }
 
+/// A failed job names its cause before a colon (`InvalidBatch : Field name not found : X`), or says that the query was
+/// tried more than 15 times, which a narrower query cures (Bulk API 2.0 guide v66, "Limits").
+fn failed_job_recovery(message: &str) -> Recovery {
+    if message.contains("more than 15") || message.contains("more than fifteen") {
+        return Recovery::Configure;
+    }
+    match message.split_once(':').map(|(code, _)| ErrorCode::parse(code.trim())) {
+        None | Some(ErrorCode::Other(_)) => Recovery::Retry { after: None },
+        Some(code) => code.recovery(),
+    }
+}
+
 impl ApiError {
     /// What cures this error.
     pub fn recovery(&self) -> Recovery {
@@ -297,7 +309,8 @@ impl ApiError {
             Self::Wire { cause, .. } => cause.recovery(),
             Self::GivenUp { last, .. } => last.recovery(),
             Self::Unexpected { .. } | Self::Protocol { .. } => Recovery::Bug,
-            Self::JobEnded { .. } => Recovery::Retry { after: None },
+            Self::JobEnded { aborted: true, .. } => Recovery::Retry { after: None },
+            Self::JobEnded { aborted: false, message, .. } => failed_job_recovery(message),
             Self::JobUnfinished { .. } => Recovery::Retry { after: None },
         }
     }

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::{body::Said, *};
 
 fn refusal(status: u16, code: ErrorCode, message: &str) -> Refusal {
@@ -148,5 +150,37 @@ fn a_message_says_what_failed_why_and_what_to_do() {
 fn assert_contains(message: &str, parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "{part:?} is missing in {message:?}");
+    }
+}
+
+#[test]
+fn a_failed_job_is_tried_again_unless_it_says_why_not() {
+    let failed = |message: &str| {
+        let job = crate::bulk::JobId("750".to_owned());
+        ApiError::JobEnded { job, aborted: false, message: message.to_owned() }.recovery()
+    };
+    assert_eq!(failed("InvalidBatch : Field name not found : X"), Recovery::Bug);
+    assert_eq!(failed("Retried more than 15 times"), Recovery::Configure);
+    assert_eq!(failed("something broke"), Recovery::Retry { after: None });
+    assert_eq!(failed(""), Recovery::Retry { after: None });
+}
+
+proptest! {
+    #[test]
+    fn any_body_of_a_refusal_is_read(body: Vec<u8>, text in "[<\\[{\"a-zA-Z :,}\\]>/]{0,60}") {
+        body::read(&body);
+        body::read(text.as_bytes());
+    }
+
+    #[test]
+    fn hiding_tokens_leaves_all_other_words(words in prop::collection::vec("[A-Za-z0-9_.]{1,15}", 0..20)) {
+        let text = words.join(" ");
+        prop_assert_eq!(body::redact(&text), text);
+    }
+
+    #[test]
+    fn codes_are_written_as_they_were_read(code in "[A-Z_]{1,30}") {
+        let parsed = ErrorCode::parse(&code);
+        prop_assert_eq!(parsed.as_str(), code);
     }
 }

@@ -214,15 +214,16 @@ pub(super) fn wire_error(host: &str, error: &reqwest::Error) -> WireError {
     }
 }
 
-/// The first error of type `E` among the causes; an I/O error hides the one it was made from.
+/// The first error of type `E` among the causes. An I/O error that was made from another one names that one's source
+/// as its own and has to be opened; TLS errors come in two such wrappings.
 fn find<'a, E: StdError + 'static>(error: &'a reqwest::Error) -> Option<&'a E> {
     let mut next: Option<&'a (dyn StdError + 'static)> = Some(error);
     while let Some(cause) = next {
-        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(found) = cause.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref())) {
+        if let Some(found) = cause.downcast_ref() {
             return Some(found);
         }
-        next = cause.source();
+        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = wrapped.map(|wrapped| wrapped as &(dyn StdError + 'static)).or_else(|| cause.source());
     }
     None
 }

@@ -51,6 +51,8 @@ struct Issuer {
 struct State {
     grant: Grant,
     standing: Standing,
+    /// Counts changes of the grant by a person: the outcome of an exchange with an earlier one is not kept.
+    edition: u64,
 }
 
 enum Standing {
@@ -88,7 +90,7 @@ impl ReissuedSession {
         grant: Grant,
         keeper: Option<Arc<dyn KeepRefreshToken>>,
     ) -> Self {
-        let state = Mutex::new(State { grant, standing: Standing::Absent });
+        let state = Mutex::new(State { grant, standing: Standing::Absent, edition: 0 });
         Self { shared: Arc::new(Issuer { http, login, app, keeper, state }) }
     }
 
@@ -102,7 +104,8 @@ impl ReissuedSession {
     /// Replaces the credentials, for example after a person typed the right password.
     pub fn change_grant(&self, grant: Grant) {
         let mut state = self.shared.lock();
-        *state = State { grant, standing: Standing::Absent };
+        let edition = state.edition + 1;
+        *state = State { grant, standing: Standing::Absent, edition };
     }
 
     async fn obtain(&self, rejected: Option<&AccessToken>) -> Result<Session, OAuthError> {
@@ -111,8 +114,11 @@ impl ReissuedSession {
             match &state.standing {
                 Standing::Open(session) if !is_same(session, rejected) => return Ok(session.clone()),
                 Standing::Refused(error) => return Err(error.clone()),
-                Standing::Issuing(issuing) => issuing.clone(),
-                Standing::Open(_) | Standing::Absent | Standing::Unstored(_) => self.start(&mut state),
+                // One that is over and has settled nothing was interrupted.
+                Standing::Issuing(issuing) if issuing.peek().is_none() => issuing.clone(),
+                Standing::Issuing(_) | Standing::Open(_) | Standing::Absent | Standing::Unstored(_) => {
+                    self.start(&mut state)
+                }
             }
         };
         issuing.await
@@ -125,7 +131,8 @@ impl ReissuedSession {
             Standing::Unstored(tokens) => Some(tokens),
             _ => None,
         };
-        let task = tokio::spawn(Arc::clone(&self.shared).issue(state.grant.clone(), redeemed));
+        let issue = Arc::clone(&self.shared).issue(state.grant.clone(), state.edition, redeemed);
+        let task = tokio::spawn(issue);
         let issuing = async move { task.await.unwrap_or(Err(OAuthError::Interrupted)) }.boxed().shared();
         state.standing = Standing::Issuing(issuing.clone());
         issuing
@@ -139,28 +146,34 @@ impl Issuer {
     }
 
     /// Exchanges, stores, publishes; in this order.
-    async fn issue(self: Arc<Self>, grant: Grant, redeemed: Option<Box<TokenSet>>) -> Result<Session, OAuthError> {
+    async fn issue(
+        self: Arc<Self>,
+        grant: Grant,
+        edition: u64,
+        redeemed: Option<Box<TokenSet>>,
+    ) -> Result<Session, OAuthError> {
         let outcome = match redeemed {
             Some(tokens) => Ok(tokens),
             None => exchange(&self.http, &self.login, &self.app, &grant).await.map(Box::new),
         };
         let tokens = match outcome {
             Ok(tokens) => tokens,
+            Err(error) if is_final(&grant, &error) => {
+                self.settle(edition, Standing::Refused(error.clone()), None);
+                return Err(error);
+            }
             Err(error) => {
-                self.settle(if is_final(&grant, &error) { Standing::Refused(error.clone()) } else { Standing::Absent });
+                self.settle(edition, Standing::Absent, None);
                 return Err(error);
             }
         };
         if let Err(reason) = self.keep(&tokens).await {
-            self.settle(Standing::Unstored(tokens));
+            self.settle(edition, Standing::Unstored(tokens), None);
             return Err(OAuthError::NotStored { reason });
         }
         let session = tokens.session();
-        let mut state = self.lock();
-        if let Some(refresh_token) = tokens.refresh_token {
-            state.grant = Grant::Refresh { refresh_token };
-        }
-        state.standing = Standing::Open(session.clone());
+        let next = tokens.refresh_token.map(|refresh_token| Grant::Refresh { refresh_token });
+        self.settle(edition, Standing::Open(session.clone()), next);
         Ok(session)
     }
 
@@ -171,8 +184,13 @@ impl Issuer {
         }
     }
 
-    fn settle(&self, standing: Standing) {
-        self.lock().standing = standing;
+    /// Keeps the outcome of an exchange, and the grant to use from now on.
+    fn settle(&self, edition: u64, standing: Standing, next: Option<Grant>) {
+        let mut state = self.lock();
+        if state.edition == edition {
+            state.standing = standing;
+            state.grant = next.unwrap_or_else(|| state.grant.clone());
+        }
     }
 }
 

@@ -1,0 +1,10 @@
+//! The client against an emulated org, over TLS and under the org's real host names.
+
+mod acme;
+mod changes;
+mod failures;
+mod org;
+mod query;
+mod secrets;
+mod sessions;
+mod sign_in;
