@@ -1,5 +1,7 @@
 //! The client against an emulated org, over TLS and under the org's real host names.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod acme;
 mod changes;
 mod failures;
