@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use crate::faults::{Fault, FaultRate};
 use crate::journal::JournalEntry;
 use crate::org::Org;
+use crate::scenario::Advance;
 
 pub(crate) use routes::{answer, is_control};
 
@@ -64,6 +65,16 @@ impl Control {
     /// Every request so far, oldest first, at most the last 100,000.
     pub fn journal(&self) -> Vec<JournalEntry> {
         self.org.journal.entries()
+    }
+
+    /// Takes every unfinished Bulk job one state further, doing its work on the calling thread.
+    pub fn step_jobs(&self) {
+        self.org.step_jobs();
+    }
+
+    /// Decides whether Bulk jobs that are created from now on run by themselves.
+    pub fn set_job_advance(&self, advance: Advance) {
+        self.org.jobs.set_advance(advance);
     }
 
     /// Ends every session; refresh tokens live on.

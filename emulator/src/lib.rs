@@ -16,6 +16,7 @@ pub mod tree;
 pub mod value;
 
 mod answer;
+mod bulk;
 mod call;
 mod clock;
 mod control;

@@ -2,11 +2,13 @@
 
 mod population;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
+use crate::bulk::Jobs;
 use crate::catalog;
 use crate::clock::Clock;
 use crate::database::{Database, RowError, Snapshot};
@@ -39,6 +41,7 @@ pub(crate) struct Org {
     /// Address of the plain listener, once it is bound.
     pub(crate) http_url: OnceLock<String>,
     pub(crate) cursors: Cursors,
+    pub(crate) jobs: Jobs,
     database: RwLock<Database>,
     schema_changed: Mutex<DateTime<Utc>>,
     released: watch::Sender<u64>,
@@ -59,7 +62,7 @@ pub enum PopulateError {
 }
 
 impl Org {
-    pub(crate) fn new(scenario: Scenario) -> Result<Arc<Self>, PopulateError> {
+    pub(crate) fn new(scenario: Scenario, spool: Option<PathBuf>) -> Result<Arc<Self>, PopulateError> {
         let clock = Clock::new(scenario.now, scenario.time);
         let id = RecordId::parse(&scenario.org.id)?;
         let mut database = Database::new(catalog::standard(), scenario.seed);
@@ -75,6 +78,7 @@ impl Org {
             usage: Usage::default(),
             http_url: OnceLock::new(),
             cursors: Cursors::default(),
+            jobs: Jobs::new(&scenario.bulk, spool),
             database: RwLock::new(database),
             schema_changed: Mutex::new(clock.now()),
             released: watch::channel(0).0,

@@ -59,7 +59,7 @@ impl Org {
         call: &Call,
         caller: &Caller,
         route: DataRoute,
-        _effect: Option<&Effect>,
+        effect: Option<&Effect>,
     ) -> Result<Answer, ApiError> {
         match route {
             DataRoute::Root => self.resources(call, caller),
@@ -77,7 +77,10 @@ impl Org {
             DataRoute::QueryAll => self.query(call, caller, RowScope::All).await,
             DataRoute::QueryMore(locator) => self.query_more(call, caller, &locator).await,
             DataRoute::Composite => self.composite(call, caller).await,
-            _ => Err(ApiError::not_found()),
+            DataRoute::Jobs | DataRoute::Job(_) | DataRoute::JobResults(_) | DataRoute::JobResultPages(_) => {
+                self.bulk(call, caller, route, effect).await
+            }
+            DataRoute::Unknown => Err(ApiError::not_found()),
         }
     }
 
@@ -112,7 +115,7 @@ fn supported(version: Version) -> Result<u16, ApiError> {
 }
 
 /// Refuses methods that a resource does not have.
-fn allow(call: &Call, allowed: &[Method]) -> Result<(), ApiError> {
+pub(crate) fn allow(call: &Call, allowed: &[Method]) -> Result<(), ApiError> {
     let reads = allowed.contains(&Method::GET) && call.method == Method::HEAD;
     if reads || allowed.contains(&call.method) {
         return Ok(());
@@ -122,7 +125,7 @@ fn allow(call: &Call, allowed: &[Method]) -> Result<(), ApiError> {
 }
 
 /// The JSON of a request body.
-fn json_body(call: &Call) -> Result<Value, ApiError> {
+pub(crate) fn json_body(call: &Call) -> Result<Value, ApiError> {
     if !call.has_media_type("application/json") {
         let message = "The HTTP entity body is in a format that is not supported; send application/json";
         return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message));

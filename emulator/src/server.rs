@@ -81,7 +81,7 @@ impl Emulator {
     /// # Errors
     /// When an address is not on loopback or not free, or the certificate authority cannot be kept.
     pub async fn start(scenario: Scenario, options: Options) -> Result<Self, StartError> {
-        let org = Org::new(scenario)?;
+        let org = Org::new(scenario, options.spool)?;
         let hosts = org.hosts.all();
         let certificate = HostCertificate::issue(&hosts, options.certificate_authority.as_deref())?;
         let acceptor = TlsAcceptor::from(Arc::clone(&certificate.config));
@@ -151,6 +151,12 @@ impl Emulator {
     /// Stops all listeners and connections, and waits until they are gone.
     pub async fn stop(mut self) {
         self.listeners.shutdown().await;
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.org.jobs.abort_all(self.org.clock.now());
     }
 }
 

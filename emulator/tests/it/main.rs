@@ -1,5 +1,6 @@
 //! The emulator as its clients see it: over HTTP, with a client that shares no code with the project's own.
 
+mod bulk;
 mod client;
 mod faults;
 mod oauth;

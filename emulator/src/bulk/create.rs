@@ -1,0 +1,89 @@
+//! `POST /jobs/query`.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::job::{ColumnDelimiter, Fate, Format, Job, LineEnd, Operation, Order};
+use crate::answer::{Answer, ApiError};
+use crate::call::Call;
+use crate::faults::Effect;
+use crate::org::Org;
+use crate::rest::{Caller, json_body};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wanted {
+    operation: Operation,
+    query: String,
+    #[serde(default)]
+    content_type: ContentType,
+    #[serde(default)]
+    column_delimiter: ColumnDelimiter,
+    #[serde(default)]
+    line_ending: LineEnd,
+}
+
+#[derive(Default, Deserialize)]
+enum ContentType {
+    #[default]
+    #[serde(rename = "CSV")]
+    Csv,
+}
+
+impl Org {
+    pub(super) fn create_job(
+        self: &Arc<Self>,
+        call: &Call,
+        caller: &Caller,
+        effect: Option<&Effect>,
+    ) -> Result<Answer, ApiError> {
+        let wanted: Wanted = serde_json::from_value(json_body(call)?)
+            .map_err(|error| ApiError::bad_request("INVALIDJOB", error.to_string()))?;
+        let ContentType::Csv = wanted.content_type;
+        let (plan, _) = self.plan(&wanted.query, caller, wanted.operation.scope())?;
+        if let Some(refusal) = plan.bulk_refusal() {
+            return Err(refusal.into());
+        }
+        self.refuse_object(&plan.object().name)?;
+        self.count_job()?;
+        let order = Order {
+            operation: wanted.operation,
+            version: caller.version,
+            format: Format { delimiter: wanted.column_delimiter, line_ending: wanted.line_ending },
+            plan,
+            fate: fate(effect),
+        };
+        let job = Arc::new(Job::new(self.jobs.next_id(), caller.user_id, self.clock.now(), order));
+        self.jobs.add(Arc::clone(&job));
+        let answer = Answer::ok(&job.summary());
+        self.start_job(job);
+        Ok(answer)
+    }
+
+    fn refuse_object(&self, name: &str) -> Result<(), ApiError> {
+        let refused = &self.scenario.bulk.refused_objects;
+        if refused.iter().any(|refused| refused.eq_ignore_ascii_case(name)) {
+            let message = format!("Entity '{name}' is not supported by the Bulk API.");
+            return Err(ApiError::bad_request("INVALIDENTITY", message));
+        }
+        Ok(())
+    }
+
+    fn count_job(&self) -> Result<(), ApiError> {
+        let limit = self.scenario.limits.daily_bulk_query_jobs;
+        let counted = self.usage.bulk_query_jobs.count(self.clock.now(), limit);
+        counted.map(|_| ()).map_err(|_| {
+            let message = format!("Max bulk v2 query jobs ({limit}) per 24 hrs has been reached");
+            ApiError::bad_request("LIMIT_EXCEEDED", message)
+        })
+    }
+}
+
+fn fate(effect: Option<&Effect>) -> Fate {
+    match effect {
+        Some(Effect::StuckJob) => Fate::Stuck,
+        Some(Effect::FailedJob { message }) => Fate::Fails(message.clone()),
+        _ => Fate::Normal,
+    }
+}

@@ -1,0 +1,293 @@
+//! One query job and its state.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::spool::Spool;
+use crate::ids::RecordId;
+use crate::soql::{Plan, RowScope};
+use crate::value::{CsvDialect, LineEnding, Timestamp};
+
+/// State of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum State {
+    UploadComplete,
+    InProgress,
+    Aborted,
+    JobComplete,
+    Failed,
+}
+
+impl State {
+    pub(crate) fn is_terminal(self) -> bool {
+        match self {
+            Self::UploadComplete | Self::InProgress => false,
+            Self::Aborted | Self::JobComplete | Self::Failed => true,
+        }
+    }
+}
+
+/// What a fault has decided about a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Normal,
+    Stuck,
+    Fails(String),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Operation {
+    Query,
+    QueryAll,
+}
+
+impl Operation {
+    pub(super) fn scope(self) -> RowScope {
+        match self {
+            Self::Query => RowScope::Live,
+            Self::QueryAll => RowScope::All,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "UPPERCASE")]
+pub(super) enum ColumnDelimiter {
+    Backquote,
+    Caret,
+    #[default]
+    Comma,
+    Pipe,
+    Semicolon,
+    Tab,
+}
+
+impl ColumnDelimiter {
+    fn byte(self) -> u8 {
+        match self {
+            Self::Backquote => b'`',
+            Self::Caret => b'^',
+            Self::Comma => b',',
+            Self::Pipe => b'|',
+            Self::Semicolon => b';',
+            Self::Tab => b'\t',
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "UPPERCASE")]
+pub(super) enum LineEnd {
+    #[default]
+    Lf,
+    Crlf,
+}
+
+/// The choices of a job about its CSV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Format {
+    pub(super) delimiter: ColumnDelimiter,
+    pub(super) line_ending: LineEnd,
+}
+
+impl Format {
+    pub(super) fn dialect(self) -> CsvDialect {
+        let line_ending = match self.line_ending {
+            LineEnd::Lf => LineEnding::Lf,
+            LineEnd::Crlf => LineEnding::CrLf,
+        };
+        CsvDialect { delimiter: self.delimiter.byte(), line_ending }
+    }
+}
+
+/// One job.
+pub(crate) struct Job {
+    pub(super) id: RecordId,
+    pub(super) operation: Operation,
+    pub(super) created_by: RecordId,
+    pub(super) created: DateTime<Utc>,
+    /// API version that created it; results are given to the same version only.
+    pub(super) version: u16,
+    pub(super) format: Format,
+    pub(super) plan: Arc<Plan>,
+    pub(super) fate: Fate,
+    progress: Mutex<Progress>,
+}
+
+struct Progress {
+    state: State,
+    changed: DateTime<Utc>,
+    records: u64,
+    worked: Duration,
+    results: Option<Arc<Spool>>,
+    failure: Option<String>,
+}
+
+/// A job as the list and the answer to its creation show it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Summary {
+    id: String,
+    operation: Operation,
+    object: String,
+    created_by_id: String,
+    created_date: String,
+    system_modstamp: String,
+    state: State,
+    concurrency_mode: &'static str,
+    content_type: &'static str,
+    api_version: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_type: Option<&'static str>,
+    line_ending: LineEnd,
+    column_delimiter: ColumnDelimiter,
+}
+
+/// A job as polling shows it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Detail {
+    #[serde(flatten)]
+    summary: Summary,
+    number_records_processed: u64,
+    retries: u32,
+    total_processing_time: u64,
+    is_pk_chunking_supported: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message: Option<String>,
+}
+
+/// What a job is made of.
+pub(super) struct Order {
+    pub(super) operation: Operation,
+    pub(super) version: u16,
+    pub(super) format: Format,
+    pub(super) plan: Arc<Plan>,
+    pub(super) fate: Fate,
+}
+
+impl Job {
+    pub(super) fn new(id: RecordId, created_by: RecordId, created: DateTime<Utc>, order: Order) -> Self {
+        let progress = Progress {
+            state: State::UploadComplete,
+            changed: created,
+            records: 0,
+            worked: Duration::ZERO,
+            results: None,
+            failure: None,
+        };
+        Self {
+            id,
+            operation: order.operation,
+            created_by,
+            created,
+            version: order.version,
+            format: order.format,
+            plan: order.plan,
+            fate: order.fate,
+            progress: Mutex::new(progress),
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.progress().state
+    }
+
+    /// The results of a complete job.
+    pub(super) fn results(&self) -> Option<Arc<Spool>> {
+        self.progress().results.clone()
+    }
+
+    /// Moves from the queue to work; whether this call did it.
+    pub(super) fn begin(&self, now: DateTime<Utc>) -> bool {
+        self.change(State::UploadComplete, State::InProgress, now, |_| {})
+    }
+
+    pub(super) fn complete(&self, results: Spool, worked: Duration, now: DateTime<Utc>) -> bool {
+        self.change(State::InProgress, State::JobComplete, now, |progress| {
+            progress.records = results.rows();
+            progress.worked = worked;
+            progress.results = Some(Arc::new(results));
+        })
+    }
+
+    pub(super) fn fail(&self, message: String, now: DateTime<Utc>) -> bool {
+        self.change(State::InProgress, State::Failed, now, |progress| progress.failure = Some(message))
+    }
+
+    /// Aborts a job that is not done; whether it was not.
+    pub(super) fn abort(&self, now: DateTime<Utc>) -> bool {
+        let nothing = |_: &mut Progress| {};
+        self.change(State::UploadComplete, State::Aborted, now, nothing)
+            || self.change(State::InProgress, State::Aborted, now, nothing)
+    }
+
+    /// Counts rows while the job is at work; whether it still is.
+    pub(super) fn report(&self, records: u64) -> bool {
+        let mut progress = self.progress();
+        progress.records = records;
+        progress.state == State::InProgress
+    }
+
+    fn change(&self, from: State, to: State, now: DateTime<Utc>, with: impl FnOnce(&mut Progress)) -> bool {
+        let mut progress = self.progress();
+        if progress.state != from {
+            return false;
+        }
+        progress.state = to;
+        progress.changed = now;
+        with(&mut progress);
+        true
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        let progress = self.progress();
+        Summary {
+            id: self.id.to_string(),
+            operation: self.operation,
+            object: self.plan.object().name.clone(),
+            created_by_id: self.created_by.to_string(),
+            created_date: rest_time(self.created),
+            system_modstamp: rest_time(progress.changed),
+            state: progress.state,
+            concurrency_mode: "Parallel",
+            content_type: "CSV",
+            api_version: f64::from(self.version),
+            job_type: None,
+            line_ending: self.format.line_ending,
+            column_delimiter: self.format.delimiter,
+        }
+    }
+
+    /// The entry of a list: the summary and the kind of job.
+    pub(super) fn entry(&self) -> Summary {
+        Summary { job_type: Some("V2Query"), ..self.summary() }
+    }
+
+    pub(super) fn detail(&self) -> Detail {
+        let summary = self.entry();
+        let progress = self.progress();
+        Detail {
+            summary,
+            number_records_processed: progress.records,
+            retries: 0,
+            total_processing_time: u64::try_from(progress.worked.as_millis()).unwrap_or(u64::MAX),
+            is_pk_chunking_supported: self.plan.is_chunkable(),
+            error_message: progress.failure.clone(),
+        }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn rest_time(time: DateTime<Utc>) -> String {
+    let mut text = Vec::new();
+    Timestamp::from(time).whole_seconds().write_rest(&mut text);
+    String::from_utf8(text).expect("times are ASCII")
+}

@@ -1,0 +1,197 @@
+//! Result pages: one after the other by locator, or several at a time by `resultPages`.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::stream::{self, StreamExt};
+use http::{StatusCode, header};
+use serde::Serialize;
+
+use super::job::{Job, State};
+use super::locator;
+use super::spool::Spool;
+use crate::answer::{Answer, ApiError};
+use crate::call::Call;
+use crate::faults::Effect;
+use crate::org::Org;
+use crate::payload::{Chunks, Payload};
+use crate::rest::Caller;
+
+/// Result URLs per call of `resultPages`.
+const PAGES_PER_CALL: u64 = 5;
+/// `resultPages` exists from this version on.
+const RESULT_PAGES_FROM: u16 = 58;
+const CHUNK: u64 = 512 << 10;
+/// Chunks read ahead of the client.
+const READ_AHEAD: usize = 2;
+const LOCATOR: &str = "sforce-locator";
+const NUMBER_OF_RECORDS: &str = "sforce-numberofrecords";
+/// What the locator of the last page reads.
+const NO_MORE: &str = "null";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResultPages {
+    result_pages: Vec<ResultPage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_records_url: Option<String>,
+    done: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResultPage {
+    result_url: String,
+}
+
+impl Org {
+    /// `GET /jobs/query/{id}/results?maxRecords=…&locator=…`.
+    pub(super) async fn job_results(
+        &self,
+        call: &Call,
+        caller: &Caller,
+        job: &Job,
+        effect: Option<&Effect>,
+    ) -> Result<Answer, ApiError> {
+        let spool = finished(caller, job)?;
+        let first = first_row(call, job, &spool)?;
+        let end = first.saturating_add(self.rows_per_page(call)?).min(spool.rows());
+        let lacking = match effect {
+            Some(Effect::ShortPage { rows }) => *rows,
+            _ => 0,
+        };
+        let bytes = page_bytes(&spool, first..end.saturating_sub(lacking).max(first)).map_err(lost_results)?;
+        let next = if end < spool.rows() { locator::encode(job.id, end) } else { NO_MORE.to_owned() };
+        // Only this very value is honoured; with any other the answer is plain.
+        let zipped = call.header(header::ACCEPT_ENCODING) == Some("gzip");
+        let body = if zipped { gzip(&spool, bytes) } else { plain(&spool, bytes) };
+        let answer = Answer::typed(StatusCode::OK, "text/csv; charset=UTF-8", body)
+            .with(header::HeaderName::from_static(LOCATOR), &next)
+            .with(header::HeaderName::from_static(NUMBER_OF_RECORDS), &(end - first).to_string());
+        Ok(if zipped { answer.with(header::CONTENT_ENCODING, "gzip") } else { answer })
+    }
+
+    /// `GET /jobs/query/{id}/resultPages`.
+    pub(super) fn job_result_pages(&self, call: &Call, caller: &Caller, job: &Job) -> Result<Answer, ApiError> {
+        if caller.version < RESULT_PAGES_FROM {
+            return Err(ApiError::not_found());
+        }
+        let spool = finished(caller, job)?;
+        let mut row = first_row(call, job, &spool)?;
+        let base = format!("{}/jobs/query/{}", caller.root(), job.id);
+        let mut pages = Vec::new();
+        while row < spool.rows() && (pages.len() as u64) < PAGES_PER_CALL {
+            let locator = locator::encode(job.id, row);
+            pages.push(ResultPage { result_url: format!("{base}/results?locator={locator}") });
+            row = row.saturating_add(self.scenario.bulk.page_rows);
+        }
+        let done = row >= spool.rows();
+        // The guide writes the path of the link in lower case.
+        let next = (!done).then(|| format!("{base}/resultpages?locator={}", locator::encode(job.id, row)));
+        Ok(Answer::ok(&ResultPages { result_pages: pages, next_records_url: next, done }))
+    }
+
+    fn rows_per_page(&self, call: &Call) -> Result<u64, ApiError> {
+        let most = self.scenario.bulk.page_rows;
+        match call.parameter("maxRecords").map(|text| text.parse::<u64>()) {
+            None => Ok(most),
+            Some(Ok(wanted)) if wanted > 0 => Ok(wanted.min(most)),
+            Some(_) => Err(ApiError::bad_request("API_ERROR", "maxRecords is not a positive number")),
+        }
+    }
+}
+
+/// The results of a complete job, for the version that created it.
+fn finished(caller: &Caller, job: &Job) -> Result<Arc<Spool>, ApiError> {
+    if caller.version != job.version {
+        let message = format!("API version v{}.0 is not the version of the job, v{}.0", caller.version, job.version);
+        return Err(ApiError::new(StatusCode::CONFLICT, "API_ERROR", message));
+    }
+    job.results().ok_or_else(|| {
+        let state = match job.state() {
+            State::UploadComplete => "UploadComplete",
+            State::InProgress => "InProgress",
+            State::Aborted => "Aborted",
+            State::JobComplete => "JobComplete",
+            State::Failed => "Failed",
+        };
+        ApiError::bad_request("INVALIDJOBSTATE", format!("Results are not available in the state {state}"))
+    })
+}
+
+fn first_row(call: &Call, job: &Job, spool: &Spool) -> Result<u64, ApiError> {
+    let Some(text) = call.parameter("locator") else {
+        return Ok(0);
+    };
+    let row = locator::decode(job.id, &text).filter(|row| *row < spool.rows().max(1));
+    row.ok_or_else(|| ApiError::bad_request("INVALID_QUERY_LOCATOR", "invalid query locator"))
+}
+
+fn page_bytes(spool: &Spool, rows: Range<u64>) -> io::Result<Range<u64>> {
+    Ok(spool.offset(rows.start)?..spool.offset(rows.end)?)
+}
+
+fn lost_results(error: io::Error) -> ApiError {
+    tracing::error!(%error, "the results of a job cannot be read");
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN_EXCEPTION", "An unexpected error occurred")
+}
+
+fn plain(spool: &Arc<Spool>, bytes: Range<u64>) -> Payload {
+    let header = spool.header();
+    let length = header.len() as u64 + bytes.end - bytes.start;
+    let first = stream::iter([Ok(header)]).chain(pieces(spool, bytes));
+    Payload::chunks(Box::pin(first), Some(length))
+}
+
+/// The bytes of a page, read a few pieces ahead of the client.
+fn pieces(spool: &Arc<Spool>, bytes: Range<u64>) -> Chunks {
+    let spool = Arc::clone(spool);
+    let starts = (bytes.start..bytes.end).step_by(CHUNK as usize);
+    let reads = starts.map(move |start| {
+        // The spool is kept with each piece: a job that is deleted meanwhile is still read to its end.
+        let (spool, end) = (Arc::clone(&spool), bytes.end.min(start + CHUNK));
+        async move {
+            let read = tokio::task::spawn_blocking(move || read(&spool.file(), start..end));
+            read.await.map_err(io::Error::other)?
+        }
+    });
+    Box::pin(stream::iter(reads).buffered(READ_AHEAD))
+}
+
+fn read(file: &File, bytes: Range<u64>) -> io::Result<Bytes> {
+    let length = usize::try_from(bytes.end - bytes.start).map_err(io::Error::other)?;
+    let mut piece = vec![0; length];
+    file.read_exact_at(&mut piece, bytes.start)?;
+    Ok(piece.into())
+}
+
+/// The same page compressed on the way.
+fn gzip(spool: &Arc<Spool>, bytes: Range<u64>) -> Payload {
+    let encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let pieces: Chunks = Box::pin(stream::iter([Ok(spool.header())]).chain(pieces(spool, bytes)));
+    let compressed = stream::try_unfold(Some((pieces, encoder)), |state| async {
+        let Some((mut pieces, mut encoder)) = state else {
+            return Ok(None);
+        };
+        let Some(piece) = pieces.next().await else {
+            return Ok(Some((Bytes::from(encoder.finish()?), None)));
+        };
+        let piece = piece?;
+        let work = tokio::task::spawn_blocking(move || {
+            encoder.write_all(&piece)?;
+            let packed = std::mem::take(encoder.get_mut());
+            Ok::<_, io::Error>((packed, encoder))
+        });
+        let (packed, encoder) = work.await.map_err(io::Error::other)??;
+        Ok(Some((Bytes::from(packed), Some((pieces, encoder)))))
+    });
+    // An empty piece would end nothing, but costs a frame.
+    let filled = compressed.filter(|piece| std::future::ready(!matches!(piece, Ok(piece) if piece.is_empty())));
+    Payload::chunks(Box::pin(filled), None)
+}

@@ -1,0 +1,90 @@
+//! The work of a job: from the query's rows to a file.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::job::{Fate, Job, State};
+use super::spool::{Spool, SpoolError, SpoolWriter};
+use crate::org::Org;
+use crate::scenario::Advance;
+use crate::soql::RowWriter;
+
+/// Rows between two looks at whether the job has been aborted.
+const LOOK_EVERY: u64 = 10_000;
+
+/// What became of the work.
+enum Outcome {
+    Done(Spool),
+    Aborted,
+}
+
+impl Org {
+    /// Starts a job when jobs run by themselves.
+    pub(super) fn start_job(self: &Arc<Self>, job: Arc<Job>) {
+        if self.jobs.advance() == Advance::Auto {
+            let org = Arc::clone(self);
+            tokio::task::spawn_blocking(move || {
+                org.step_job(&job);
+                org.step_job(&job);
+            });
+        }
+    }
+
+    /// Takes every unfinished job one state further.
+    pub(crate) fn step_jobs(&self) {
+        for job in self.jobs.unfinished() {
+            self.step_job(&job);
+        }
+    }
+
+    /// Takes one job one state further. The work itself is done on the way out of `InProgress`.
+    fn step_job(&self, job: &Job) {
+        match job.state() {
+            State::UploadComplete => {
+                job.begin(self.clock.now());
+            }
+            State::InProgress => self.work(job),
+            State::Aborted | State::JobComplete | State::Failed => {}
+        }
+    }
+
+    fn work(&self, job: &Job) {
+        match &job.fate {
+            Fate::Stuck => return,
+            Fate::Fails(message) => {
+                job.fail(message.clone(), self.clock.now());
+                return;
+            }
+            Fate::Normal => {}
+        }
+        let started = Instant::now();
+        match self.produce(job) {
+            Ok(Outcome::Done(spool)) => {
+                job.complete(spool, started.elapsed(), self.clock.now());
+            }
+            Ok(Outcome::Aborted) => {}
+            Err(error) => {
+                job.fail(error.to_string(), self.clock.now());
+            }
+        }
+    }
+
+    fn produce(&self, job: &Job) -> Result<Outcome, SpoolError> {
+        let dialect = job.format.dialect();
+        let results = job.plan.execute(self.snapshot());
+        let mut header = Vec::new();
+        let Some(projection) = job.plan.projection() else {
+            return Ok(Outcome::Done(SpoolWriter::create(&self.jobs.disk, header)?.finish()?));
+        };
+        projection.write_csv_header(dialect, &mut header);
+        let mut spool = SpoolWriter::create(&self.jobs.disk, header)?;
+        let mut writer = RowWriter::new(projection, results.snapshot(), "");
+        for row in results.rows(0) {
+            spool.row(|out| writer.write_csv(&row, dialect, out))?;
+            if spool.count().is_multiple_of(LOOK_EVERY) && !job.report(spool.count()) {
+                return Ok(Outcome::Aborted);
+            }
+        }
+        spool.finish().map(Outcome::Done)
+    }
+}
