@@ -2,6 +2,8 @@
 
 mod outcome;
 mod replication;
+#[cfg(test)]
+mod tests;
 mod values;
 mod write;
 

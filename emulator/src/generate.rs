@@ -7,6 +7,8 @@
 mod hash;
 mod recipe;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::ops::Range;

@@ -6,6 +6,8 @@ mod formula;
 mod object;
 mod spec;
 mod system;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -158,7 +158,7 @@ fn describe_type(object: &Object, field: &Field) -> Json {
         "defaultValueFormula": null,
         "defaultedOnCreate": field.defaulted_on_create,
         "dependentPicklist": field.controller.is_some(),
-        "digits": if field.kind == FieldType::Int { 9 } else { 0 },
+        "digits": field.digits,
         "extraTypeInfo": field.extra_type_info,
         "formulaTreatNullNumberAsZero": field.is_calculated() && field.kind.is_number(),
         "htmlFormatted": field.html,

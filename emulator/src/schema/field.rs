@@ -172,6 +172,8 @@ pub struct Field {
     pub length: u32,
     pub precision: u8,
     pub scale: u8,
+    /// The most digits of an `int`.
+    pub digits: u8,
     pub nillable: bool,
     pub createable: bool,
     pub updateable: bool,

@@ -117,6 +117,8 @@ pub struct FieldSpec {
     pub length: Option<u32>,
     pub precision: Option<u8>,
     pub scale: Option<u8>,
+    /// Of an `int`.
+    pub digits: Option<u8>,
     pub required: bool,
     pub unique: bool,
     pub case_sensitive: bool,
@@ -226,7 +228,8 @@ impl FieldSpec {
             label: self.label.clone().unwrap_or_else(|| spoken(&self.name)),
             name: self.name.clone(),
             kind,
-            length: self.length.unwrap_or_else(|| default_length(kind)),
+            length: self.length.unwrap_or_else(|| default_length(kind, custom)),
+            digits: if kind == FieldType::Int { self.digits.unwrap_or(9) } else { 0 },
             precision,
             scale,
             nillable: !self.required && kind != FieldType::Boolean && !self.master_detail,
@@ -290,9 +293,10 @@ impl FieldSpec {
     }
 }
 
-/// Default sizes as new custom fields have them in Setup.
-fn default_length(kind: FieldType) -> u32 {
+/// Default sizes: of custom fields as Setup makes them, of standard picklists as captured describes show them.
+fn default_length(kind: FieldType, custom: bool) -> u32 {
     match kind {
+        FieldType::Picklist if !custom => 40,
         FieldType::Id | FieldType::Reference => 18,
         FieldType::Phone => 40,
         FieldType::Email => 80,
@@ -333,5 +337,9 @@ fn spoken(name: &str) -> String {
         }
         label.push(if c == '_' { ' ' } else { c });
     }
-    label.split_whitespace().collect::<Vec<_>>().join(" ")
+    let label = label.split_whitespace().collect::<Vec<_>>().join(" ");
+    match label.strip_suffix(" Id") {
+        Some(stem) => format!("{stem} ID"),
+        None => label,
+    }
 }
