@@ -150,6 +150,7 @@ impl CsvDecoder {
         mut at: usize,
         out: &mut impl FnMut(Batch),
     ) -> Result<usize, DecodeError> {
+        // Taken out while rows are written, and put back below: the loop changes the rest of the page.
         let Header::Known(columns) = std::mem::replace(&mut self.page.header, Header::NoRecords) else {
             return Ok(at);
         };
