@@ -10,7 +10,10 @@ pub mod sqlite;
 
 use std::{fmt, path::Path, str::FromStr};
 
-use sync::destination::{Destination, DestinationError};
+use sync::{
+    destination::{Destination, DestinationError},
+    table::StreamKey,
+};
 
 use crate::sqlite::{SqliteDestination, SqliteSettings};
 
@@ -53,6 +56,25 @@ impl fmt::Display for DestinationSettings {
 pub fn open(settings: &DestinationSettings) -> Result<Box<dyn Destination>, DestinationError> {
     match settings {
         DestinationSettings::Sqlite(settings) => Ok(Box::new(SqliteDestination::start(settings.clone())?)),
+    }
+}
+
+/// How many rows of a stream its table holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RowCounts {
+    /// Rows whose record exists.
+    pub present: u64,
+    /// Rows that are kept although their record was deleted.
+    pub deleted: u64,
+}
+
+/// Counts a stream's rows. Blocks while it reads.
+///
+/// # Errors
+/// The destination cannot be read, or has no such table.
+pub fn count(settings: &DestinationSettings, stream: &StreamKey) -> Result<RowCounts, DestinationError> {
+    match settings {
+        DestinationSettings::Sqlite(settings) => sqlite::count::count(settings, stream),
     }
 }
 

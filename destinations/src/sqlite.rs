@@ -21,6 +21,7 @@
 //! stay readable. Columns that the mapping no longer names stay, with the values they had.
 
 mod binding;
+pub(crate) mod count;
 mod fault;
 mod schema;
 mod writer;

@@ -11,8 +11,6 @@ pub(super) fn fault(place: &str, table: &str, error: &Error) -> DestinationError
     };
     let because = |advice: &str| format!("{}; {advice}", reason(error));
     match code.code {
-        // The index of the log could not grow, which a full disk shows in before anything else.
-        _ if code.extended_code == ffi::SQLITE_IOERR_SHMSIZE => DestinationError::Full { place, reason: reason(error) },
         ErrorCode::DiskFull => DestinationError::Full { place, reason: reason(error) },
         ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied => DestinationError::Denied {
             place,

@@ -18,8 +18,8 @@ const CREATE_CHECKPOINTS: &str = "CREATE TABLE IF NOT EXISTS _orgtide_checkpoint
 /// Stands in for a column while its type changes.
 const RETYPED: &str = "_orgtide_retyped";
 
-const CONNECTION: &str = "_connection";
-const DELETED: &str = "_deleted";
+pub(super) const CONNECTION: &str = "_connection";
+pub(super) const DELETED: &str = "_deleted";
 
 /// Why a table cannot be had.
 pub(super) enum SchemaFault {

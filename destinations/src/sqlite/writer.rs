@@ -1,6 +1,6 @@
 //! The connection that writes: one transaction a call.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use arrow_array::{Array, StringArray};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -17,15 +17,10 @@ use super::{
     schema::{SchemaFault, Statements, make_ready},
 };
 
-/// The size of the log at which it is copied into the file; the log stays near it.
-const LOG_BYTES: i64 = 16 * 1024 * 1024;
-/// Pages of a new file: a load is 5 % less work than with SQLite's default of 4096, and a changed row still costs
-/// little.
-const PAGE_BYTES: i64 = 8192;
+/// Pages of the log (4 KiB each) after which it is copied into the file; the log stays near this size.
+const LOG_PAGES: i64 = 4096;
 /// Room for the pages that a batch touches, in KiB.
 const CACHE_KIB: i64 = 32 * 1024;
-/// How long `close` waits for those who read, before it leaves the log to the next one who writes.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) struct Writer {
     settings: SqliteSettings,
@@ -104,8 +99,7 @@ impl Writer {
         let table = self.stream.take().map(|stream| stream.table.name).unwrap_or_default();
         let place = self.settings.place();
         connection
-            .busy_timeout(CLOSE_PATIENCE)
-            .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .and_then(|()| connection.close().map_err(|(_, error)| error))
             .map_err(|error| fault(&place, &table, &error))
     }
@@ -126,7 +120,6 @@ fn open(settings: &SqliteSettings) -> Result<Connection, Failure> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&settings.path, flags)?;
     connection.busy_timeout(settings.busy_timeout)?;
-    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     let synchronous = match settings.synchronous {
         Synchronous::Normal => "NORMAL",
@@ -134,10 +127,9 @@ fn open(settings: &SqliteSettings) -> Result<Connection, Failure> {
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-    connection.pragma_update(None, "wal_autocheckpoint", LOG_BYTES / page_bytes.max(512))?;
-    // A long reader can let the log grow; afterwards its file is cut to this size.
-    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    // Between two uses the log's file is cut to this size, should a long reader have let it grow.
+    connection.pragma_update(None, "journal_size_limit", LOG_PAGES * 4096)?;
     Ok(connection)
 }
 

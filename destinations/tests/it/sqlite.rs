@@ -50,7 +50,7 @@ impl Place for SqliteFile {
         let sql = self.sql();
         let table = table.replace('"', "\"\"");
         let mut statement = sql.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY _connection, \"Id\"")).unwrap();
-        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
         let spelled = |name: &str, value: ValueRef<'_>| match value {
             ValueRef::Null => Value::Null,
             ValueRef::Integer(flag) if name == "_deleted" || kinds.get(name) == Some(&ColumnType::Boolean) => {
@@ -300,8 +300,8 @@ async fn a_stream_that_goes_away_while_it_writes_has_written_wholly_or_not_at_al
     let rows: Vec<Value> = (0..2000).map(|id| json!({"Id": id.to_string(), "Name": "a"})).collect();
     let resume = checkpoint("all");
     let mut call = destination.write(batch(&names(), &rows), &resume, Epoch(1));
-    // Polled once, the call is on its way to the thread; whether it is finished by now makes no difference.
-    let _ = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context))).await;
+    let polled = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context))).await;
+    assert!(polled.is_pending());
     drop(call);
     let stored = destination.prepare(&stream(), &names(), Epoch(1)).await.unwrap();
     let count: i64 = file.query("SELECT count(*) FROM Contact");
