@@ -155,9 +155,6 @@ fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, HttpConfigE
 const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 
-/// A connection that died unnoticed, as during a laptop's sleep, is found out by a ping and not by a request.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-
 fn client(config: &HttpConfig) -> Result<reqwest::ClientBuilder, HttpConfigError> {
     let proxy_host = config.proxy.as_ref().and_then(Url::host_str).map(str::to_owned);
     let mut builder = reqwest::Client::builder()
@@ -170,7 +167,6 @@ fn client(config: &HttpConfig) -> Result<reqwest::ClientBuilder, HttpConfigError
         .connect_timeout(config.connect_timeout)
         .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
         .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .http2_keep_alive_interval(PING_INTERVAL)
         .no_proxy()
         .dns_resolver(PublicAddresses { proxy_host });
     for certificate in extra_certificates(&config.extra_ca_pem)? {

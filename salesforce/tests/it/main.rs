@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod acme;
-mod bulk;
 mod changes;
 mod failures;
 mod org;
