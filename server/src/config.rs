@@ -70,6 +70,8 @@ pub enum LogFormat {
 #[derive(Clone)]
 pub struct Config {
     pub data_dir: PathBuf,
+    /// A person has named the data directory.
+    pub data_dir_is_given: bool,
     pub database_url: Option<SecretString>,
     pub production: bool,
     pub key: KeySource,
@@ -104,6 +106,7 @@ impl Config {
         let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
         let production = values.flag("production").unwrap_or(false);
         let config = Self {
+            data_dir_is_given: values.path("data_dir").is_some(),
             key: key_source(values, environment)?,
             http: http(values)?,
             database_url: values.text("database_url").map(SecretString::from),

@@ -10,8 +10,12 @@
 //!
 //! Absent on purpose: the wire, the pipeline and the destinations, which are crates of their own.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connection;
+pub mod diagnose;
+pub mod error;
 pub mod store;
 pub mod vault;

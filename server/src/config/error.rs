@@ -46,7 +46,7 @@ impl ConfigError {
         match self {
             Self::Unreadable { .. } => "check the path and that this user may read it",
             Self::Syntax { .. } | Self::Unknown { .. } | Self::Invalid { .. } => {
-                "`orgtide --help-config` shows every setting with its default"
+                "`orgtide settings` shows every setting with its default"
             }
             Self::NoHome => "give one with --data-dir or ORGTIDE_DATA_DIR",
             Self::TwoKeys => "give one of key.file, key.command and ORGTIDE_KEY",

@@ -48,10 +48,11 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "log.format", variable: "ORGTIDE_LOG_FORMAT", kind: Kind::Text },
 ];
 
-/// Variables of ours that are no settings: where the file is, and secrets.
+/// Variables of ours that are no settings: where the file is, and what `connect` asks for.
 const OTHER_VARIABLES: &[&str] = &[
     "ORGTIDE_CONFIG",
     "ORGTIDE_KEY",
+    "ORGTIDE_CLIENT_ID",
     "ORGTIDE_CLIENT_SECRET",
     "ORGTIDE_PASSWORD",
     "ORGTIDE_SECURITY_TOKEN",

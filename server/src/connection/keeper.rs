@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// How long a lease on a grant is held at most.
-const LEASE_TERM: Duration = Duration::from_secs(120);
+pub(crate) const LEASE_TERM: Duration = Duration::from_secs(120);
 /// No exchange takes longer; below half the lease.
 const EXCHANGE_DEADLINE: Duration = Duration::from_secs(50);
 /// Between two looks at a lease that somebody else holds.
@@ -154,7 +154,7 @@ impl Kept {
             {
                 return Ok(session);
             }
-            let name = format!("the sign-in of {}", connection.name);
+            let name = lease_name(&connection.name);
             match self.store.acquire_lease(&name, &self.holder, LEASE_TERM).await {
                 Ok(lease) => {
                     let outcome = self.renew_under(&lease, current, rejected).await;
@@ -326,6 +326,11 @@ impl Kept {
             tracing::warn!(connection.name = self.connection, %error, "the connection's state is not recorded");
         }
     }
+}
+
+/// The lease that whoever signs a connection in holds.
+pub(crate) fn lease_name(connection: &str) -> String {
+    format!("the sign-in of {connection}")
 }
 
 /// A wrong password is not tried again, since it locks the user out; a dead refresh token stays dead. A client app may

@@ -53,8 +53,8 @@ impl RunState {
 /// What a run has done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct RunCounts {
-    pub read_rows: u64,
-    pub written_rows: u64,
+    /// Records written, whether or not they changed anything.
+    pub rows: u64,
     pub deleted_rows: u64,
     /// Values that fitted no type; their cells are null.
     pub rejected_values: u64,
@@ -91,8 +91,8 @@ impl Store {
     pub async fn begin_run(&self, stream_id: &str, lease: &Lease) -> Result<Run, StoreError> {
         const ABANDON: &str =
             "UPDATE runs SET state = 'abandoned', ended_at = $2 WHERE stream_id = $1 AND state = 'running'";
-        const BEGIN: &str = "INSERT INTO runs (id, stream_id, epoch, state, started_at, read_rows, written_rows, \
-             deleted_rows, rejected_values, read_bytes, api_calls) VALUES ($1, $2, $3, 'running', $4, 0, 0, 0, 0, 0, 0)";
+        const BEGIN: &str = "INSERT INTO runs (id, stream_id, epoch, state, started_at, run_rows, \
+             deleted_rows, rejected_values, read_bytes, api_calls) VALUES ($1, $2, $3, 'running', $4, 0, 0, 0, 0, 0)";
         let run = Run {
             id: fresh_id("run"),
             stream_id: stream_id.to_owned(),
@@ -124,8 +124,8 @@ impl Store {
         first: u64,
         lease: &Lease,
     ) -> Result<(), StoreError> {
-        const COUNTS: &str = "UPDATE runs SET read_rows = $2, written_rows = $3, deleted_rows = $4, \
-             rejected_values = $5, read_bytes = $6, api_calls = $7 WHERE id = $1";
+        const COUNTS: &str = "UPDATE runs SET run_rows = $2, deleted_rows = $3, \
+             rejected_values = $4, read_bytes = $5, api_calls = $6 WHERE id = $1";
         const CHECKPOINT: &str =
             "UPDATE streams SET checkpoint = $2, checkpoint_epoch = $3, checkpoint_at = $4 WHERE id = $1";
         let mut changes = vec![still_held(lease), Change::new(COUNTS, values_of_counts(&run.id, counts))];
@@ -162,8 +162,8 @@ impl Store {
         error: Option<&str>,
         lease: &Lease,
     ) -> Result<(), StoreError> {
-        const COUNTS: &str = "UPDATE runs SET read_rows = $2, written_rows = $3, deleted_rows = $4, \
-             rejected_values = $5, read_bytes = $6, api_calls = $7 WHERE id = $1";
+        const COUNTS: &str = "UPDATE runs SET run_rows = $2, deleted_rows = $3, \
+             rejected_values = $4, read_bytes = $5, api_calls = $6 WHERE id = $1";
         const END: &str = "UPDATE runs SET state = $2, ended_at = $3, error = $4 WHERE id = $1";
         let end = [(&run.id).into(), state.name().into(), self.clock.now().into(), error.into()];
         let changes =
@@ -173,7 +173,7 @@ impl Store {
 
     /// The latest runs of a stream, newest first.
     pub async fn runs(&self, stream_id: &str, at_most: u32) -> Result<Vec<Run>, StoreError> {
-        const LATEST: &str = "SELECT id, stream_id, epoch, state, started_at, ended_at, read_rows, written_rows, \
+        const LATEST: &str = "SELECT id, stream_id, epoch, state, started_at, ended_at, run_rows, \
              deleted_rows, rejected_values, read_bytes, api_calls, error FROM runs WHERE stream_id = $1 \
              ORDER BY epoch DESC LIMIT $2";
         let rows = self.database.query(LATEST, [stream_id.into(), i64::from(at_most).into()]).await?;
@@ -214,8 +214,7 @@ fn place(row: &str) -> Place<'_> {
 fn values_of_counts(run_id: &str, counts: &RunCounts) -> Vec<super::database::Value> {
     vec![
         run_id.into(),
-        counts.read_rows.into(),
-        counts.written_rows.into(),
+        counts.rows.into(),
         counts.deleted_rows.into(),
         counts.rejected_values.into(),
         counts.read_bytes.into(),
@@ -232,8 +231,7 @@ fn run(mut row: Row) -> Result<Run, StoreError> {
         started_at: row.moment()?,
         ended_at: row.optional_integer()?.map(Timestamp),
         counts: RunCounts {
-            read_rows: row.count()?,
-            written_rows: row.count()?,
+            rows: row.count()?,
             deleted_rows: row.count()?,
             rejected_values: row.count()?,
             read_bytes: row.count()?,

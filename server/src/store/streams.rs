@@ -1,8 +1,7 @@
 //! Streams: one object of a connection into one table, remembered between runs.
 
 use salesforce::Timestamp;
-use serde::{Deserialize, Serialize};
-use sync::{checkpoint::Checkpoint, mapping::Mapping};
+use sync::{checkpoint::Checkpoint, mapping::Mapping, read::ReadChoice};
 
 use super::{
     Store,
@@ -10,36 +9,6 @@ use super::{
     error::StoreError,
     fresh_id,
 };
-
-/// How a stream is read, as a person chose it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReadChoice {
-    /// Bulk for many records, REST for few, and for objects that Bulk refuses.
-    #[default]
-    Auto,
-    Bulk,
-    Rest,
-}
-
-impl ReadChoice {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Bulk => "bulk",
-            Self::Rest => "rest",
-        }
-    }
-
-    fn from_name(name: &str) -> Result<Self, StoreError> {
-        match name {
-            "auto" => Ok(Self::Auto),
-            "bulk" => Ok(Self::Bulk),
-            "rest" => Ok(Self::Rest),
-            other => Err(StoreError::corrupt(format!("a stream is read by {other:?}"))),
-        }
-    }
-}
 
 /// A remembered stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,7 +79,7 @@ impl Store {
             new.object.into(),
             new.table.into(),
             mapping.into(),
-            new.read.name().into(),
+            choice_name(new.read).into(),
             self.clock.now().into(),
         ];
         let rows = self.database.commit_one(Change::new(REMEMBER, values)).await.map_err(DatabaseError::unexpected)?;
@@ -123,6 +92,23 @@ impl Store {
     }
 }
 
+fn choice_name(choice: ReadChoice) -> &'static str {
+    match choice {
+        ReadChoice::Auto => "auto",
+        ReadChoice::Query => "query",
+        ReadChoice::Bulk => "bulk",
+    }
+}
+
+fn choice(name: &str) -> Result<ReadChoice, StoreError> {
+    match name {
+        "auto" => Ok(ReadChoice::Auto),
+        "query" => Ok(ReadChoice::Query),
+        "bulk" => Ok(ReadChoice::Bulk),
+        other => Err(StoreError::corrupt(format!("a stream is read by {other:?}"))),
+    }
+}
+
 fn stream(mut row: Row) -> Result<Stream, StoreError> {
     Ok(Stream {
         id: row.text()?,
@@ -132,7 +118,7 @@ fn stream(mut row: Row) -> Result<Stream, StoreError> {
         table: row.text()?,
         mapping: row.document()?,
         mapping_version: row.integer()?,
-        read: ReadChoice::from_name(&row.text()?)?,
+        read: choice(&row.text()?)?,
         checkpoint: row
             .optional_text()?
             .map(|text| serde_json::from_str(&text))

@@ -10,7 +10,7 @@ use orgtide::{
         credentials::CredentialKind,
         lease::Holder,
         runs::{RunCounts, RunState},
-        streams::{NewStream, ReadChoice, Stream},
+        streams::{NewStream, Stream},
     },
 };
 use salesforce::{ApiVersion, OrgUrl, Timestamp};
@@ -19,6 +19,7 @@ use sync::{
     batch::Misfit,
     checkpoint::{Checkpoint, Position, Window},
     mapping::Mapping,
+    read::ReadChoice,
 };
 
 use crate::database::on_both_databases;
@@ -250,7 +251,7 @@ on_both_databases! {
         let stream = account_stream(&store).await;
         let lease = store.acquire_lease(&stream.lease_name(), &us(), TERM).await.unwrap();
         let run = store.begin_run(&stream.id, &lease).await.unwrap();
-        let counts = RunCounts { read_rows: 10, written_rows: 9, api_calls: 3, ..RunCounts::default() };
+        let counts = RunCounts { rows: 9, api_calls: 3, ..RunCounts::default() };
         let at = checkpoint(Position::Query { last_id: "001".into() });
         store.save_run_progress(&run, &counts, Some(&at), &[], 0, &lease).await.unwrap();
         assert_eq!(store.streams(&stream.connection_id).await.unwrap()[0].checkpoint, Some(at));
@@ -269,7 +270,7 @@ on_both_databases! {
         fixture.clock.advance(61);
         let theirs = store.acquire_lease(&stream.lease_name(), &us(), TERM).await.unwrap();
         let their_run = store.begin_run(&stream.id, &theirs).await.unwrap();
-        let counts = RunCounts { read_rows: 1, ..RunCounts::default() };
+        let counts = RunCounts { rows: 1, ..RunCounts::default() };
         let at = checkpoint(Position::Complete);
         let misfit = Misfit { id: "001".into(), field: "Name".into(), raw: "x".into() };
         let saved = store.save_run_progress(&run, &counts, Some(&at), &[misfit], 0, &lease).await;

@@ -6,7 +6,7 @@ use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray, Time32MillisecondArray,
     TimestampMillisecondArray,
 };
-use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{Field, Schema, SchemaRef};
 use serde::de::IgnoredAny;
 
@@ -72,8 +72,8 @@ impl BatchBuilder {
         let cells = &mut self.columns[column];
         if text.is_empty() {
             cells.push_null();
-        } else if let Some(bytes) = cells.push(text) {
-            self.text_bytes += bytes;
+        } else if cells.push(text) {
+            self.text_bytes += cells.text_cost(text);
         } else {
             cells.push_null();
             self.misfit(column, text);
@@ -94,7 +94,7 @@ impl BatchBuilder {
 
     /// Whether the row in the making has this column's cell.
     pub(super) fn has_cell(&self, column: usize) -> bool {
-        self.columns[column].presence.len() > self.rows
+        self.columns[column].nulls.len() > self.rows
     }
 
     /// Ends a row; every column has its cell.
@@ -177,7 +177,7 @@ fn cell_bytes(kind: ColumnType) -> usize {
 
 struct Column {
     values: Values,
-    presence: Presence,
+    nulls: NullBufferBuilder,
 }
 
 enum Values {
@@ -203,37 +203,58 @@ impl Column {
             ColumnType::Timestamp => Values::Timestamp(Vec::new()),
             ColumnType::Time => Values::Time(Vec::new()),
         };
-        Self { values, presence: Presence::with_room_of(0) }
+        Self { values, nulls: NullBufferBuilder::new(0) }
     }
 
-    /// Appends a value unless it does not fit the type, and tells how many bytes of text it takes.
+    /// Appends a value unless it does not fit the type.
     #[inline]
-    fn push(&mut self, text: &[u8]) -> Option<usize> {
-        let mut bytes = 0;
-        match &mut self.values {
-            Values::Text(texts) => bytes = texts.push(text),
-            Values::Json(texts) => bytes = texts.push(&as_json(text)),
-            Values::Boolean(values) => values.append(scalar::boolean(text)?),
-            Values::Integer(values) => values.push(scalar::integer(text)?),
-            Values::Decimal(values) => values.push(scalar::decimal(text)?),
-            Values::Date(values) => values.push(scalar::date(text)?),
-            Values::Timestamp(values) => values.push(scalar::timestamp(text)?),
-            Values::Time(values) => values.push(scalar::time(text)?),
+    fn push(&mut self, text: &[u8]) -> bool {
+        let fits = match &mut self.values {
+            Values::Text(texts) => {
+                texts.push(text);
+                true
+            }
+            Values::Json(texts) => {
+                texts.push(&as_json(text));
+                true
+            }
+            Values::Boolean(values) => scalar::boolean(text).map(|value| values.append(value)).is_some(),
+            Values::Integer(values) => scalar::integer(text).map(|value| values.push(value)).is_some(),
+            Values::Decimal(values) => scalar::decimal(text).map(|value| values.push(value)).is_some(),
+            Values::Date(values) => scalar::date(text).map(|value| values.push(value)).is_some(),
+            Values::Timestamp(values) => scalar::timestamp(text).map(|value| values.push(value)).is_some(),
+            Values::Time(values) => scalar::time(text).map(|value| values.push(value)).is_some(),
+        };
+        if fits {
+            self.nulls.append_non_null();
         }
-        self.presence.push(true);
-        Some(bytes)
+        fits
     }
 
     #[inline]
     fn push_null(&mut self) {
         match &mut self.values {
-            Values::Text(texts) | Values::Json(texts) => _ = texts.push(&[]),
+            Values::Text(texts) | Values::Json(texts) => texts.push(&[]),
             Values::Boolean(values) => values.append(false),
             Values::Integer(values) | Values::Timestamp(values) => values.push(0),
             Values::Decimal(values) => values.push(0),
             Values::Date(values) | Values::Time(values) => values.push(0),
         }
-        self.presence.push(false);
+        self.nulls.append_null();
+    }
+
+    /// What a text adds to the size of a row of this column.
+    #[inline]
+    fn text_cost(&self, text: &[u8]) -> usize {
+        match &self.values {
+            Values::Text(_) | Values::Json(_) => text.len(),
+            Values::Boolean(_)
+            | Values::Integer(_)
+            | Values::Decimal(_)
+            | Values::Date(_)
+            | Values::Timestamp(_)
+            | Values::Time(_) => 0,
+        }
     }
 
     fn truncate(&mut self, rows: usize) {
@@ -244,12 +265,12 @@ impl Column {
             Values::Decimal(values) => values.truncate(rows),
             Values::Date(values) | Values::Time(values) => values.truncate(rows),
         }
-        self.presence.truncate(rows);
+        self.nulls.truncate(rows);
     }
 
     /// The column as an array; the next one starts with room for as many rows.
     fn finish(&mut self, rows: usize, damaged: &mut dyn FnMut(usize, &[u8])) -> ArrayRef {
-        let nulls = mem::replace(&mut self.presence, Presence::with_room_of(rows)).finish();
+        let nulls = mem::replace(&mut self.nulls, NullBufferBuilder::new(rows)).build();
         match &mut self.values {
             Values::Text(texts) | Values::Json(texts) => {
                 let room = Texts::with_room_of(rows, texts.bytes.len());
@@ -268,38 +289,6 @@ impl Column {
             }
             Values::Time(values) => Arc::new(Time32MillisecondArray::new(taken(values), nulls)),
         }
-    }
-}
-
-/// Which cells have a value: a byte each while the column grows, which is faster than setting bits one by one.
-struct Presence {
-    present: Vec<bool>,
-    nulls: usize,
-}
-
-impl Presence {
-    fn with_room_of(rows: usize) -> Self {
-        Self { present: Vec::with_capacity(rows), nulls: 0 }
-    }
-
-    #[inline]
-    fn push(&mut self, is_present: bool) {
-        self.nulls += usize::from(!is_present);
-        self.present.push(is_present);
-    }
-
-    fn len(&self) -> usize {
-        self.present.len()
-    }
-
-    fn truncate(&mut self, rows: usize) {
-        for is_present in self.present.drain(rows.min(self.present.len())..) {
-            self.nulls -= usize::from(!is_present);
-        }
-    }
-
-    fn finish(self) -> Option<NullBuffer> {
-        (self.nulls > 0).then(|| NullBuffer::from(self.present))
     }
 }
 
@@ -325,10 +314,9 @@ impl Texts {
     }
 
     #[inline]
-    fn push(&mut self, text: &[u8]) -> usize {
+    fn push(&mut self, text: &[u8]) {
         self.bytes.extend_from_slice(text);
         self.offsets.push(self.bytes.len() as i32);
-        text.len()
     }
 
     fn truncate(&mut self, rows: usize) {
@@ -360,7 +348,7 @@ fn repaired(
         if matches!(text, Cow::Owned(_)) {
             damaged(row, raw);
         }
-        _ = texts.push(text.as_bytes());
+        texts.push(text.as_bytes());
     }
     let offsets = OffsetBuffer::new(ScalarBuffer::from(texts.offsets));
     StringArray::new(offsets, Buffer::from_vec(texts.bytes), nulls)

@@ -150,7 +150,6 @@ impl CsvDecoder {
         mut at: usize,
         out: &mut impl FnMut(Batch),
     ) -> Result<usize, DecodeError> {
-        // Taken out while rows are written, and put back below: the loop changes the rest of the page.
         let Header::Known(columns) = std::mem::replace(&mut self.page.header, Header::NoRecords) else {
             return Ok(at);
         };
@@ -383,7 +382,7 @@ fn whole_value(chunk: &[u8], at: usize, unquoted: &mut Vec<u8>) -> Option<Whole>
         b',' => Some(Whole { text: Text::InChunk(at, at), end: End::Value, next: at + 1 }),
         b'"' => {
             let start = at + 1;
-            let close = closing_quote(chunk, start)?;
+            let close = start + memchr(b'"', &chunk[start..])?;
             match *chunk.get(close + 1)? {
                 b'"' => doubled(chunk, start, close, unquoted),
                 _ => closed(chunk, close, Text::InChunk(start, close)),
@@ -398,27 +397,6 @@ fn whole_value(chunk: &[u8], at: usize, unquoted: &mut Vec<u8>) -> Option<Whole>
             Some(Whole { text: Text::InChunk(at, stop), end: End::Row, next: end + 1 })
         }
     }
-}
-
-/// The place of the first quote from `start` on. Most values are short: eight bytes at a time, inline, finds the quote
-/// before a call to the vectorised search pays off.
-#[inline]
-fn closing_quote(chunk: &[u8], start: usize) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
-    let mut at = start;
-    for _ in 0..4 {
-        let Some(word) = chunk.get(at..).and_then(<[u8]>::first_chunk) else { break };
-        // A byte of `other` is zero where there is a quote; the lowest high bit that remains marks the first such byte.
-        let other = u64::from_le_bytes(*word) ^ QUOTES;
-        let found = other.wrapping_sub(ONES) & !other & HIGH;
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    Some(at + memchr(b'"', chunk.get(at..)?)?)
 }
 
 /// What follows the closing quote at `close`.

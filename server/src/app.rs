@@ -1,0 +1,112 @@
+//! What the program can do. The command line (later an API and a console) parses, calls one method, and renders.
+
+use std::{path::Path, sync::Arc};
+
+use salesforce::{Client, Http};
+
+use crate::{
+    clock::SharedClock,
+    config::{Config, ConfigError},
+    connection::keeper::Keeper,
+    error::Error,
+    store::{Store, StoreAddress, connections::Connection, lease::Holder, streams::Stream},
+    vault::source,
+};
+
+pub mod connect;
+pub mod import;
+pub mod objects;
+pub mod status;
+
+/// The program, ready to work.
+pub struct App {
+    config: Config,
+    store: Arc<Store>,
+    http: Http,
+    clock: SharedClock,
+    holder: Holder,
+    notices: Vec<String>,
+}
+
+impl App {
+    /// Opens the data directory, the keyring and the control store; creates what is not there yet. `command` is what
+    /// other processes are told that this one does.
+    pub async fn open(config: Config, clock: SharedClock, command: &str) -> Result<Self, Error> {
+        create_data_directory(&config.data_dir)?;
+        let loaded = source::load(&config)?;
+        let notices = loaded.created.iter().map(|path| {
+            format!(
+                "A keyring was created in {}. It opens the stored secrets: back it up, apart from the data.",
+                path.display()
+            )
+        });
+        let notices = notices.collect();
+        let file = config.store_file();
+        let address = match &config.database_url {
+            Some(url) => StoreAddress::Url(url),
+            None => StoreAddress::File(&file),
+        };
+        let store = Store::open(address, clock.clone(), Arc::new(loaded.vault)).await?;
+        let http = Http::new(config.http.clone())?;
+        let holder = Holder::this_process(command);
+        Ok(Self { config, store: Arc::new(store), http, clock, holder, notices })
+    }
+
+    /// What a person should know of the opening.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    pub(crate) fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// A stored connection, its streams, and a client that speaks for it.
+    pub(crate) async fn speak_for(&self, name: &str) -> Result<(Connection, Vec<Stream>, Client), Error> {
+        let connection = self.store.connection(name).await?;
+        let streams = self.store.streams(&connection.id).await?;
+        let client = self.client(&connection);
+        Ok((connection, streams, client))
+    }
+
+    /// A client that speaks for a stored connection.
+    fn client(&self, connection: &Connection) -> Client {
+        let keeper = Keeper::new(
+            Arc::clone(&self.store),
+            Arc::new(self.http.clone()),
+            self.clock.clone(),
+            self.holder.clone(),
+            connection.name.clone(),
+        );
+        Client::new(self.http.clone(), Arc::new(keeper), connection.api_version)
+    }
+}
+
+/// A data directory is for its owner alone: rows of customers lie in it.
+fn create_data_directory(path: &Path) -> Result<(), ConfigError> {
+    let unusable =
+        |error: std::io::Error| ConfigError::DataDirectory { path: path.to_owned(), reason: error.to_string() };
+    if !path.exists() {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(path).map_err(unusable)?;
+    }
+    // Whether it can be written is known only by writing.
+    tempfile::tempfile_in(path).map_err(unusable)?;
+    Ok(())
+}
+
+/// A name that is safe as a file name and easy to type.
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
+    let wrong = |reason| Err(Error::Name { name: name.to_owned(), reason });
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    match name.as_bytes() {
+        [] => wrong("it is empty"),
+        bytes if bytes.len() > 64 => wrong("it is longer than 64 characters"),
+        [first, ..] if !first.is_ascii_alphanumeric() => wrong("it begins with neither a letter nor a digit"),
+        bytes if !bytes.iter().copied().all(allowed) => wrong("it has a character that is not allowed"),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,147 @@
+//! What is connected, what runs, and how fresh it is.
+
+use destinations::{DestinationSettings, RowCounts};
+use salesforce::Timestamp;
+use serde::Serialize;
+use sync::table::StreamKey;
+
+use super::App;
+use crate::{
+    connection::state::ConnectionState,
+    error::Error,
+    store::{
+        connections::Connection,
+        runs::{Run, RunCounts},
+        streams::Stream,
+    },
+};
+
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
+/// A connection with its streams.
+#[derive(Debug, Serialize)]
+pub struct ConnectionStatus {
+    pub name: String,
+    pub customer: String,
+    pub org: String,
+    pub org_id: String,
+    pub username: String,
+    pub grant: &'static str,
+    pub api_version: String,
+    #[serde(flatten)]
+    pub state: ConnectionState,
+    /// API calls of runs that began within the last 24 hours.
+    pub api_calls_24h: u64,
+    pub streams: Vec<StreamStatus>,
+}
+
+/// A stream with its last run.
+#[derive(Debug, Serialize)]
+pub struct StreamStatus {
+    pub object: String,
+    pub table: String,
+    pub destination: String,
+    /// The table holds everything up to this moment of the org's clock; `None`: not yet.
+    pub fresh_as_of: Option<Timestamp>,
+    /// Rows of the table whose record exists; `None`: the destination cannot be read now.
+    pub rows: Option<u64>,
+    /// Rows that are kept although their record was deleted.
+    pub deleted_rows: Option<u64>,
+    pub last_run: Option<RunStatus>,
+    /// Which process runs it now.
+    pub running: Option<String>,
+}
+
+/// A run, for people and programs.
+#[derive(Debug, Serialize)]
+pub struct RunStatus {
+    pub id: String,
+    pub state: &'static str,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    #[serde(flatten)]
+    pub counts: RunCounts,
+    pub error: Option<String>,
+}
+
+impl App {
+    /// Every connection with its streams and their last runs. Asks the control store only.
+    pub async fn status(&self) -> Result<Vec<ConnectionStatus>, Error> {
+        let mut all = Vec::new();
+        for connection in self.store.connections().await? {
+            all.push(self.connection_status(connection).await?);
+        }
+        Ok(all)
+    }
+
+    async fn connection_status(&self, connection: Connection) -> Result<ConnectionStatus, Error> {
+        let since = Timestamp(self.clock.now().0 - DAY_MILLIS);
+        let mut streams = Vec::new();
+        for stream in self.store.streams(&connection.id).await? {
+            streams.push(self.stream_status(&connection.name, stream).await?);
+        }
+        Ok(ConnectionStatus {
+            api_calls_24h: self.store.api_calls_since(&connection.id, since).await?,
+            name: connection.name,
+            customer: connection.customer,
+            org: connection.org.host().to_owned(),
+            org_id: connection.org_id,
+            username: connection.username,
+            grant: connection.grant.name(),
+            api_version: connection.api_version.to_string(),
+            state: connection.state,
+            streams,
+        })
+    }
+
+    async fn stream_status(&self, connection: &str, stream: Stream) -> Result<StreamStatus, Error> {
+        let last_run = self.store.runs(&stream.id, 1).await?.into_iter().next().map(run_status);
+        let holder = self.store.lease_holder(&stream.lease_name()).await?;
+        let counts = count(connection, &stream).await;
+        Ok(StreamStatus {
+            rows: counts.map(|counts| counts.present),
+            deleted_rows: counts.map(|counts| counts.deleted),
+            fresh_as_of: fresh_as_of(&stream),
+            object: stream.object,
+            table: stream.table,
+            destination: stream.destination,
+            last_run,
+            running: holder.map(|(holder, since)| format!("{holder}, since {since}")),
+        })
+    }
+}
+
+/// Counts the rows of a stream's table.
+async fn count(connection: &str, stream: &Stream) -> Option<RowCounts> {
+    let destination: DestinationSettings = stream.destination.parse().ok()?;
+    let key =
+        StreamKey { connection: connection.to_owned(), object: stream.object.clone(), table: stream.table.clone() };
+    let counted = tokio::task::spawn_blocking(move || destinations::count(&destination, &key)).await;
+    match counted.ok()? {
+        Ok(counts) => Some(counts),
+        Err(error) => {
+            tracing::debug!(%error, "the rows cannot be counted");
+            None
+        }
+    }
+}
+
+/// The end of the last whole window. While a later window is being read, that one began where the last whole one ended.
+fn fresh_as_of(stream: &Stream) -> Option<Timestamp> {
+    let checkpoint = stream.checkpoint.as_ref()?;
+    match checkpoint.at {
+        sync::checkpoint::Position::Complete => Some(checkpoint.window.until),
+        _ => checkpoint.window.from,
+    }
+}
+
+fn run_status(run: Run) -> RunStatus {
+    RunStatus {
+        id: run.id,
+        state: run.state.name(),
+        started_at: run.started_at,
+        ended_at: run.ended_at,
+        counts: run.counts,
+        error: run.error,
+    }
+}

@@ -1,0 +1,195 @@
+//! The command line: parses, calls one method of [`App`], and renders what it returns.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Args, Parser, Subcommand};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    app::App,
+    clock::SystemClock,
+    config::{Config, LogFormat, Sources},
+    error::{Error, Exit},
+};
+
+mod check;
+mod completions;
+mod connect;
+mod demo;
+mod emulator;
+mod import;
+mod objects;
+mod progress;
+mod secrets;
+mod status;
+mod sync;
+mod terminal;
+
+use terminal::Terminal;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    a fault of this program
+  2    the command line is wrong
+  3    settings, credentials or this machine: a person has to correct something here
+  4    Salesforce refuses what was asked: a permission, an unknown object or field, a version
+  5    the destination cannot take the rows
+  6    busy: another process does the same
+  7    a part succeeded, or a check found a failure
+  8    try again later: network, maintenance, quota
+  130  stopped by Ctrl-C, at a place from which the next run goes on
+
+Settings come from a file, the environment (ORGTIDE_…) and flags: see `orgtide settings`.";
+
+/// Keeps Salesforce orgs imported, mapped and up to date in your own database.
+///
+/// First steps: `orgtide demo` tries everything against an emulated org. With an org of your own: `orgtide connect`,
+/// `orgtide check`, `orgtide import`, then `orgtide sync` as often as you like.
+#[derive(Debug, Parser)]
+#[command(name = "orgtide", version, after_help = EXIT_CODES, after_long_help = EXIT_CODES, max_term_width = 100)]
+pub struct CommandLine {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Globals {
+    /// Answers with one JSON document on standard output, errors included
+    #[arg(long, global = true)]
+    json: bool,
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the control store and imported databases are
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// What is logged on standard error: error, warn, info, debug or trace
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Arguments),
+    Emulator(emulator::Arguments),
+    Connect(connect::Arguments),
+    Check(check::Arguments),
+    Objects(objects::Arguments),
+    Import(import::Arguments),
+    Sync(sync::Arguments),
+    Status(status::Arguments),
+    Settings(SettingsArguments),
+    Completions(completions::Arguments),
+}
+
+/// Shows every setting with its default and its environment variable
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  orgtide settings > ~/.config/orgtide/config.toml")]
+struct SettingsArguments {}
+
+/// Runs one command to its end.
+pub fn main(line: CommandLine) -> ExitCode {
+    let terminal = Terminal::new(line.globals.json);
+    let exit = match Config::load(&line.globals.sources()) {
+        Ok(config) => {
+            start_log(&config);
+            match tokio::runtime::Runtime::new() {
+                Ok(runtime) => runtime.block_on(run(line.command, config, &terminal)),
+                Err(error) => Err(Error::Unreadable { what: "the runtime".into(), reason: error.to_string() }),
+            }
+        }
+        Err(error) => Err(error.into()),
+    };
+    let exit = exit.unwrap_or_else(|error| {
+        terminal.error(&error);
+        error.exit()
+    });
+    ExitCode::from(exit as u8)
+}
+
+async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Exit, Error> {
+    match command {
+        Command::Demo(arguments) => demo::run(arguments, config, terminal).await,
+        Command::Emulator(arguments) => emulator::run(arguments, terminal).await,
+        Command::Connect(arguments) => {
+            connect::run(arguments, open(config, "connect", terminal).await?, terminal).await
+        }
+        Command::Check(arguments) => check::run(arguments, open(config, "check", terminal).await?, terminal).await,
+        Command::Objects(arguments) => {
+            objects::run(arguments, open(config, "objects", terminal).await?, terminal).await
+        }
+        Command::Import(arguments) => import::run(arguments, open(config, "import", terminal).await?, terminal).await,
+        Command::Sync(arguments) => sync::run(arguments, open(config, "sync", terminal).await?, terminal).await,
+        Command::Status(arguments) => status::run(arguments, open(config, "status", terminal).await?, terminal).await,
+        Command::Settings(SettingsArguments {}) => {
+            terminal.text(crate::config::REFERENCE);
+            Ok(Exit::Done)
+        }
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}
+
+async fn open(config: Config, command: &str, terminal: &Terminal) -> Result<App, Error> {
+    let app = App::open(config, Arc::new(SystemClock), &format!("orgtide {command}")).await?;
+    app.notices().iter().for_each(|notice| terminal.notice(notice));
+    Ok(app)
+}
+
+impl Globals {
+    fn sources(&self) -> Sources {
+        let flags = [("data_dir", &self.data_dir), ("log.level", &self.log_level)];
+        Sources {
+            file: self.config.clone(),
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+            flags: flags.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect(),
+        }
+    }
+}
+
+fn start_log(config: &Config) {
+    let level = config.log_level.as_str().to_lowercase();
+    let ours = ["orgtide", "salesforce", "sync", "destinations", "emulator"].map(|name| format!("{name}={level}"));
+    let filter = EnvFilter::new(format!("warn,{}", ours.join(",")));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match config.log_format {
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+/// Becomes true at the first Ctrl-C (or SIGTERM); the second one ends the process at once.
+fn stop_signal(terminal: &Terminal, words: &'static str) -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    let terminal = *terminal;
+    tokio::spawn(async move {
+        interrupted().await;
+        terminal.notice(words);
+        // Whoever does not listen any more has ended anyway.
+        let _ = sender.send(true);
+        interrupted().await;
+        std::process::exit(Exit::Stopped as i32);
+    });
+    receiver
+}
+
+/// Completes when somebody asks this process to end.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,111 @@
+//! `orgtide emulator`
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+use emulator::{Emulator, Options, Scenario};
+use serde_json::json;
+
+use super::{interrupted, terminal::Terminal};
+use crate::error::{Error, Exit};
+
+/// Runs an emulated Salesforce org, for any client
+///
+/// It listens on loopback only: as plain HTTP, as TLS under the org's real-looking host names, and as a CONNECT proxy
+/// that answers for Salesforce names alone. It prints what a client has to be told, and stays up until Ctrl-C.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  orgtide emulator
+  orgtide emulator --scenario acme.toml --http 127.0.0.1:8080 --tls 127.0.0.1:8443 --ca ./authority")]
+pub(super) struct Arguments {
+    /// A scenario file, or the name of a scenario that comes with the program: acme, demo
+    #[arg(long, default_value = "acme", value_name = "FILE|NAME")]
+    scenario: String,
+    /// Where plain HTTP listens [default: a free port of 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<SocketAddr>,
+    /// Where TLS listens [default: a free port of 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    tls: Option<SocketAddr>,
+    /// Where the proxy listens [default: a free port of 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    proxy: Option<SocketAddr>,
+    /// The folder that keeps the certificate authority [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    ca: Option<PathBuf>,
+}
+
+pub(super) async fn run(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Error> {
+    let scenario = scenario(&arguments.scenario)?;
+    let temporary = tempfile::Builder::new().prefix("orgtide-authority-").tempdir().map_err(failure)?;
+    let authority = arguments.ca.unwrap_or_else(|| temporary.path().to_owned());
+    let authority = std::path::absolute(&authority).unwrap_or(authority);
+    let defaults = Options::default();
+    let options = Options {
+        http: arguments.http.or(defaults.http),
+        tls: arguments.tls.or(defaults.tls),
+        proxy: arguments.proxy.or(defaults.proxy),
+        certificate_authority: Some(authority.clone()),
+        spool: None,
+    };
+    let shown = scenario.clone();
+    let emulator = Emulator::start(scenario, options).await.map_err(failure)?;
+    let ca = authority.join("ca.pem");
+    show(&shown, &emulator, &ca.display().to_string(), terminal);
+    interrupted().await;
+    emulator.stop().await;
+    Ok(Exit::Done)
+}
+
+fn failure(error: impl std::fmt::Display) -> Error {
+    Error::Emulator { reason: error.to_string() }
+}
+
+fn scenario(named: &str) -> Result<Scenario, Error> {
+    if let Some(builtin) = Scenario::builtin(named) {
+        return Ok(builtin);
+    }
+    let path = PathBuf::from(named);
+    if !path.exists() {
+        let builtin: Vec<&str> = Scenario::builtin_names().collect();
+        let reason =
+            format!("there is no file {named:?}, and the scenarios that come along are {}", builtin.join(", "));
+        return Err(failure(reason));
+    }
+    Scenario::from_path(&path).map_err(failure)
+}
+
+fn show(scenario: &Scenario, emulator: &Emulator, ca: &str, terminal: &Terminal) {
+    let hosts = emulator.hosts();
+    let host = hosts.first().map_or("", String::as_str);
+    let tls = emulator.tls_address().map(|address| address.to_string()).unwrap_or_default();
+    let proxy = emulator.proxy_address().map(|address| format!("http://{address}")).unwrap_or_default();
+    let mapped = hosts.iter().map(|host| format!("{host}={tls}")).collect::<Vec<_>>().join(",");
+    let plain = emulator.http_url();
+    terminal.document(&json!({
+        "scenario": scenario.name,
+        "plain": plain,
+        "url": format!("https://{host}"),
+        "tls": tls,
+        "proxy": proxy,
+        "ca": ca,
+        "hosts": hosts,
+        "mapped_hosts": mapped,
+    }));
+    terminal.say(format!("An emulated Salesforce org is up: {} (scenario {}).", scenario.org.name, scenario.name));
+    terminal.say(format!("\n  TLS          https://{host} at {tls}"));
+    terminal.say(format!("  plain HTTP   {plain}, with the control routes below /__emulator/"));
+    terminal.say(format!("  proxy        {proxy}, for the org's host names only"));
+    terminal.say(format!("  authority    {ca}"));
+    terminal.say("\nClient apps of the scenario:\n");
+    let rows = scenario.apps.iter().map(|app| vec![format!("  {}", app.name), app.consumer_key.clone()]);
+    terminal.table(&["  app", "consumer key"], &[], rows.collect());
+    terminal.say("\nFor orgtide, in another shell:\n");
+    terminal.say(format!("  export ORGTIDE_MAPPED_HOSTS={mapped}"));
+    terminal.say(format!("  export ORGTIDE_MAPPED_HOSTS_CA={ca}"));
+    terminal.say(format!("  orgtide connect {host}"));
+    terminal.say("\nFor other clients:\n");
+    terminal.say(format!("  export HTTPS_PROXY={proxy} SSL_CERT_FILE={ca} NODE_EXTRA_CA_CERTS={ca}"));
+    terminal.say("\nCtrl-C ends it.");
+}

@@ -1,0 +1,219 @@
+//! Progress of runs on standard error, and their outcomes on standard output.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use destinations::DestinationSettings;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+use sync::{
+    read::{Phase, ReadMode},
+    run::{Counts, Outcome},
+};
+
+use super::terminal::{Terminal, counted, error_document, grouped};
+use crate::{
+    app::import::{RunEvent, StreamOutcome, Watcher},
+    error::Exit,
+};
+
+/// A bar a stream, with rows, rate, time to go, and API calls; nothing where nobody watches.
+pub(super) struct Bars {
+    terminal: Terminal,
+    indent: &'static str,
+    bars: Mutex<HashMap<String, ProgressBar>>,
+}
+
+impl Bars {
+    pub(super) fn new(terminal: Terminal) -> Self {
+        Self::indented(terminal, "")
+    }
+
+    /// Bars and lines that begin with `indent`.
+    pub(super) fn indented(terminal: Terminal, indent: &'static str) -> Self {
+        Self { terminal, indent, bars: Mutex::default() }
+    }
+
+    fn start(&self, stream: &str, object: &str) {
+        // indicatif draws nothing when standard error is no terminal.
+        let target = if self.terminal.is_json() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(None, target)
+            .with_style(waiting())
+            .with_prefix(format!("{}{object}", self.indent));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        bar.set_message("asking");
+        self.bars.lock().unwrap_or_else(PoisonError::into_inner).insert(stream.to_owned(), bar);
+    }
+
+    fn on<T>(&self, stream: &str, act: impl FnOnce(&ProgressBar) -> T) -> Option<T> {
+        self.bars.lock().unwrap_or_else(PoisonError::into_inner).get(stream).map(act)
+    }
+}
+
+impl Watcher for Bars {
+    fn event(&self, event: RunEvent<'_>) {
+        match event {
+            RunEvent::Started { stream } => self.start(&stream.id, &stream.object),
+            RunEvent::Phase { stream, phase } => {
+                self.on(&stream.id, |bar| show_phase(bar, phase));
+            }
+            RunEvent::Progress { stream, counts, org_used, org_max } => {
+                self.on(&stream.id, |bar| {
+                    bar.set_position(counts.rows);
+                    bar.set_message(rates(bar, &counts, org_used.zip(org_max)));
+                });
+            }
+            RunEvent::Ended { outcome } => {
+                self.on(&outcome.stream.id, ProgressBar::finish_and_clear);
+                self.terminal.say(format!("{}{}", self.indent, line(outcome)));
+            }
+        }
+    }
+}
+
+fn waiting() -> ProgressStyle {
+    ProgressStyle::with_template("{prefix:<12} {spinner} {msg}").expect("the template is right")
+}
+
+fn reading(is_total_known: bool) -> ProgressStyle {
+    let template = if is_total_known {
+        "{prefix:<12} {bar:24} {human_pos}/{human_len} rows  {msg}  {eta} to go"
+    } else {
+        "{prefix:<12} {spinner} {human_pos} rows  {msg}"
+    };
+    ProgressStyle::with_template(template).expect("the template is right").progress_chars("━╸─")
+}
+
+fn show_phase(bar: &ProgressBar, phase: Phase) {
+    match phase {
+        Phase::Job { records, .. } => {
+            bar.set_style(waiting());
+            bar.set_message(format!("Salesforce is preparing a Bulk job: {}", counted(records, "record")));
+        }
+        Phase::Reading { total, .. } => {
+            bar.set_style(reading(total.is_some()));
+            bar.set_message("");
+            if let Some(total) = total {
+                bar.set_length(total);
+            }
+            bar.reset_elapsed();
+        }
+        Phase::FellBack { reason } => bar.println(format!("  Bulk is not possible ({reason}); reading by REST")),
+    }
+}
+
+fn rates(bar: &ProgressBar, counts: &Counts, quota: Option<(u64, u64)>) -> String {
+    let seconds = bar.elapsed().as_secs_f64().max(0.001);
+    let quota = quota.map(|(used, max)| format!(" ({}/{} of the day)", grouped(used), grouped(max)));
+    format!(
+        "{} rows/s  {:.1} MB/s  {}{}",
+        grouped((counts.rows as f64 / seconds) as u64),
+        counts.wire_bytes as f64 / 1e6 / seconds,
+        counted(counts.api_calls, "API call"),
+        quota.unwrap_or_default()
+    )
+}
+
+/// One stream's outcome, for people.
+fn line(outcome: &StreamOutcome) -> String {
+    let object = &outcome.stream.object;
+    let report = match &outcome.result {
+        Ok(report) => report,
+        Err(error) => {
+            let remedy = error.remedy().map(|remedy| format!("\n{:<12} what to do: {remedy}", "")).unwrap_or_default();
+            return format!("{object:<12} failed: {error}{remedy}");
+        }
+    };
+    let millis = (outcome.ended_at.0 - outcome.started_at.0).max(1);
+    let seconds = millis as f64 / 1000.0;
+    let counts = &report.counts;
+    let mut parts = vec![counted(counts.rows, "row")];
+    if counts.deletes > 0 {
+        parts.push(format!("{} deleted", grouped(counts.deletes)));
+    }
+    if counts.misfits > 0 {
+        parts.push(format!("{} that fitted no type", counted(counts.misfits, "value")));
+    }
+    parts.push(format!("{seconds:.1} s"));
+    parts.push(format!("{} rows/s", grouped((counts.rows as f64 / seconds) as u64)));
+    parts.push(counted(counts.api_calls, "API call"));
+    parts.extend(report.mode.map(|mode| mode_name(mode).to_owned()));
+    let state = match (report.outcome, report.resumed) {
+        (Outcome::Stopped, _) => "stopped, the next run goes on here: ",
+        (Outcome::Complete, true) => "went on and is complete: ",
+        (Outcome::Complete, false) => "",
+    };
+    format!("{object:<12} {state}{}", parts.join(", "))
+}
+
+fn mode_name(mode: ReadMode) -> &'static str {
+    match mode {
+        ReadMode::Query => "rest",
+        ReadMode::Bulk => "bulk",
+    }
+}
+
+/// Prints the document of all outcomes, and says how the process ends.
+pub(super) fn show_outcomes(connection: &str, outcomes: &[StreamOutcome], terminal: &Terminal) -> Exit {
+    let streams: Vec<Value> = outcomes.iter().map(document).collect();
+    terminal.document(&json!({ "connection": connection, "streams": streams }));
+    let mut places: Vec<String> =
+        outcomes.iter().map(|outcome| destination_place(&outcome.stream.destination)).collect();
+    places.dedup();
+    if outcomes.iter().any(|outcome| outcome.result.is_ok()) {
+        terminal.say(format!("Rows are in {}", places.join(", ")));
+    }
+    exit(outcomes)
+}
+
+/// A destination as people know it: the file, where it is one.
+pub(super) fn destination_place(destination: &str) -> String {
+    match destination.parse() {
+        Ok(DestinationSettings::Sqlite(sqlite)) => sqlite.path.display().to_string(),
+        Err(_) => destination.to_owned(),
+    }
+}
+
+fn document(outcome: &StreamOutcome) -> Value {
+    let stream = &outcome.stream;
+    let mut document = json!({
+        "object": stream.object,
+        "table": stream.table,
+        "destination": stream.destination,
+        "started_at": outcome.started_at,
+        "ended_at": outcome.ended_at,
+    });
+    let rest = match &outcome.result {
+        Ok(report) => json!({
+            "outcome": match report.outcome { Outcome::Complete => "complete", Outcome::Stopped => "stopped" },
+            "read": report.mode.map(mode_name),
+            "resumed": report.resumed,
+            "window": report.window,
+            "rows": report.counts.rows,
+            "deleted": report.counts.deletes,
+            "rejected_values": report.counts.misfits,
+            "bytes": report.counts.wire_bytes,
+            "api_calls": report.counts.api_calls,
+        }),
+        Err(error) => json!({ "outcome": "failed", "error": error_document(error) }),
+    };
+    if let (Value::Object(document), Value::Object(rest)) = (&mut document, rest) {
+        document.extend(rest);
+    }
+    document
+}
+
+fn exit(outcomes: &[StreamOutcome]) -> Exit {
+    let is_stopped =
+        |outcome: &StreamOutcome| matches!(&outcome.result, Ok(report) if report.outcome == Outcome::Stopped);
+    let mut failures = outcomes.iter().filter_map(|outcome| outcome.result.as_ref().err());
+    match failures.next() {
+        _ if outcomes.iter().any(is_stopped) => Exit::Stopped,
+        None => Exit::Done,
+        Some(first) if outcomes.iter().all(|outcome| outcome.result.is_err()) => first.exit(),
+        Some(_) => Exit::Partial,
+    }
+}

@@ -1,0 +1,125 @@
+//! `orgtide status`
+
+use clap::Args;
+use salesforce::Timestamp;
+use serde_json::json;
+
+use super::{
+    progress::destination_place,
+    terminal::{Terminal, counted, grouped},
+};
+use crate::{
+    app::{
+        App,
+        status::{ConnectionStatus, StreamStatus},
+    },
+    connection::state::ConnectionState,
+    error::{Error, Exit},
+};
+
+/// Shows connections, their streams, the last runs, freshness and API usage
+///
+/// Asks the control store only, so it works without a network.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  orgtide status")]
+pub(super) struct Arguments {}
+
+pub(super) async fn run(_arguments: Arguments, app: App, terminal: &Terminal) -> Result<Exit, Error> {
+    let connections = app.status().await?;
+    terminal.document(&json!({ "connections": connections }));
+    if connections.is_empty() {
+        terminal.say("Nothing is connected yet. Begin with: orgtide connect <address of the org>");
+    }
+    for (index, connection) in connections.iter().enumerate() {
+        if index > 0 {
+            terminal.say("");
+        }
+        show(connection, terminal);
+    }
+    Ok(Exit::Done)
+}
+
+fn show(connection: &ConnectionStatus, terminal: &Terminal) {
+    let ConnectionStatus { name, customer, org, org_id, username, grant, api_version, .. } = connection;
+    let whose = if customer == name { String::new() } else { format!(" of {customer}") };
+    terminal.say(format!("{name}{whose}: {}", state(&connection.state)));
+    terminal.say(format!("  {org} ({org_id}) as {username}, by {grant}, API {api_version}"));
+    terminal.say(format!("  {} by runs of the last 24 hours", counted(connection.api_calls_24h, "API call")));
+    if connection.streams.is_empty() {
+        terminal.say(format!("  no streams yet: orgtide import {name} Account Contact"));
+        return;
+    }
+    let rows = connection.streams.iter().map(row).collect();
+    terminal.table(
+        &[
+            "  object",
+            "rows",
+            "deleted",
+            "fresh as of",
+            "last run",
+            "began",
+            "rows read",
+            "rejected",
+            "calls",
+            "destination",
+        ],
+        &[1, 2, 6, 7, 8],
+        rows,
+    );
+    for stream in &connection.streams {
+        if let Some(error) = stream.last_run.as_ref().and_then(|run| run.error.as_ref()) {
+            terminal.say(format!("  {}: {error}", stream.object));
+        }
+        if let Some(holder) = &stream.running {
+            terminal.say(format!("  {} is being run by {holder}", stream.object));
+        }
+    }
+}
+
+fn state(state: &ConnectionState) -> String {
+    match state {
+        ConnectionState::Pending { expires_at } => format!("waiting for a sign-in until {}", short(*expires_at)),
+        ConnectionState::Connected { since } => format!("connected since {}", short(*since)),
+        ConnectionState::Degraded { since, attempts, retry_at } => format!(
+            "degraded since {} ({}), next attempt after {}",
+            short(*since),
+            counted(u64::from(*attempts), "attempt"),
+            short(*retry_at)
+        ),
+        ConnectionState::NeedsReauthorization { since, reason } => {
+            format!("needs a new sign-in since {}: {reason}", short(*since))
+        }
+        ConnectionState::Disconnected { at } => format!("disconnected at {}", short(*at)),
+    }
+}
+
+fn row(stream: &StreamStatus) -> Vec<String> {
+    let run = stream.last_run.as_ref();
+    let number = |count: fn(&crate::store::runs::RunCounts) -> u64| {
+        run.map(|run| grouped(count(&run.counts))).unwrap_or_default()
+    };
+    let object = if stream.object == stream.table {
+        stream.object.clone()
+    } else {
+        format!("{} → {}", stream.object, stream.table)
+    };
+    vec![
+        format!("  {object}"),
+        stream.rows.map(grouped).unwrap_or_default(),
+        stream.deleted_rows.map(grouped).unwrap_or_default(),
+        stream.fresh_as_of.map_or_else(|| "not yet".to_owned(), short),
+        run.map(|run| run.state.to_owned()).unwrap_or_default(),
+        run.map(|run| short(run.started_at)).unwrap_or_default(),
+        number(|counts| counts.rows),
+        number(|counts| counts.rejected_values),
+        number(|counts| counts.api_calls),
+        destination_place(&stream.destination),
+    ]
+}
+
+/// To the second: `2026-11-21 09:00:00Z`.
+fn short(moment: Timestamp) -> String {
+    let text = moment.to_string();
+    let seconds = text.get(..19).unwrap_or(&text);
+    format!("{}Z", seconds.replacen('T', " ", 1))
+}

@@ -1,0 +1,287 @@
+//! Why a command failed: what failed for what, why, and what to do.
+
+use std::path::PathBuf;
+
+use salesforce::{ApiError, OAuthError, Recovery, error::advice, host::HostError, http::HttpConfigError};
+use sync::{destination::DestinationError, mapping::MappingProblem, run::RunError};
+
+use crate::{config::ConfigError, store::StoreError};
+
+/// How a process ends. The numbers are part of the command line's contract (`orgtide --help`, `docs/cli.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    /// A fault of this program.
+    Fault = 1,
+    /// The command line cannot be read; clap ends with the same number.
+    Usage = 2,
+    /// Settings, credentials, or the local machine.
+    Setup = 3,
+    /// Salesforce refuses what was asked.
+    Refused = 4,
+    Destination = 5,
+    /// Another process does the same.
+    Busy = 6,
+    /// A part succeeded, or a check found a failure.
+    Partial = 7,
+    /// It passes by itself: network, maintenance, quota.
+    TryLater = 8,
+    /// Ended by Ctrl-C at a place from which it goes on.
+    Stopped = 130,
+}
+
+/// Why a command failed, by cause.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Http(#[from] HttpConfigError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error("{name:?} cannot be the name of a connection: {reason}")]
+    Name { name: String, reason: &'static str },
+    #[error("{connection}: {}", sign_in(.source))]
+    SignIn { connection: String, source: Box<OAuthError> },
+    #[error("{connection}: {}", refused(.source))]
+    Api { connection: String, source: Box<ApiError> },
+    #[error("{org} does not answer in API version {wanted}; it offers {offered}")]
+    Version { org: String, wanted: String, offered: String },
+    #[error("{connection} belongs to org {expected}, and this sign-in leads to org {found}; nothing was changed")]
+    OtherOrg { connection: String, expected: String, found: String },
+    #[error("the refresh token was redeemed and replaced, and what followed failed: {source}")]
+    Spent { source: Box<Error> },
+    #[error("{connection} has no streams yet")]
+    NoStreams { connection: String },
+    #[error("{connection} has no stream of {object:?} (there is: {})", known.join(", "))]
+    UnknownStream { connection: String, object: String, known: Vec<String> },
+    #[error("the mapping of {object} does not fit the org:{}", listed(problems))]
+    Mapping { object: String, problems: Vec<MappingProblem> },
+    #[error("the mapping file {} cannot be used: {reason}", path.display())]
+    MappingFile { path: PathBuf, reason: String },
+    #[error("{source}")]
+    Destination { source: Box<DestinationError> },
+    #[error("{object}: {}", run(.source))]
+    Run { object: String, source: Box<RunError> },
+    #[error("the emulated org cannot be started: {reason}")]
+    Emulator { reason: String },
+    #[error("{what} is missing")]
+    Missing { what: &'static str, remedy: &'static str },
+    #[error("{what} cannot be read: {reason}")]
+    Unreadable { what: String, reason: String },
+}
+
+impl Error {
+    pub(crate) fn sign_in(connection: &str, source: OAuthError) -> Self {
+        Self::SignIn { connection: connection.to_owned(), source: Box::new(source) }
+    }
+
+    pub(crate) fn api(connection: &str, source: ApiError) -> Self {
+        Self::Api { connection: connection.to_owned(), source: Box::new(source) }
+    }
+
+    pub(crate) fn destination(source: DestinationError) -> Self {
+        Self::Destination { source: Box::new(source) }
+    }
+}
+
+fn listed(problems: &[MappingProblem]) -> String {
+    problems.iter().map(|problem| format!("\n  {problem}")).collect()
+}
+
+/// A refusal without its remedy, which stands apart.
+fn sign_in(error: &OAuthError) -> String {
+    let OAuthError::Refused(refusal) = error else { return error.to_string() };
+    let said = [refusal.error.as_str(), refusal.description.as_str()];
+    let said: Vec<&str> = said.into_iter().filter(|text| !text.is_empty()).collect();
+    format!("{} refuses to sign in: {} ({})", refusal.host, refusal.cause.why(), said.join(": "))
+}
+
+fn refused(error: &ApiError) -> String {
+    match (error, error.refusal()) {
+        (ApiError::SignIn(error), _) => sign_in(error),
+        (_, Some(refusal)) => {
+            let fields =
+                if refusal.fields.is_empty() { String::new() } else { format!(" [{}]", refusal.fields.join(", ")) };
+            let message = refusal.message.trim();
+            format!(
+                "{}: {} refuses ({}, HTTP {}): {message}{fields}",
+                refusal.doing, refusal.host, refusal.code, refusal.status
+            )
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn run(error: &RunError) -> String {
+    api_of(error).map_or_else(|| error.to_string(), refused)
+}
+
+/// What Salesforce, or the way to it, did to a run.
+fn api_of(error: &RunError) -> Option<&ApiError> {
+    match error {
+        RunError::Api(error) | RunError::Read(sync::read::ReadError::Api(error)) => Some(error),
+        RunError::Read(_) | RunError::Destination(_) | RunError::Progress(_) => None,
+    }
+}
+
+impl Error {
+    /// What cures it.
+    pub fn recovery(&self) -> Recovery {
+        match self {
+            Self::Config(error) => error.recovery(),
+            Self::Store(error) => error.recovery(),
+            Self::SignIn { source, .. } => source.recovery(),
+            Self::Api { source, .. } => source.recovery(),
+            Self::Destination { source } => source.recovery(),
+            Self::Run { source, .. } => source.recovery(),
+            Self::Spent { .. } => Recovery::Reauthorize,
+            Self::Http(_)
+            | Self::Host(_)
+            | Self::Name { .. }
+            | Self::Version { .. }
+            | Self::OtherOrg { .. }
+            | Self::NoStreams { .. }
+            | Self::UnknownStream { .. }
+            | Self::Mapping { .. }
+            | Self::MappingFile { .. }
+            | Self::Emulator { .. }
+            | Self::Missing { .. }
+            | Self::Unreadable { .. } => Recovery::Configure,
+        }
+    }
+
+    /// How the process ends.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Store(StoreError::Leased { .. } | StoreError::Fenced { .. }) => Exit::Busy,
+            Self::Store(error) => setup_or(error.recovery()),
+            Self::Config(_)
+            | Self::Http(_)
+            | Self::Host(_)
+            | Self::Name { .. }
+            | Self::OtherOrg { .. }
+            | Self::Spent { .. }
+            | Self::NoStreams { .. }
+            | Self::UnknownStream { .. }
+            | Self::MappingFile { .. }
+            | Self::Emulator { .. }
+            | Self::Missing { .. }
+            | Self::Unreadable { .. } => Exit::Setup,
+            Self::SignIn { source, .. } => setup_or(source.recovery()),
+            Self::Version { .. } | Self::Mapping { .. } => Exit::Refused,
+            Self::Api { source, .. } => exit_of_api(source),
+            Self::Destination { source } => exit_of_destination(source),
+            Self::Run { source, .. } => match (api_of(source), &**source) {
+                (Some(error), _) => exit_of_api(error),
+                (None, RunError::Destination(error)) => exit_of_destination(error),
+                (None, RunError::Progress(_)) => Exit::Setup,
+                (None, other) => setup_or(other.recovery()),
+            },
+        }
+    }
+
+    /// A short, stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Config(_) | Self::Http(_) => "configuration",
+            Self::Store(StoreError::Leased { .. }) => "busy",
+            Self::Store(StoreError::Newer { .. }) => "store_newer",
+            Self::Store(StoreError::Unknown { .. }) => "unknown_name",
+            Self::Store(StoreError::NameTaken { .. }) => "name_taken",
+            Self::Store(_) => "store",
+            Self::Host(_) => "host_refused",
+            Self::Name { .. } => "invalid_name",
+            Self::SignIn { .. } | Self::Spent { .. } => "sign_in",
+            Self::Api { .. } => "salesforce",
+            Self::Version { .. } => "api_version",
+            Self::OtherOrg { .. } => "other_org",
+            Self::NoStreams { .. } | Self::UnknownStream { .. } => "unknown_stream",
+            Self::Mapping { .. } | Self::MappingFile { .. } => "mapping",
+            Self::Destination { .. } => "destination",
+            Self::Run { source, .. } => match (api_of(source), &**source) {
+                (Some(ApiError::SignIn(_)), _) => "sign_in",
+                (None, RunError::Destination(_)) => "destination",
+                (None, RunError::Progress(_)) => "store",
+                _ => "salesforce",
+            },
+            Self::Emulator { .. } => "emulator",
+            Self::Missing { .. } | Self::Unreadable { .. } => "input",
+        }
+    }
+
+    /// What a person does about it; `None` when the message says it already.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Config(error) => Some(error.remedy().into()),
+            Self::Http(_) => Some("check http.proxy, http.extra_ca and mapped_hosts.ca".into()),
+            Self::Store(error) => Some(error.remedy()),
+            Self::Host(_) => {
+                Some("paste the org's My Domain address (Setup > My Domain), such as acme.my.salesforce.com".into())
+            }
+            Self::Name { .. } => Some("use up to 64 lower-case letters, digits, `-` and `_`".into()),
+            Self::SignIn { source, .. } => remedy_of_sign_in(source),
+            Self::Api { source, .. } => remedy_of_api(source),
+            Self::Version { .. } => Some("leave out --api-version to get the newest".into()),
+            Self::OtherOrg { .. } => {
+                Some("sign in to the same org again, or give the other org's connection another name".into())
+            }
+            Self::Spent { .. } => Some("obtain a refresh token anew, and connect with it".into()),
+            Self::NoStreams { connection } => Some(format!("begin with `orgtide import {connection} Account Contact`")),
+            Self::UnknownStream { connection, object, .. } => {
+                Some(format!("begin with `orgtide import {connection} {object}`"))
+            }
+            Self::Mapping { object, .. } => Some(format!(
+                "`orgtide objects describe <connection> {object}` shows the fields that the user may read"
+            )),
+            Self::MappingFile { .. } => Some("docs/cli.md shows a mapping file".into()),
+            Self::Run { source, .. } => api_of(source).and_then(remedy_of_api),
+            Self::Missing { remedy, .. } => Some((*remedy).into()),
+            Self::Emulator { .. } | Self::Unreadable { .. } | Self::Destination { .. } => None,
+        }
+    }
+}
+
+fn setup_or(recovery: Recovery) -> Exit {
+    match recovery {
+        Recovery::Retry { .. } => Exit::TryLater,
+        Recovery::Reauthorize | Recovery::Configure => Exit::Setup,
+        Recovery::Reject | Recovery::Bug => Exit::Fault,
+    }
+}
+
+fn exit_of_api(error: &ApiError) -> Exit {
+    if let ApiError::SignIn(error) = error {
+        return setup_or(error.recovery());
+    }
+    match error.recovery() {
+        Recovery::Retry { .. } => Exit::TryLater,
+        Recovery::Reauthorize => Exit::Setup,
+        Recovery::Configure | Recovery::Reject => Exit::Refused,
+        Recovery::Bug if error.refusal().is_some() => Exit::Refused,
+        Recovery::Bug => Exit::Fault,
+    }
+}
+
+fn exit_of_destination(error: &DestinationError) -> Exit {
+    match error {
+        DestinationError::Fenced { .. } => Exit::Busy,
+        _ => Exit::Destination,
+    }
+}
+
+fn remedy_of_sign_in(error: &OAuthError) -> Option<String> {
+    let cause = error.cause()?;
+    let wait = if cause.may_be_propagation() { ". A new or changed app takes two to ten minutes to work" } else { "" };
+    let remedy = cause.remedy();
+    Some(if remedy.contains("ten minutes") { remedy.to_owned() } else { format!("{remedy}{wait}") })
+}
+
+fn remedy_of_api(error: &ApiError) -> Option<String> {
+    match error {
+        ApiError::SignIn(error) => remedy_of_sign_in(error),
+        other => other.refusal().and_then(|refusal| advice(&refusal.code)).map(str::to_owned),
+    }
+}
