@@ -71,7 +71,7 @@ for (const way of ways) {
   test(`jsforce over ${way.name} pages through more records than fit in one page`, async () => {
     const conn = await signedIn()
     const first = await conn.query('SELECT Id, LastName FROM Contact ORDER BY Id', { autoFetch: false })
-    assert.equal(first.totalSize, org.contacts)
+    assert.ok(first.records.length < first.totalSize)
     assert.equal(first.done, false)
     const ids = new Set(first.records.map((record) => record.Id))
     let page = first
@@ -79,7 +79,7 @@ for (const way of ways) {
       page = await conn.queryMore(page.nextRecordsUrl)
       page.records.forEach((record) => ids.add(record.Id))
     }
-    assert.equal(ids.size, org.contacts)
+    assert.equal(ids.size, first.totalSize)
   })
 
   test(`jsforce over ${way.name} reads parents by path`, async () => {
@@ -131,7 +131,11 @@ for (const way of ways) {
     const conn = await signedIn()
     const token = conn.accessToken
     await conn.oauth2.revokeToken(token)
-    await assert.rejects(conn.query('SELECT Id FROM Contact LIMIT 1'), (error) => {
+    // A connection that knows the token alone does not try to sign in again.
+    const { instanceUrl } = conn
+    const proxy = way.httpProxy && { httpProxy: way.httpProxy }
+    const afterwards = new jsforce.Connection({ instanceUrl, accessToken: token, version: VERSION, ...proxy })
+    await assert.rejects(afterwards.query('SELECT Id FROM Contact LIMIT 1'), (error) => {
       assert.equal(error.errorCode, 'INVALID_SESSION_ID')
       return true
     })

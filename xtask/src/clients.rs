@@ -26,7 +26,6 @@ const KNOWN: [(&str, &str); 7] = [
     ("security_token", "battery staple"),
     ("domain", "acme.my"),
 ];
-const CONTACTS: u32 = 4500;
 
 pub(crate) fn run(root: &Path, tools: &Tools) -> Result<(), Failure> {
     succeed(cargo(root).args(["build", "--package", "orgtide"]))?;
@@ -34,14 +33,16 @@ pub(crate) fn run(root: &Path, tools: &Tools) -> Result<(), Failure> {
     let org = EmulatedOrg::start(&program, &root.join("tests/clients/scenario.toml"), root)?;
     let mut failures = Vec::new();
     if let Some(npm) = &tools.npm {
-        let mut node = Command::new("node");
-        node.args(["--test", "tests/clients/jsforce.test.mjs"]);
+        let mut node = without_proxy("node");
+        node.args(["--test", "--test-reporter=spec", "tests/clients/jsforce.test.mjs"]);
+        node.env("NODE_EXTRA_CA_CERTS", &org.ca);
         failures.extend(against(&mut node, root, &org, npm).err());
     }
     if let Some(packages) = &tools.python {
-        let mut python = Command::new("python3");
+        let mut python = without_proxy("python3");
         python.args(["tests/clients/test_simple_salesforce.py", "--verbose"]);
         python.env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1");
+        python.env("REQUESTS_CA_BUNDLE", &org.ca).env("HTTPS_PROXY", &org.proxy);
         failures.extend(against(&mut python, root, &org, packages).err());
     }
     match failures.is_empty() {
@@ -50,15 +51,9 @@ pub(crate) fn run(root: &Path, tools: &Tools) -> Result<(), Failure> {
     }
 }
 
-/// Runs one client's tests with the org's addresses and its certificate authority.
+/// Runs one client's tests with the org's addresses.
 fn against(tests: &mut Command, root: &Path, org: &EmulatedOrg, packages: &Path) -> Result<(), Failure> {
-    tests.current_dir(root).stdin(Stdio::null());
-    tests.env("ORGTIDE_CLIENTS", known_to_clients(org, packages));
-    // Node and Python each have their own way to be told of an authority; the proxy variable is common to all.
-    tests.env("NODE_EXTRA_CA_CERTS", &org.ca).env("REQUESTS_CA_BUNDLE", &org.ca).env("HTTPS_PROXY", &org.proxy);
-    for other in ["https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
-        tests.env_remove(other);
-    }
+    tests.current_dir(root).stdin(Stdio::null()).env("ORGTIDE_CLIENTS", known_to_clients(org, packages));
     succeed(tests)
 }
 
@@ -69,7 +64,16 @@ fn known_to_clients(org: &EmulatedOrg, packages: &Path) -> String {
     let members = KNOWN.iter().map(|(name, value)| (*name, quoted(value)));
     let members = members.chain(addresses.iter().map(|(name, value)| (*name, quoted(value))));
     let members: Vec<String> = members.map(|(name, value)| format!("\"{name}\":{value}")).collect();
-    format!("{{{},\"contacts\":{CONTACTS}}}", members.join(","))
+    format!("{{{}}}", members.join(","))
+}
+
+/// The machine's own proxy knows nothing of an emulated org.
+fn without_proxy(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for variable in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"] {
+        command.env_remove(variable).env_remove(variable.to_lowercase());
+    }
+    command
 }
 
 /// A program of the same build as this one: they lie in one folder, whatever the target directory is.

@@ -12,6 +12,8 @@ pub(crate) struct EmulatedOrg {
     pub(crate) plain: String,
     /// The org's real-looking address, `https://….my.salesforce.com`.
     pub(crate) url: String,
+    /// The socket address of the TLS endpoint.
+    pub(crate) tls: String,
     /// The CONNECT proxy that answers for Salesforce names.
     pub(crate) proxy: String,
     /// The certificate authority of the TLS endpoint, PEM.
@@ -28,7 +30,8 @@ impl EmulatedOrg {
         let field = |name: &str| {
             json::text(&line, name).ok_or_else(|| Failure::new(format!("the emulator did not say its {name}: {line}")))
         };
-        let (plain, url, proxy, ca) = (field("plain")?, field("url")?, field("proxy")?, field("ca")?);
-        Ok(Self { _program: program, plain, url, proxy, ca: ca.into() })
+        let (plain, url, tls, proxy) = (field("plain")?, field("url")?, field("tls")?, field("proxy")?);
+        let ca = field("ca")?.into();
+        Ok(Self { _program: program, plain, url, tls, proxy, ca })
     }
 }

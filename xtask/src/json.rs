@@ -24,6 +24,13 @@ pub(crate) fn text(document: &str, name: &str) -> Option<String> {
     }
 }
 
+/// The first member of this name, when its value is a whole number.
+pub(crate) fn number(document: &str, name: &str) -> Option<u64> {
+    let value = value(document, name)?;
+    let end = value.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(value.len());
+    value[..end].parse().ok()
+}
+
 /// Text as a JSON string, with its quotes.
 pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
@@ -55,6 +62,7 @@ mod tests {
         assert_eq!(text(document, "id").as_deref(), Some("750x"));
         assert_eq!(text(document, "state").as_deref(), Some("JobComplete"));
         assert_eq!(text(document, "path").as_deref(), Some("a\\b\"é"));
+        assert_eq!(number(document, "rows"), Some(12));
         assert_eq!(text(document, "rows"), None);
         assert_eq!(text(document, "absent"), None);
     }

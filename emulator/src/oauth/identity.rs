@@ -59,7 +59,7 @@ impl Org {
 
     fn user_info_body(&self, user: &UserSpec, arrival: Arrival) -> Value {
         let base = self.instance_url(arrival);
-        let identity = self.identity_url(&user.username);
+        let identity = self.identity_url(&user.username, arrival);
         let id = self.user_id(&user.username);
         let mut body = json!({
             "sub": identity,
@@ -96,7 +96,7 @@ impl Org {
         let base = self.instance_url(arrival);
         let id = self.user_id(&user.username).to_string();
         json!({
-            "id": self.identity_url(&user.username),
+            "id": self.identity_url(&user.username, arrival),
             "asserted_user": true,
             "user_id": id,
             "organization_id": self.id.to_string(),

@@ -108,7 +108,7 @@ impl Org {
             approval: granted.approval,
         };
         self.sessions.open(access_token.clone(), session);
-        let id = self.identity_url(&granted.user.username);
+        let id = self.identity_url(&granted.user.username, call.arrival);
         let issued_at = now.timestamp_millis().to_string();
         let signature = sign(app, &id, &issued_at);
         let shape = granted.shape;
@@ -140,9 +140,15 @@ impl Org {
     }
 
     /// The identity URL of a user. It names the generic login host, whatever host was called.
-    pub(crate) fn identity_url(&self, username: &str) -> String {
+    ///
+    /// A client of the plain listener gets an address there: it follows the URL, and could reach no other.
+    pub(crate) fn identity_url(&self, username: &str, arrival: Arrival) -> String {
         let user = self.user_id(username);
-        format!("https://{}/id/{}/{user}", self.hosts.generic(), self.id)
+        let base = match arrival {
+            Arrival::Plain => self.instance_url(arrival),
+            Arrival::Tls => format!("https://{}", self.hosts.generic()),
+        };
+        format!("{base}/id/{}/{user}", self.id)
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::OAuthError;
 use super::form::{ClientCredentials, Encoding, Parameters};
 use crate::answer::Answer;
-use crate::call::Call;
+use crate::call::{Arrival, Call};
 use crate::org::Org;
 use crate::scenario::AppSpec;
 
@@ -31,10 +31,10 @@ impl Org {
         let Some(token) = parameters.get("token") else {
             return OAuthError::new("invalid_request", "missing token").into_answer(Encoding::Json);
         };
-        Answer::ok(&self.token_state(app, token).unwrap_or_else(|| json!({"active": false})))
+        Answer::ok(&self.token_state(app, token, call.arrival).unwrap_or_else(|| json!({"active": false})))
     }
 
-    fn token_state(&self, asking: &AppSpec, token: &str) -> Option<Value> {
+    fn token_state(&self, asking: &AppSpec, token: &str, arrival: Arrival) -> Option<Value> {
         let may_see = |key: &str| key == asking.consumer_key || asking.introspects_all_tokens;
         if let Some(session) = self.sessions.look_up(token, self.clock.now()) {
             return may_see(&session.consumer_key).then(|| {
@@ -43,7 +43,7 @@ impl Org {
                     "scope": session.scopes.join(" "),
                     "client_id": session.consumer_key,
                     "username": session.username,
-                    "sub": self.identity_url(&session.username),
+                    "sub": self.identity_url(&session.username, arrival),
                     "token_type": "access_token",
                     "exp": session.expires().timestamp(),
                     "iat": session.issued.timestamp(),
@@ -58,7 +58,7 @@ impl Org {
                 "scope": approval.scopes.join(" "),
                 "client_id": approval.consumer_key,
                 "username": approval.username,
-                "sub": self.identity_url(&approval.username),
+                "sub": self.identity_url(&approval.username, arrival),
                 "token_type": "refresh_token",
                 "iat": approval.issued.timestamp(),
                 "nbf": approval.issued.timestamp(),

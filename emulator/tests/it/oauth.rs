@@ -39,7 +39,8 @@ async fn client_credentials_answer_with_the_fields_of_that_flow_as_strings() {
     assert_eq!(body["scope"], "api");
     assert_eq!(body["issued_at"], "1795251600000");
     assert!(access_token(&answer).starts_with("00DgL000000ACME!AQ"));
-    assert!(body["id"].as_str().unwrap().starts_with("https://login.salesforce.com/id/00DgL000000ACME"));
+    let identity = format!("{}/id/00DgL000000ACME", acme.emulator.http_url());
+    assert!(body["id"].as_str().unwrap().starts_with(&identity), "{body}");
 }
 
 #[tokio::test]
@@ -354,7 +355,7 @@ async fn userinfo_says_who_it_is_and_refuses_bad_tokens_with_403_and_plain_text(
 async fn the_identity_url_of_the_token_answer_names_the_user() {
     let acme = Acme::start().await;
     let answer = acme.client_credentials(KEY, SECRET).await;
-    let id = answer.json()["id"].as_str().unwrap().replace("https://login.salesforce.com", "");
+    let id = answer.json()["id"].as_str().unwrap().replace(acme.emulator.http_url(), "");
     let identity = acme.get(&format!("{id}?version=latest"), &access_token(&answer)).await;
     assert_eq!(identity.status, 200, "{}", identity.text);
     let identity = identity.json();
