@@ -7,6 +7,7 @@ mod changes;
 mod failures;
 mod org;
 mod query;
+mod recordings;
 mod secrets;
 mod sessions;
 mod sign_in;
