@@ -82,6 +82,8 @@ impl Object {
     pub(super) fn add_field(&mut self, field: Field) {
         let index = self.fields.len();
         self.by_name.entry(field.name.to_ascii_lowercase()).or_insert(index);
+        // A second key in the schema's own spelling: rendering looks fields up per row and must not allocate.
+        self.by_name.entry(field.name.clone()).or_insert(index);
         let part = match field.name.as_str() {
             "IsDeleted" => &mut self.audit.is_deleted,
             "OwnerId" => &mut self.audit.owner,
