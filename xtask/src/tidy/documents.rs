@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use super::{File, Violation};
 
 /// In pieces, so that this file does not find itself.
-const MACHINE_PATHS: [&str; 4] =
-    [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/")];
+const MACHINE_PATHS: [&str; 2] = [concat!("/wo", "rk/"), concat!("/ro", "ot/")];
 
 /// Which registry a build uses is the machine's affair.
 const REGISTRIES: [&str; 6] = [
@@ -149,8 +148,8 @@ mod tests {
 
     #[test]
     fn paths_of_one_machine_and_registries_are_found_anywhere() {
-        let line = format!("// see {}me/notes and {}", concat!("/ho", "me/"), concat!("py", "pi.org"));
+        let line = format!("// see {}notes and {}", concat!("/wo", "rk/"), concat!("py", "pi.org"));
         assert_eq!(reasons(&[file("sync/src/run.rs", &line)]).len(), 2);
-        assert!(reasons(&[file("a.rs", concat!("\"/lightning/setup/ho", "me/x\""))]).is_empty());
+        assert!(reasons(&[file("a.rs", concat!("\"https://example.com/wo", "rk/x\""))]).is_empty());
     }
 }

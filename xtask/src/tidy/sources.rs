@@ -45,7 +45,7 @@ const PLACED: [Placed; 3] = [
         reason: "SQL belongs to server/src/store and to destinations",
     },
     Placed {
-        marks: &["std::env::", "env::var", "use std::env;"],
+        marks: &["env::var", "env::args", "use std::env;"],
         places: &["server/src/config", "xtask/"],
         reason: "the environment is read in server/src/config.rs",
     },
