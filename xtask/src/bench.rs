@@ -25,7 +25,8 @@ docs/performance.md. Needs curl and sqlite3; 5,000,000 rows need about 10 GB of 
 
 Usage: cargo xtask bench [--rows <number>,<number>…]
 
---rows   how many contacts, one run for each; default 100000,1000000,5000000
+--rows   how many contacts, one run for each; default 100000,1000000,5000000. Some of them are deleted ones, which
+         neither side reads
 ";
 
 const DEFAULT_ROWS: &str = "100000,1000000,5000000";
@@ -82,10 +83,10 @@ fn measure(program: &Path, rows: u64, folder: &Path) -> Result<Figures, Failure>
     let floor = floor::load(&wire, &results, folder)?;
 
     let (ours, theirs) = (columns::contents(&product.database)?, columns::contents(&floor.database)?);
-    if ours != theirs || ours.rows != rows {
-        return Err(Failure::new(format!("the tables differ: {ours:?} here, {theirs:?} by the floor, of {rows} rows")));
+    if ours != theirs || ours.rows == 0 {
+        return Err(Failure::new(format!("the tables differ: {ours:?} here, {theirs:?} by the floor")));
     }
-    Ok(Figures { rows, product, product_took, floor })
+    Ok(Figures { rows: ours.rows, product, product_took, floor })
 }
 
 impl Figures {
