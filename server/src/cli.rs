@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     app::App,
     clock::SystemClock,
-    config::{self, Config, LogFormat, Sources},
+    config::{Config, LogFormat, Sources},
     error::{Error, Exit},
 };
 
@@ -43,9 +43,6 @@ Exit codes:
 
 Settings come from a file, the environment (ORGTIDE_…) and flags: see `orgtide settings`.";
 
-/// Heads the options that every command has.
-const EVERYWHERE: &str = "Options of every command";
-
 /// Keeps Salesforce orgs imported, mapped and up to date in your own database.
 ///
 /// First steps: `orgtide demo` tries everything against an emulated org. With an org of your own: `orgtide connect`,
@@ -62,16 +59,16 @@ pub struct CommandLine {
 #[derive(Debug, Args)]
 struct Globals {
     /// Answers with one JSON document on standard output, errors included
-    #[arg(long, global = true, help_heading = EVERYWHERE)]
+    #[arg(long, global = true)]
     json: bool,
     /// The configuration file
-    #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where the control store and imported databases are
-    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
+    #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<String>,
     /// What is logged on standard error: error, warn, info, debug or trace
-    #[arg(long, global = true, value_name = "LEVEL", help_heading = EVERYWHERE)]
+    #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
 }
 
@@ -97,12 +94,6 @@ struct SettingsArguments {}
 /// Runs one command to its end.
 pub fn main(line: CommandLine) -> ExitCode {
     let terminal = Terminal::new(line.globals.json);
-    // These two work whatever the settings are.
-    match &line.command {
-        Command::Settings(SettingsArguments {}) => return code(settings(&terminal)),
-        Command::Completions(arguments) => return code(completions::run(arguments, &terminal)),
-        _ => {}
-    }
     let exit = match Config::load(&line.globals.sources()) {
         Ok(config) => {
             start_log(&config);
@@ -117,16 +108,7 @@ pub fn main(line: CommandLine) -> ExitCode {
         terminal.error(&error);
         error.exit()
     });
-    code(exit)
-}
-
-fn code(exit: Exit) -> ExitCode {
     ExitCode::from(exit as u8)
-}
-
-fn settings(terminal: &Terminal) -> Exit {
-    terminal.text(config::REFERENCE);
-    Exit::Done
 }
 
 async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Exit, Error> {
@@ -143,8 +125,11 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
         Command::Import(arguments) => import::run(arguments, open(config, "import", terminal).await?, terminal).await,
         Command::Sync(arguments) => sync::run(arguments, open(config, "sync", terminal).await?, terminal).await,
         Command::Status(arguments) => status::run(arguments, open(config, "status", terminal).await?, terminal).await,
-        Command::Settings(SettingsArguments {}) => Ok(settings(terminal)),
-        Command::Completions(arguments) => Ok(completions::run(&arguments, terminal)),
+        Command::Settings(SettingsArguments {}) => {
+            terminal.text(crate::config::REFERENCE);
+            Ok(Exit::Done)
+        }
+        Command::Completions(arguments) => completions::run(&arguments),
     }
 }
 
@@ -159,7 +144,9 @@ impl Globals {
         let flags = [("data_dir", &self.data_dir), ("log.level", &self.log_level)];
         Sources {
             file: self.config.clone(),
-            environment: config::environment(),
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
             flags: flags.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect(),
         }
     }

@@ -138,7 +138,7 @@ impl Question {
 
 /// Reads one window.
 pub(crate) enum Reader {
-    Query(QueryReader),
+    Query(Box<QueryReader>),
     Bulk(Box<BulkReader>),
 }
 
@@ -147,10 +147,12 @@ impl Reader {
     /// days at most, and one that was made with another API version does not answer (Bulk API 2.0 guide v66).
     pub(crate) async fn open(question: Question, from: &Checkpoint, options: ReadOptions) -> Result<Self, ReadError> {
         match &from.at {
-            Position::Query { last_id } => Ok(Self::Query(QueryReader::open(question, Some(last_id.clone())).await?)),
+            Position::Query { last_id } => {
+                Ok(Self::Query(QueryReader::open(question, Some(last_id.clone())).await?.into()))
+            }
             Position::Bulk { job, locator } if from.api == question.client.version() => {
                 match BulkReader::resume(question.clone(), job, locator.clone(), options.ahead_bytes).await? {
-                    Some(reader) => Ok(Self::Bulk(Box::new(reader))),
+                    Some(reader) => Ok(Self::Bulk(reader.into())),
                     None => Self::begin(question, options).await,
                 }
             }
@@ -163,19 +165,19 @@ impl Reader {
         let bulk_readable = question.mapping.bulk_readable;
         match options.choice {
             ReadChoice::Bulk if !bulk_readable => Err(ReadError::NotByBulk { object: question.mapping.object.clone() }),
-            ReadChoice::Bulk => Ok(Self::Bulk(Box::new(BulkReader::create(question, options.ahead_bytes).await?))),
-            ReadChoice::Query => Ok(Self::Query(QueryReader::open(question, None).await?)),
+            ReadChoice::Bulk => Ok(Self::Bulk(BulkReader::create(question, options.ahead_bytes).await?.into())),
+            ReadChoice::Query => Ok(Self::Query(QueryReader::open(question, None).await?.into())),
             ReadChoice::Auto => {
                 let query = QueryReader::open(question.clone(), None).await?;
                 if !bulk_readable || query.total() < options.bulk_from {
-                    return Ok(Self::Query(query));
+                    return Ok(Self::Query(query.into()));
                 }
                 match BulkReader::create(question.clone(), options.ahead_bytes).await {
-                    Ok(reader) => Ok(Self::Bulk(Box::new(reader))),
+                    Ok(reader) => Ok(Self::Bulk(reader.into())),
                     Err(ReadError::Api(error)) if is_refused_by_bulk(&error) => {
                         question.tell(Phase::FellBack { reason: error.to_string() });
                         query.announce();
-                        Ok(Self::Query(query))
+                        Ok(Self::Query(query.into()))
                     }
                     Err(error) => Err(error),
                 }

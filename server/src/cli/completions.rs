@@ -3,8 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::terminal::Terminal;
-use crate::error::Exit;
+use crate::error::{Error, Exit};
 
 /// Prints the completion script of a shell
 #[derive(Debug, Args)]
@@ -14,9 +13,9 @@ pub(super) struct Arguments {
     shell: Shell,
 }
 
-pub(super) fn run(arguments: &Arguments, terminal: &Terminal) -> Exit {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Error> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut super::CommandLine::command(), "orgtide", &mut script);
-    terminal.text(&String::from_utf8_lossy(&script));
-    Exit::Done
+    super::Terminal::new(false).text(&String::from_utf8_lossy(&script));
+    Ok(Exit::Done)
 }

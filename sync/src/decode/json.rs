@@ -164,7 +164,7 @@ impl<O: FnMut(Batch)> Reading<'_, O> {
         }
         let text = match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
             None if raw == "null" => "".as_bytes(),
-            None => raw.as_bytes(),
+            None => shortest(raw).as_bytes(),
             Some(inner) if !inner.contains('\\') => inner.as_bytes(),
             Some(inner) => {
                 unescape(inner, self.unescaped);
@@ -400,5 +400,15 @@ impl Visitor<'_> for NameSeed<'_> {
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Option<usize>, E> {
         Ok(self.node.find(name, self.next))
+    }
+}
+
+/// A plain number with as many decimals as it needs and at least one, as Bulk spells it. JSON spells it with its
+/// field's scale; in a field of any type the two are to be one text.
+fn shortest(raw: &str) -> &str {
+    let is_number = raw.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    match raw.find('.').filter(|_| is_number && !raw.contains(['e', 'E'])) {
+        Some(point) => &raw[..raw.trim_end_matches('0').len().max(point + 2)],
+        None => raw,
     }
 }

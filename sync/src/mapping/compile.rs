@@ -7,7 +7,7 @@ use salesforce::describe::{FieldType, ObjectDescribe};
 
 use super::{
     ColumnMapping, CompiledMapping, Mapping, MappingProblem,
-    path::{Resolved, nearest, resolve},
+    path::{Resolved, resolve},
 };
 use crate::{
     batch::ReadField,
@@ -187,11 +187,6 @@ fn check_names(selected: &[Selected], problems: &mut Vec<MappingProblem>) {
             problems.push(problem(&field.place, message));
         }
     }
-}
-
-/// The names of `known` nearest to `name`; for messages about objects.
-pub fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    nearest(name, known)
 }
 
 #[cfg(test)]

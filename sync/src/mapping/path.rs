@@ -118,7 +118,7 @@ fn relationship<'a>(object: &'a ObjectDescribe, name: &str) -> Option<&'a FieldD
 }
 
 /// The candidate that was probably meant.
-pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
+fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
     let name = name.to_ascii_lowercase();
     candidates
         .map(|candidate| (strsim::jaro_winkler(&name, &candidate.to_ascii_lowercase()), candidate))
@@ -128,7 +128,7 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>)
 }
 
 /// The column type of a field type.
-pub(super) fn column_type(kind: &FieldType) -> ColumnType {
+fn column_type(kind: &FieldType) -> ColumnType {
     match kind {
         FieldType::Boolean => ColumnType::Boolean,
         FieldType::Int | FieldType::Long => ColumnType::Integer,

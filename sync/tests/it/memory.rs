@@ -1,0 +1,157 @@
+//! A destination that keeps its rows in memory and fails where it is told to.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use arrow_array::{Array, ArrayRef, cast::AsArray, types::*};
+use arrow_schema::{DataType, TimeUnit};
+use futures_util::future::BoxFuture;
+use sync::{
+    Timestamp,
+    checkpoint::{Checkpoint, Epoch},
+    destination::{Destination, DestinationError},
+    table::{DeleteMode, StreamKey, TableBatch, TableSchema},
+};
+
+/// One row: every cell as text, by column name.
+pub(crate) type Row = BTreeMap<String, Option<String>>;
+
+/// What has been made durable; survives the destination that wrote it.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Durable {
+    pub(crate) rows: BTreeMap<String, Row>,
+    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) epoch: Option<Epoch>,
+    /// Writes that were made durable.
+    pub(crate) writes: u64,
+    /// Records taken in all writes; more than there are records when some came twice.
+    pub(crate) taken: u64,
+}
+
+/// A moment of a write at which the process may die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Crash {
+    /// Before anything of write number `n` is durable.
+    Before(u64),
+    /// After write number `n` is durable and before anybody hears of it.
+    After(u64),
+}
+
+/// Writes to a [`Durable`] shared with the test.
+pub(crate) struct MemoryDestination {
+    pub(crate) durable: Arc<Mutex<Durable>>,
+    pub(crate) crash: Option<Crash>,
+    table: Option<TableSchema>,
+}
+
+impl MemoryDestination {
+    pub(crate) fn new(durable: &Arc<Mutex<Durable>>, crash: Option<Crash>) -> Self {
+        Self { durable: Arc::clone(durable), crash, table: None }
+    }
+
+    fn died() -> DestinationError {
+        DestinationError::Other { place: "memory".into(), reason: "the process died".into() }
+    }
+}
+
+impl Destination for MemoryDestination {
+    fn prepare<'a>(
+        &'a mut self,
+        _stream: &'a StreamKey,
+        table: &'a TableSchema,
+        epoch: Epoch,
+    ) -> BoxFuture<'a, Result<Option<Checkpoint>, DestinationError>> {
+        Box::pin(async move {
+            let mut durable = self.durable.lock().unwrap();
+            if let Some(current) = durable.epoch.filter(|current| *current > epoch) {
+                return Err(DestinationError::Fenced { place: "memory".into(), ours: epoch.0, current: current.0 });
+            }
+            durable.epoch = Some(epoch);
+            self.table = Some(table.clone());
+            Ok(durable.checkpoint.clone())
+        })
+    }
+
+    fn write<'a>(
+        &'a mut self,
+        batch: TableBatch,
+        resume: &'a Checkpoint,
+        epoch: Epoch,
+    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+        Box::pin(async move {
+            let table = self.table.clone().expect("prepared");
+            let mut durable = self.durable.lock().unwrap();
+            if let Some(current) = durable.epoch.filter(|current| *current > epoch) {
+                return Err(DestinationError::Fenced { place: "memory".into(), ours: epoch.0, current: current.0 });
+            }
+            let number = durable.writes;
+            if self.crash == Some(Crash::Before(number)) {
+                return Err(Self::died());
+            }
+            durable.writes += 1;
+            durable.taken += batch.upserts.num_rows() as u64;
+            apply(&mut durable.rows, &table, &batch);
+            durable.checkpoint = Some(resume.clone());
+            if self.crash == Some(Crash::After(number)) {
+                return Err(Self::died());
+            }
+            Ok(())
+        })
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), DestinationError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+fn apply(rows: &mut BTreeMap<String, Row>, table: &TableSchema, batch: &TableBatch) {
+    let version_of = |row: &Row| table.version.and_then(|index| row[&table.columns[index].name].clone());
+    for index in 0..batch.upserts.num_rows() {
+        let mut row: Row = table
+            .columns
+            .iter()
+            .zip(batch.upserts.columns())
+            .map(|(column, array)| (column.name.clone(), cell(array, index)))
+            .collect();
+        let id = row[&table.columns[table.id].name].clone().expect("every record has an Id");
+        if rows.get(&id).is_none_or(|old| version_of(&row) >= version_of(old)) {
+            row.insert("_deleted".into(), Some("false".into()));
+            rows.insert(id, row);
+        }
+    }
+    for deletion in &batch.deletes {
+        let stale = rows
+            .get(&deletion.id)
+            .is_some_and(|row| deletion.version.map(|version| version.to_string()) < version_of(row));
+        match table.deletes {
+            _ if stale => {}
+            DeleteMode::Remove => drop(rows.remove(&deletion.id)),
+            DeleteMode::Flag => {
+                if let Some(row) = rows.get_mut(&deletion.id) {
+                    row.insert("_deleted".into(), Some("true".into()));
+                }
+            }
+        }
+    }
+}
+
+/// A cell as text, decimals in full scale.
+pub(crate) fn cell(array: &ArrayRef, index: usize) -> Option<String> {
+    if array.is_null(index) {
+        return None;
+    }
+    Some(match array.data_type() {
+        DataType::Utf8 => array.as_string::<i32>().value(index).to_owned(),
+        DataType::Boolean => array.as_boolean().value(index).to_string(),
+        DataType::Int64 => array.as_primitive::<Int64Type>().value(index).to_string(),
+        DataType::Decimal128(..) => array.as_primitive::<Decimal128Type>().value(index).to_string(),
+        DataType::Date32 => array.as_primitive::<Date32Type>().value(index).to_string(),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            Timestamp(array.as_primitive::<TimestampMillisecondType>().value(index)).to_string()
+        }
+        DataType::Time32(_) => array.as_primitive::<Time32MillisecondType>().value(index).to_string(),
+        other => panic!("no column is of type {other}"),
+    })
+}

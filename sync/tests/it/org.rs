@@ -1,0 +1,224 @@
+//! An emulated org, a client that is signed in to it, and runs of one stream.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use emulator::{
+    Emulator, Options, Scenario,
+    database::{Author, Database},
+    ids::RecordId,
+    value::Timestamp as TimeOfStamp,
+};
+use futures_util::future::BoxFuture;
+use salesforce::{
+    ApiVersion, Client, HostRules, Http, HttpConfig, OrgUrl,
+    http::{MappedHost, RetryPolicy, Timer},
+    oauth::{ClientApp, Grant, ReissuedSession},
+    query::Deleted,
+};
+use serde_json::json;
+use sync::{
+    batch::Misfit,
+    catalogue::Catalogue,
+    checkpoint::{Checkpoint, Epoch},
+    mapping::{ColumnMapping, Mapping},
+    read::{Phase, ReadChoice, ReadOptions},
+    run::{Counts, Progress, ProgressError, Report, Run, RunError, RunOptions, run},
+    table::StreamKey,
+};
+use tokio::sync::watch;
+
+use crate::memory::{Crash, Durable, MemoryDestination};
+
+const SCENARIO: &str = r#"
+name = "pipeline"
+seed = 11
+now = "2026-11-21T10:00:00Z"
+time = "frozen"
+
+[org]
+id = "00D5f000004AbCd"
+name = "Acme"
+my_domain = "acme"
+
+[profiles.Integration]
+api_enabled = true
+view_setup = true
+modify_all_data = true
+
+[[users]]
+username = "sync.bot@acme.example"
+last_name = "Bot"
+profile = "Integration"
+
+[[apps]]
+name = "Sync"
+kind = "external_client_app"
+consumer_key = "3MVG9sync"
+consumer_secret = "not-so-secret"
+scopes = ["api"]
+client_credentials = { run_as = "sync.bot@acme.example" }
+"#;
+
+/// Passes time at once.
+pub(crate) struct InstantTimer;
+
+impl Timer for InstantTimer {
+    fn sleep(&self, _duration: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::task::yield_now())
+    }
+}
+
+/// One org and one client of it.
+pub(crate) struct Org {
+    pub(crate) emulator: Emulator,
+    pub(crate) client: Client,
+}
+
+/// How one run of a stream differs from the plain one.
+#[derive(Default)]
+pub(crate) struct Setting {
+    pub(crate) read: ReadChoice,
+    pub(crate) crash: Option<Crash>,
+    pub(crate) full: bool,
+    pub(crate) epoch: Option<Epoch>,
+    /// Somebody has asked to stop before the run begins.
+    pub(crate) stopped: bool,
+}
+
+impl Org {
+    /// Starts an org; `more` is added to the scenario.
+    pub(crate) async fn start(more: &str) -> Self {
+        let scenario = Scenario::from_toml(&format!("{SCENARIO}\n{more}")).unwrap();
+        let emulator = Emulator::start(scenario, Options::default()).await.unwrap();
+        let client = connect(&emulator);
+        Self { emulator, client }
+    }
+
+    /// Runs a stream once.
+    pub(crate) async fn run(
+        &self,
+        mapping: &Mapping,
+        durable: &Arc<Mutex<Durable>>,
+        setting: Setting,
+    ) -> Result<Report, RunError> {
+        let catalogue = Catalogue::load(&self.client, mapping).await?;
+        let compiled = Arc::new(mapping.compile(&catalogue).unwrap());
+        let next = Epoch(durable.lock().unwrap().epoch.map_or(1, |epoch| epoch.0 + 1));
+        let epoch = setting.epoch.unwrap_or(next);
+        let mut destination = MemoryDestination::new(durable, setting.crash);
+        let read = ReadOptions { choice: setting.read, bulk_from: 1_000, ..ReadOptions::default() };
+        let (_keep, stop) = watch::channel(setting.stopped);
+        run(Run {
+            client: self.client.clone(),
+            mapping: compiled,
+            stream: StreamKey { connection: "acme".into(), object: mapping.object.clone(), table: "t".into() },
+            destination: &mut destination,
+            progress: Arc::new(Silent),
+            epoch,
+            options: RunOptions { read, full: setting.full, ..RunOptions::default() },
+            stop,
+        })
+        .await
+    }
+
+    /// Runs a stream once, plainly, and expects it to succeed.
+    pub(crate) async fn sync(&self, mapping: &Mapping, durable: &Arc<Mutex<Durable>>) -> Report {
+        self.run(mapping, durable, Setting::default()).await.unwrap()
+    }
+}
+
+fn connect(emulator: &Emulator) -> Client {
+    let mapped = |host: String| MappedHost { host, address: emulator.tls_address().expect("TLS is on") };
+    let config = HttpConfig {
+        mapped_hosts: emulator.hosts().into_iter().map(mapped).collect(),
+        extra_ca_pem: vec![emulator.ca_pem().to_owned()],
+        retry: RetryPolicy { attempts: 4, ..RetryPolicy::default() },
+        response_timeout: Duration::from_secs(5),
+        read_timeout: Duration::from_secs(5),
+        timer: Arc::new(InstantTimer),
+        ..HttpConfig::default()
+    };
+    let http = Http::new(config).unwrap();
+    let login = OrgUrl::parse("acme.my.salesforce.com", HostRules::default()).unwrap();
+    let app = ClientApp { client_id: "3MVG9sync".into(), client_secret: Some("not-so-secret".to_owned().into()) };
+    let session = ReissuedSession::new(http.clone(), login, app, Grant::ClientCredentials);
+    Client::new(http, Arc::new(session), ApiVersion(68))
+}
+
+impl Org {
+    /// Runs a stream once, plainly, and expects it to fail.
+    pub(crate) async fn sync_fails(&self, mapping: &Mapping, durable: &Arc<Mutex<Durable>>) -> RunError {
+        self.run(mapping, durable, Setting::default()).await.unwrap_err()
+    }
+}
+
+/// Changes to the org's data, behind the client's back.
+impl Org {
+    /// Inserts a contact, stamped now or in the past, and returns its id.
+    pub(crate) fn insert_contact(&self, last_name: &str, ago: Duration) -> String {
+        let record = json!({"LastName": last_name}).as_object().unwrap().clone();
+        let insert = |database: &mut Database, author: &Author<'_>| {
+            let at = TimeOfStamp(author.at.0 - ago.as_millis() as i64);
+            database.insert("Contact", &record, &Author { at, ..*author }).unwrap().to_string()
+        };
+        self.emulator.control().write(insert)
+    }
+
+    /// Gives a contact another name.
+    pub(crate) fn rename_contact(&self, id: &str, last_name: &str) {
+        let record = json!({"LastName": last_name}).as_object().unwrap().clone();
+        let id = RecordId::parse(id).unwrap();
+        self.emulator.control().write(|database, author| database.update(id, &record, author).unwrap());
+    }
+
+    /// Moves a contact to the recycle bin.
+    pub(crate) fn delete_contact(&self, id: &str) {
+        let id = RecordId::parse(id).unwrap();
+        self.emulator.control().write(|database, author| database.delete(id, author).unwrap());
+    }
+
+    /// Adds a text field to Contact.
+    pub(crate) fn add_contact_field(&self, name: &str) {
+        let spec = serde_json::from_value(json!({"name": name, "type": "string", "length": 80})).unwrap();
+        self.emulator.control().write(|database, _| database.declare_field("Contact", &spec).unwrap());
+    }
+
+    /// How many living records an object has.
+    pub(crate) async fn count(&self, object: &str) -> usize {
+        usize::try_from(self.client.count(object, None, Deleted::Excluded).await.unwrap()).unwrap()
+    }
+}
+
+/// An empty place for rows.
+pub(crate) fn nowhere() -> Arc<Mutex<Durable>> {
+    Arc::default()
+}
+
+/// Every field of an object.
+pub(crate) fn whole(object: &str) -> Mapping {
+    Mapping { object: object.into(), ..Mapping::default() }
+}
+
+/// One field of an object, besides its key and stamp.
+pub(crate) fn only(object: &str, field: &str) -> Mapping {
+    let columns = vec![ColumnMapping { field: field.into(), column: None }];
+    Mapping { columns, ..whole(object) }
+}
+
+struct Silent;
+
+impl Progress for Silent {
+    fn phase(&self, _phase: Phase) {}
+
+    fn save<'a>(
+        &'a self,
+        _resume: &'a Checkpoint,
+        _counts: Counts,
+        _misfits: &'a [Misfit],
+    ) -> BoxFuture<'a, Result<(), ProgressError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
