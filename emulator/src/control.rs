@@ -2,6 +2,7 @@
 //!
 //! [`Control`] is the interface for programs; [`answer`] offers the same over HTTP below `/__emulator/`.
 
+mod data;
 mod routes;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::org::Org;
 use crate::scenario::Advance;
 use crate::schema::FullAccess;
 
+pub use data::ControlError;
 pub(crate) use routes::{answer, is_control};
 
 /// A handle on a running org.

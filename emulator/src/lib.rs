@@ -39,7 +39,7 @@ mod soap;
 mod tls;
 
 pub use clock::Passage;
-pub use control::Control;
+pub use control::{Control, ControlError};
 pub use faults::{Effect, Fault, FaultRate};
 pub use journal::JournalEntry;
 pub use org::PopulateError;

@@ -1,6 +1,7 @@
 //! The start of a proxy connection: `CONNECT host:443` for the org's own host names, and nothing else.
 
 use std::io;
+use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,12 +14,14 @@ const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 /// What became of a request to the proxy.
 pub(crate) enum Verdict {
     /// What follows on the connection is TLS for one of the org's hosts.
-    Tunnel,
+    Tls,
+    /// What follows is plain HTTP for the org's own plain listener: some clients send that through a proxy too.
+    Plain,
     Refused,
 }
 
 /// Reads one request head and answers it.
-pub(crate) async fn connect(stream: &mut TcpStream, hosts: &Hosts) -> io::Result<Verdict> {
+pub(crate) async fn connect(stream: &mut TcpStream, hosts: &Hosts, plain: Option<SocketAddr>) -> io::Result<Verdict> {
     let head = read_head(stream).await?;
     let head = String::from_utf8_lossy(&head);
     let mut words = head.lines().next().unwrap_or_default().split(' ');
@@ -26,16 +29,21 @@ pub(crate) async fn connect(stream: &mut TcpStream, hosts: &Hosts) -> io::Result
     if method != "CONNECT" {
         return refuse(stream, "405 Method Not Allowed", "This proxy tunnels TLS: use CONNECT.").await;
     }
-    let known = match target.rsplit_once(':') {
-        Some((host, "443")) => hosts.site(host) != Site::Unknown,
-        _ => false,
+    let verdict = match target.rsplit_once(':') {
+        Some((host, "443")) if hosts.site(host) != Site::Unknown => Some(Verdict::Tls),
+        _ if plain.is_some_and(|plain| is_plain(target, plain)) => Some(Verdict::Plain),
+        _ => None,
     };
-    if !known {
+    let Some(verdict) = verdict else {
         let reason = "This proxy answers for port 443 of the emulated org's own hosts only.";
         return refuse(stream, "403 Forbidden", reason).await;
-    }
+    };
     stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
-    Ok(Verdict::Tunnel)
+    Ok(verdict)
+}
+
+fn is_plain(target: &str, plain: SocketAddr) -> bool {
+    target == plain.to_string() || target == format!("localhost:{}", plain.port())
 }
 
 async fn refuse(stream: &mut TcpStream, status: &str, reason: &str) -> io::Result<Verdict> {

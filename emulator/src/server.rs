@@ -104,7 +104,8 @@ impl Emulator {
         emulator.spawn(http, |org, stream| serve(org, stream, Arrival::Plain));
         let tls_acceptor = acceptor.clone();
         emulator.spawn(tls, move |org, stream| serve_tls(org, stream, tls_acceptor.clone()));
-        emulator.spawn(proxy, move |org, stream| serve_proxy(org, stream, acceptor.clone()));
+        let plain = emulator.http;
+        emulator.spawn(proxy, move |org, stream| serve_proxy(org, stream, acceptor.clone(), plain));
         Ok(emulator)
     }
 
@@ -202,9 +203,10 @@ async fn serve_tls(org: Arc<Org>, stream: TcpStream, acceptor: TlsAcceptor) {
     }
 }
 
-async fn serve_proxy(org: Arc<Org>, mut stream: TcpStream, acceptor: TlsAcceptor) {
-    match proxy::connect(&mut stream, &org.hosts).await {
-        Ok(proxy::Verdict::Tunnel) => serve_tls(org, stream, acceptor).await,
+async fn serve_proxy(org: Arc<Org>, mut stream: TcpStream, acceptor: TlsAcceptor, plain: Option<SocketAddr>) {
+    match proxy::connect(&mut stream, &org.hosts, plain).await {
+        Ok(proxy::Verdict::Tls) => serve_tls(org, stream, acceptor).await,
+        Ok(proxy::Verdict::Plain) => serve(org, stream, Arrival::Plain).await,
         Ok(proxy::Verdict::Refused) => {}
         Err(error) => tracing::debug!(%error, "a proxy connection failed"),
     }

@@ -17,10 +17,11 @@ const DELETED_REACH: TimeDelta = TimeDelta::days(15);
 const MAX_IDS: usize = 600_000;
 const MINUTE_MS: i64 = 60_000;
 
-/// A span of whole minutes.
+/// A span of whole minutes, and up to when its answer is complete.
 struct Span {
     start: Timestamp,
     end: Timestamp,
+    covered: Timestamp,
 }
 
 impl Org {
@@ -33,7 +34,7 @@ impl Org {
             return Err(ApiError::bad_request("EXCEEDED_ID_LIMIT", "exceeded 600000 ids"));
         }
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        Ok(Answer::ok(&json!({"ids": ids, "latestDateCovered": rest_time(span.end)})))
+        Ok(Answer::ok(&json!({"ids": ids, "latestDateCovered": rest_time(span.covered)})))
     }
 
     /// `GET /sobjects/{object}/deleted?start=…&end=…`.
@@ -51,7 +52,7 @@ impl Org {
         Ok(Answer::ok(&json!({
             "deletedRecords": records,
             "earliestDateAvailable": rest_time(earliest),
-            "latestDateCovered": rest_time(span.end),
+            "latestDateCovered": rest_time(span.covered),
         })))
     }
 
@@ -70,7 +71,7 @@ impl Org {
         Ok((index, span))
     }
 
-    /// The span of a request. Seconds are ignored, and nothing after now is covered.
+    /// The span of a request. Seconds are ignored; what the current minute may still bring is not covered.
     fn span(&self, call: &Call, reach: TimeDelta) -> Result<Span, ApiError> {
         let refused = |message: String| ApiError::bad_request("INVALID_REPLICATION_DATE", message);
         let time = |name: &str| {
@@ -86,8 +87,8 @@ impl Org {
         if start < whole_minutes(Timestamp::from(now - reach)) {
             return Err(refused(format!("startDate cannot be more than {} days ago", reach.num_days())));
         }
-        let end = end.min(whole_minutes(Timestamp::from(now)));
-        Ok(Span { start, end: end.max(start) })
+        let covered = end.min(whole_minutes(Timestamp::from(now))).max(start);
+        Ok(Span { start, end, covered })
     }
 }
 
