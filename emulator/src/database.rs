@@ -111,7 +111,7 @@ impl Database {
         Ok(())
     }
 
-    /// Fills an object with `rows` computed rows whose stamps lie in the years before `now`. References go to rows
+    /// Fills an object with computed rows, `rows` of them outside the recycle bin, whose stamps lie in the years before `now`. References go to rows
     /// that exist when this is called, so parents come first. A second call replaces the first one's rows.
     ///
     /// # Errors
@@ -121,6 +121,7 @@ impl Database {
         let (index, declared) = self.current.schema.find(object).ok_or_else(unknown)?;
         let table = self.current.table(index);
         let first = table.next_ordinal();
+        let rows = Generator::rows_with_bin(declared, rows);
         let targets = Targets::of(&self.current, declared);
         let generator = Generator::new(declared, table.prefix(), first..first + rows, self.seed, now, targets);
         Arc::make_mut(&mut self.current.tables[index]).set_generator(generator);

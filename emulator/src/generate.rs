@@ -70,6 +70,14 @@ impl Generator {
         }
     }
 
+    /// How many rows there are in all when `live` of them are outside the recycle bin.
+    pub(crate) fn rows_with_bin(object: &Object, live: u64) -> u64 {
+        match object.audit().is_deleted {
+            Some(_) => live + live.saturating_sub(1) / (DELETED_EVERY - 1),
+            None => live,
+        }
+    }
+
     pub(crate) fn first_ordinal(&self) -> u64 {
         self.ordinals.start
     }

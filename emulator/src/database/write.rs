@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Database, RowError, StatusCode};
+use super::{Database, RowError, Snapshot, StatusCode};
 use crate::ids::RecordId;
 use crate::schema::{Access, Field, FieldIndex, FieldType, Object, ObjectIndex, Source};
 use crate::table::{Deletion, IdRange, StoredRow};
@@ -129,6 +129,19 @@ impl Database {
             table.deletions.push(Deletion { id, at });
         }
         Ok(())
+    }
+
+    /// Puts a record back to what it was in an earlier view, as a transaction that is rolled back.
+    pub fn revert(&mut self, id: RecordId, earlier: &Snapshot) {
+        let Some((index, _)) = self.current.schema.find_prefix(id.prefix()) else { return };
+        let was_deleted =
+            |deletion: &&Deletion| earlier.table(index).deletions.iter().any(|known| known.id == deletion.id);
+        let table = self.table_mut(index);
+        match earlier.row(id) {
+            Some(row) => table.put(row.to_stored()),
+            None => table.purge(id),
+        }
+        table.deletions.retain(|deletion| deletion.id != id || was_deleted(&deletion));
     }
 
     /// Moves `SystemModstamp` alone, as automation and mass operations of the system do.

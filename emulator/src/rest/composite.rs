@@ -13,6 +13,7 @@ use super::allow;
 use super::caller::Caller;
 use crate::answer::{Answer, ApiError};
 use crate::call::Call;
+use crate::ids::RecordId;
 use crate::org::Org;
 use crate::route::{DataRoute, Route};
 
@@ -58,16 +59,24 @@ impl Org {
             let message = format!("Limit of {MAX_SUBREQUESTS} subrequests exceeded: {number}");
             return Err(ApiError::bad_request("LIMIT_EXCEEDED", message));
         }
+        let before = self.snapshot();
         let mut responses = Vec::with_capacity(number);
         let mut results = HashMap::new();
+        let mut written = Vec::new();
         for subrequest in composite.composite_request {
-            let response = self.subrequest(call, caller, subrequest, &results).await;
+            let (response, touched) = self.subrequest(call, caller, subrequest, &results).await;
             if let Ok(value) = serde_json::from_str::<Value>(response.body.get()) {
                 results.insert(response.reference_id.clone(), value);
             }
+            written.extend(touched);
+            let failed = response.http_status_code >= 400;
             responses.push(response);
+            if failed && composite.all_or_none {
+                self.write(|database, _| written.iter().rev().for_each(|id| database.revert(*id, &before)));
+                responses = halted(responses);
+                break;
+            }
         }
-        let _ = composite.all_or_none;
         Ok(Answer::ok(&json!({"compositeResponse": responses})))
     }
 
@@ -77,23 +86,53 @@ impl Org {
         caller: &Caller,
         subrequest: Subrequest,
         results: &HashMap<String, Value>,
-    ) -> Subresponse {
+    ) -> (Subresponse, Option<RecordId>) {
         let reference_id = subrequest.reference_id.clone();
+        let mut named = None;
         let answer = match sub_call(call, subrequest, results) {
             Ok((inner, route)) => {
+                if let DataRoute::Record { id, .. } = &route {
+                    named = RecordId::parse(id).ok().filter(|_| inner.method != Method::GET);
+                }
                 let answer = Box::pin(self.resource(&inner, caller, route, None)).await;
                 answer.unwrap_or_else(Answer::from)
             }
             Err(refusal) => refusal.into(),
         };
         let location = answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-        Subresponse {
+        let body = raw(answer.body.in_memory());
+        let touched = named.or_else(|| written_id(&body));
+        let response = Subresponse {
             http_headers: location.map(|location| ("Location".to_owned(), location.to_owned())).into_iter().collect(),
             http_status_code: answer.status.as_u16(),
-            body: raw(answer.body.in_memory()),
+            body,
             reference_id,
-        }
+        };
+        (response, touched)
     }
+}
+
+/// The id in the answer to a write.
+fn written_id(body: &RawValue) -> Option<RecordId> {
+    #[derive(Deserialize)]
+    struct Written {
+        id: String,
+        success: bool,
+    }
+    let written: Written = serde_json::from_str(body.get()).ok()?;
+    written.success.then(|| RecordId::parse(&written.id).ok()).flatten()
+}
+
+/// What the others are told when one of them failed; that one keeps its own error, and it is the last.
+fn halted(mut responses: Vec<Subresponse>) -> Vec<Subresponse> {
+    let message = "The transaction was rolled back since another operation in the same transaction failed.";
+    let error = ApiError::bad_request("PROCESSING_HALTED", message).body().to_string();
+    let others = responses.len().saturating_sub(1);
+    for response in &mut responses[..others] {
+        response.http_status_code = StatusCode::BAD_REQUEST.as_u16();
+        response.body = raw(Some(&Bytes::from(error.clone())));
+    }
+    responses
 }
 
 fn raw(body: Option<&Bytes>) -> Box<RawValue> {

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod client;
+mod control;
 mod faults;
 mod oauth;
 mod rest;

@@ -416,6 +416,29 @@ async fn composite_runs_its_subrequests_in_order_and_hands_values_on() {
 }
 
 #[tokio::test]
+async fn a_composite_that_asks_for_all_or_none_undoes_what_it_did_before_a_failure() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let before = query(&acme, &token, "SELECT Id, Name FROM Account").await.text;
+    let first = query(&acme, &token, "SELECT Id FROM Account LIMIT 1").await.json()["records"][0]["Id"].clone();
+    let body = json!({"allOrNone": true, "compositeRequest": [
+        {"method": "POST", "url": format!("{ROOT}/sobjects/Account"), "referenceId": "a", "body": {"Name": "Not kept"}},
+        {"method": "PATCH", "url": format!("{ROOT}/sobjects/Account/{}", first.as_str().unwrap()), "referenceId": "b",
+            "body": {"Name": "Not kept either"}},
+        {"method": "POST", "url": format!("{ROOT}/sobjects/Contact"), "referenceId": "c", "body": {"FirstName": "x"}},
+    ]});
+    let answer = acme.send(Method::POST, &format!("{ROOT}/composite"), &token, &body).await.json();
+    let codes: Vec<&str> = answer["compositeResponse"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|response| response["body"][0]["errorCode"].as_str().unwrap())
+        .collect();
+    assert_eq!(codes, ["PROCESSING_HALTED", "PROCESSING_HALTED", "REQUIRED_FIELD_MISSING"]);
+    assert_eq!(query(&acme, &token, "SELECT Id, Name FROM Account").await.text, before);
+}
+
+#[tokio::test]
 async fn answers_are_compressed_only_for_clients_that_ask_for_it() {
     let acme = Acme::start().await;
     let token = acme.sign_in().await;
@@ -448,6 +471,19 @@ async fn indented_json_says_the_same() {
         Seen::of(acme.request(Method::GET, &path, &token).header("X-PrettyPrint", "1").send().await.unwrap()).await;
     assert!(pretty.text.lines().count() > 100);
     assert_eq!(pretty.json(), plain.json());
+}
+
+#[tokio::test]
+async fn the_rows_of_a_scenario_are_those_outside_the_recycle_bin() {
+    let acme = Acme::start_with(|scenario| {
+        scenario.rows.insert("Contact".into(), 1001);
+    })
+    .await;
+    let token = acme.sign_in().await;
+    let soql = "SELECT COUNT() FROM Contact";
+    assert_eq!(query(&acme, &token, soql).await.json()["totalSize"], 1001);
+    let all = query_with(&acme, &token, soql, "queryAll", None).await.json();
+    assert!(all["totalSize"].as_u64().unwrap() > 1001);
 }
 
 #[tokio::test]

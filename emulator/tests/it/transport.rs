@@ -61,6 +61,20 @@ async fn the_proxy_answers_for_the_orgs_own_hosts_only() {
 }
 
 #[tokio::test]
+async fn the_proxy_also_leads_to_the_plain_listener_for_clients_that_send_everything_through_it() {
+    let acme = Acme::start().await;
+    let plain = acme.emulator.http_url().strip_prefix("http://").unwrap().to_owned();
+    let mut stream = TcpStream::connect(acme.emulator.proxy_address().unwrap()).await.unwrap();
+    let request = format!(
+        "CONNECT {plain} HTTP/1.1\r\n\r\nGET /services/data HTTP/1.1\r\nHost: {plain}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 200 OK\r\n"), "{answer}");
+}
+
+#[tokio::test]
 async fn the_certificate_authority_is_used_again_from_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let start = async || {
