@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::{Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
 use crate::answer::{Answer, ApiError};
@@ -102,6 +102,9 @@ impl Org {
         self.hang_if(hangs).await;
         match route {
             Route::Token => unreachable!("answered above"),
+            Route::UserInfo | Route::Identity { .. } if !matches!(call.method, Method::GET | Method::POST) => {
+                Answer::empty(StatusCode::METHOD_NOT_ALLOWED)
+            }
             Route::UserInfo => self.user_info(call),
             Route::Introspect => self.introspect(call),
             Route::Revoke => self.revoke(call),

@@ -18,7 +18,8 @@ const END_BYTES: u64 = 8;
 /// The disk space that the results of one org may take.
 #[derive(Debug)]
 pub(super) struct Disk {
-    folder: PathBuf,
+    /// Without one, the system's folder for temporary files.
+    folder: Option<PathBuf>,
     capacity: u64,
     used: AtomicU64,
 }
@@ -31,13 +32,13 @@ pub(super) enum SpoolError {
         .capacity >> 20
     )]
     Full { capacity: u64 },
-    #[error("Unknown : the emulator cannot write results to {}: {source}", .folder.display())]
-    Write { folder: PathBuf, source: io::Error },
+    #[error("Unknown : the emulator cannot write results to {folder}: {source}")]
+    Write { folder: String, source: io::Error },
 }
 
 impl Disk {
     pub(super) fn new(folder: Option<PathBuf>, capacity: u64) -> Self {
-        Self { folder: folder.unwrap_or_else(std::env::temp_dir), capacity, used: AtomicU64::new(0) }
+        Self { folder, capacity, used: AtomicU64::new(0) }
     }
 
     fn take(&self, bytes: u64) -> Result<(), SpoolError> {
@@ -49,7 +50,11 @@ impl Disk {
     }
 
     fn failed(&self, source: io::Error) -> SpoolError {
-        SpoolError::Write { folder: self.folder.clone(), source }
+        let folder = match &self.folder {
+            Some(folder) => folder.display().to_string(),
+            None => "the folder for temporary files".to_owned(),
+        };
+        SpoolError::Write { folder, source }
     }
 }
 
@@ -84,7 +89,11 @@ struct Tape {
 
 impl Tape {
     fn create(disk: &Disk) -> Result<Self, SpoolError> {
-        let file = tempfile::tempfile_in(&disk.folder).map_err(|source| disk.failed(source))?;
+        let file = match &disk.folder {
+            Some(folder) => tempfile::tempfile_in(folder),
+            None => tempfile::tempfile(),
+        };
+        let file = file.map_err(|source| disk.failed(source))?;
         Ok(Self { file, pending: Vec::with_capacity(BUFFER + BUFFER / 8), written: 0 })
     }
 

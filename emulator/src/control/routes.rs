@@ -7,13 +7,12 @@ use std::time::Duration;
 use http::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Control, ControlError};
 use crate::answer::Answer;
 use crate::call::{Arrival, Call};
 use crate::database::Record;
-use crate::faults::{Fault, FaultRate};
 use crate::org::Org;
 use crate::tree::Unknown;
 
@@ -48,27 +47,48 @@ struct Tree {
     declare: bool,
 }
 
+/// Why a control request is refused.
+struct Problem {
+    status: StatusCode,
+    message: String,
+}
+
+impl From<ControlError> for Problem {
+    fn from(error: ControlError) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, message: error.to_string() }
+    }
+}
+
+impl From<Problem> for Answer {
+    fn from(problem: Problem) -> Self {
+        Self::json(problem.status, &json!({"problem": problem.message}))
+    }
+}
+
 /// Answers a control request.
 pub(crate) async fn answer(org: &Arc<Org>, call: &Call) -> Answer {
     let control = Control::new(Arc::clone(org));
     let call = call.clone();
     // Steps of jobs and loads of records take their time.
-    let work = tokio::task::spawn_blocking(move || control.route(&call).unwrap_or_else(|refusal| refusal));
-    work.await.unwrap_or_else(|_| problem(StatusCode::INTERNAL_SERVER_ERROR, "the control request failed"))
+    let work = tokio::task::spawn_blocking(move || control.route(&call).unwrap_or_else(Answer::from));
+    work.await.unwrap_or_else(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
 impl Control {
-    fn route(&self, call: &Call) -> Result<Answer, Answer> {
+    fn route(&self, call: &Call) -> Result<Answer, Problem> {
         let segments: Vec<&str> = call.path.trim_start_matches(PREFIX).split('/').collect();
         match (call.method.as_str(), segments.as_slice()) {
-            ("GET", ["clock"]) => Ok(clock(self)),
+            ("GET", ["clock"]) => Ok(self.clock()),
             ("POST", ["clock"]) => {
                 let advance: Advance = body(call)?;
                 self.advance(Duration::from_secs(advance.seconds));
-                Ok(clock(self))
+                Ok(self.clock())
             }
             ("GET", ["journal"]) => Ok(Answer::ok(&self.journal())),
-            ("DELETE", ["sessions"]) => done(self.expire_sessions()),
+            ("DELETE", ["sessions"]) => {
+                self.expire_sessions();
+                Ok(done())
+            }
             (_, ["faults", rest @ ..]) => self.faults_route(call, rest),
             (_, ["jobs", rest @ ..]) => self.jobs_route(call, rest),
             (_, ["records", rest @ ..]) => self.records_route(call, rest),
@@ -76,72 +96,66 @@ impl Control {
         }
     }
 
-    fn faults_route(&self, call: &Call, rest: &[&str]) -> Result<Answer, Answer> {
-        match (call.method.as_str(), rest) {
-            ("GET", []) => Ok(Answer::ok(&self.unused_faults())),
-            ("POST", []) => done(self.push_fault(body::<Fault>(call)?)),
-            ("DELETE", []) => done(self.clear_faults()),
-            ("PUT", ["rate"]) => done(self.set_fault_rate(body::<FaultRate>(call)?)),
-            ("POST", ["release"]) => done(self.release()),
-            _ => Err(no_route()),
-        }
+    fn clock(&self) -> Answer {
+        Answer::ok(&json!({"now": self.now()}))
     }
 
-    fn jobs_route(&self, call: &Call, rest: &[&str]) -> Result<Answer, Answer> {
+    fn faults_route(&self, call: &Call, rest: &[&str]) -> Result<Answer, Problem> {
         match (call.method.as_str(), rest) {
-            ("POST", ["step"]) => done(self.step_jobs()),
-            ("PUT", []) => {
-                let wanted: JobAdvance = body(call)?;
-                done(self.set_job_advance(wanted.advance))
-            }
-            _ => Err(no_route()),
+            ("GET", []) => return Ok(Answer::ok(&self.unused_faults())),
+            ("POST", []) => self.push_fault(body(call)?),
+            ("DELETE", []) => self.clear_faults(),
+            ("PUT", ["rate"]) => self.set_fault_rate(body(call)?),
+            ("POST", ["release"]) => self.release(),
+            _ => return Err(no_route()),
         }
+        Ok(done())
     }
 
-    fn records_route(&self, call: &Call, rest: &[&str]) -> Result<Answer, Answer> {
+    fn jobs_route(&self, call: &Call, rest: &[&str]) -> Result<Answer, Problem> {
+        match (call.method.as_str(), rest) {
+            ("POST", ["step"]) => self.step_jobs(),
+            ("PUT", []) => self.set_job_advance(body::<JobAdvance>(call)?.advance),
+            _ => return Err(no_route()),
+        }
+        Ok(done())
+    }
+
+    fn records_route(&self, call: &Call, rest: &[&str]) -> Result<Answer, Problem> {
         match (call.method.as_str(), rest) {
             ("POST", ["tree"]) => {
                 let tree: Tree = body(call)?;
                 let unknown = if tree.declare { Unknown::Declare } else { Unknown::Refuse };
-                let loaded = self.load_tree(&tree.records, unknown).map_err(refused)?;
+                let loaded = self.load_tree(&tree.records, unknown)?;
                 let ids: Vec<String> = loaded.iter().map(|(_, id)| id.to_string()).collect();
-                Ok(Answer::json(StatusCode::CREATED, &json!({"ids": ids})))
+                return Ok(Answer::json(StatusCode::CREATED, &json!({"ids": ids})));
             }
             ("POST", [object]) => {
-                let id = self.insert(object, body::<Value>(call)?).map_err(refused)?;
-                Ok(Answer::json(StatusCode::CREATED, &json!({"id": id.to_string()})))
+                let id = self.insert(object, body(call)?)?;
+                return Ok(Answer::json(StatusCode::CREATED, &json!({"id": id.to_string()})));
             }
-            ("PATCH", [_, id]) => self.update(id, body::<Value>(call)?).map_err(refused).and_then(done),
-            ("DELETE", [_, id]) => self.delete(id).map_err(refused).and_then(done),
-            ("POST", [_, id, "undelete"]) => self.undelete(id).map_err(refused).and_then(done),
-            ("POST", [_, id, "purge"]) => self.purge(id).map_err(refused).and_then(done),
-            _ => Err(no_route()),
+            ("PATCH", [_, id]) => self.update(id, body(call)?)?,
+            ("DELETE", [_, id]) => self.delete(id)?,
+            ("POST", [_, id, "undelete"]) => self.undelete(id)?,
+            ("POST", [_, id, "purge"]) => self.purge(id)?,
+            _ => return Err(no_route()),
         }
+        Ok(done())
     }
 }
 
-fn refused(error: ControlError) -> Answer {
-    problem(StatusCode::BAD_REQUEST, error.to_string())
+fn done() -> Answer {
+    Answer::empty(StatusCode::NO_CONTENT)
 }
 
-fn no_route() -> Answer {
-    problem(StatusCode::NOT_FOUND, "there is no such control route for this method")
+fn no_route() -> Problem {
+    let message = "there is no such control route for this method".to_owned();
+    Problem { status: StatusCode::NOT_FOUND, message }
 }
 
-fn clock(control: &Control) -> Answer {
-    Answer::ok(&json!({"now": control.now()}))
-}
-
-/// 204, after the work.
-fn done((): ()) -> Result<Answer, Answer> {
-    Ok(Answer::empty(StatusCode::NO_CONTENT))
-}
-
-fn problem(status: StatusCode, message: impl Into<String>) -> Answer {
-    Answer::json(status, &json!({"problem": message.into()}))
-}
-
-fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Answer> {
-    serde_json::from_slice(&call.body)
-        .map_err(|error| problem(StatusCode::BAD_REQUEST, format!("the body is not valid: {error}")))
+fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Problem> {
+    serde_json::from_slice(&call.body).map_err(|error| Problem {
+        status: StatusCode::BAD_REQUEST,
+        message: format!("the body is not valid: {error}"),
+    })
 }

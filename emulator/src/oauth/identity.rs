@@ -1,7 +1,7 @@
 //! Who a token belongs to: userinfo and the identity URL (Salesforce Help, "Get User Information from OpenID Connect
 //! Endpoints" and "Identity URLs").
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::form::Parameters;
@@ -17,10 +17,10 @@ impl Org {
     pub(crate) fn user_info(&self, call: &Call) -> Answer {
         let session = match self.identify(call, "access_token") {
             Ok(session) => session,
-            Err(refusal) => return refusal,
+            Err(refusal) => return forbidden(refusal),
         };
         let Some(user) = self.scenario.user(&session.username) else {
-            return bad_token();
+            return forbidden(BAD_TOKEN);
         };
         Answer::ok(&self.user_info_body(user, call.arrival))
     }
@@ -29,32 +29,26 @@ impl Org {
     pub(crate) fn identity(&self, call: &Call, org: &str, user: &str) -> Answer {
         let session = match self.identify(call, "oauth_token") {
             Ok(session) => session,
-            Err(refusal) => return refusal,
+            Err(refusal) => return forbidden(refusal),
         };
         if !same_id(org, &self.id.to_string()) {
-            return Answer::text(StatusCode::FORBIDDEN, "Wrong_Org");
+            return forbidden("Wrong_Org");
         }
         let Some(spec) = self.scenario.user(&session.username) else {
-            return bad_token();
+            return forbidden(BAD_TOKEN);
         };
         if !same_id(user, &self.user_id(&spec.username).to_string()) {
-            return Answer::text(StatusCode::FORBIDDEN, "Bad_Id");
+            return forbidden("Bad_Id");
         }
         let version = call.parameter("version");
         Answer::ok(&self.identity_body(spec, call.arrival, version.as_deref()))
     }
 
-    /// The session of a call to an OAuth endpoint, which refuses with 403 and plain text.
-    fn identify(&self, call: &Call, parameter: &str) -> Result<Session, Answer> {
-        if !matches!(call.method, Method::GET | Method::POST | Method::HEAD) {
-            return Err(Answer::empty(StatusCode::METHOD_NOT_ALLOWED));
-        }
+    /// The session of a call, or the plain text with which these endpoints refuse.
+    fn identify(&self, call: &Call, parameter: &str) -> Result<Session, &'static str> {
         let parameters = Parameters::of(call);
-        let Some(token) = call.bearer().or_else(|| parameters.get(parameter)) else {
-            return Err(Answer::text(StatusCode::FORBIDDEN, "Missing_OAuth_Token"));
-        };
-        let session = self.sessions.authenticate(token, self.clock.now());
-        session.ok_or_else(bad_token)
+        let token = call.bearer().or_else(|| parameters.get(parameter)).ok_or("Missing_OAuth_Token")?;
+        self.sessions.authenticate(token, self.clock.now()).ok_or(BAD_TOKEN)
     }
 
     fn user_info_body(&self, user: &UserSpec, arrival: Arrival) -> Value {
@@ -161,8 +155,10 @@ impl Org {
     }
 }
 
-fn bad_token() -> Answer {
-    Answer::text(StatusCode::FORBIDDEN, "Bad_OAuth_Token")
+const BAD_TOKEN: &str = "Bad_OAuth_Token";
+
+fn forbidden(text: &str) -> Answer {
+    Answer::text(StatusCode::FORBIDDEN, text)
 }
 
 fn photos(base: &str) -> Value {

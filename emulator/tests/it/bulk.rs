@@ -344,3 +344,16 @@ async fn a_locator_of_another_job_is_refused() {
     let path = format!("{JOBS}/{two}/results?locator={}", page.header("sforce-locator"));
     assert_eq!(acme.get(&path, &token).await.code(), "INVALID_QUERY_LOCATOR");
 }
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_fails_the_job_with_its_name() {
+    let mut scenario = Scenario::builtin("acme").unwrap();
+    scenario.bulk.advance = Advance::Step;
+    let folder = tempfile::tempdir().unwrap().path().join("missing");
+    let acme = Acme::start_in(scenario, emulator::Options { spool: Some(folder), ..Default::default() }).await;
+    let token = acme.sign_in().await;
+    let id = finish_query(&acme, &token, ALL).await;
+    let body = poll(&acme, &token, &id).await;
+    assert_eq!(body["state"], "Failed");
+    assert!(body["errorMessage"].as_str().unwrap().contains("/missing: "), "{body}");
+}

@@ -64,7 +64,11 @@ impl Acme {
     pub(crate) async fn start_with(change: impl FnOnce(&mut Scenario)) -> Self {
         let mut scenario = Scenario::builtin("acme").unwrap();
         change(&mut scenario);
-        let emulator = Emulator::start(scenario, Options::default()).await.unwrap();
+        Self::start_in(scenario, Options::default()).await
+    }
+
+    pub(crate) async fn start_in(scenario: Scenario, options: Options) -> Self {
+        let emulator = Emulator::start(scenario, options).await.unwrap();
         install_provider();
         let http = Client::builder().no_proxy().build().unwrap();
         Self { emulator, http }

@@ -1,5 +1,7 @@
 //! The emulator as its clients see it: over HTTP, with a client that shares no code with the project's own.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod bulk;
 mod client;
 mod control;
