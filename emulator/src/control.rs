@@ -10,12 +10,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::database::{Author, Database, Snapshot};
 use crate::faults::{Fault, FaultRate};
 use crate::journal::JournalEntry;
 use crate::org::Org;
 use crate::scenario::Advance;
-use crate::schema::FullAccess;
 
 pub use data::ControlError;
 pub(crate) use routes::{answer, is_control};
@@ -39,17 +37,6 @@ impl Control {
     /// Moves emulated time forward and returns the new time.
     pub fn advance(&self, by: Duration) -> DateTime<Utc> {
         self.org.clock.advance(by)
-    }
-
-    /// The data as it is now.
-    pub fn snapshot(&self) -> Snapshot {
-        self.org.snapshot()
-    }
-
-    /// Changes records as the org's first user, past all permissions, stamped with the emulated time.
-    pub fn write<T>(&self, change: impl FnOnce(&mut Database, &Author<'_>) -> T) -> T {
-        let user = self.org.user_id("");
-        self.org.write(|database, at| change(database, &Author { user, at, access: &FullAccess }))
     }
 
     /// Queues a fault.

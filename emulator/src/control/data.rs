@@ -38,9 +38,17 @@ impl Control {
         self.org.snapshot()
     }
 
-    /// Changes the data directly. The closure gets the emulated time.
-    pub fn write<T>(&self, change: impl FnOnce(&mut Database, Timestamp) -> T) -> T {
-        self.org.write(change)
+    /// Changes records as the org's first user, past all permissions, stamped with the emulated time.
+    pub fn write<T>(&self, change: impl FnOnce(&mut Database, &Author<'_>) -> T) -> T {
+        self.write_at(None, change)
+    }
+
+    fn write_at<T>(&self, at: Option<DateTime<Utc>>, change: impl FnOnce(&mut Database, &Author<'_>) -> T) -> T {
+        let user = self.org.user_id("");
+        self.org.write(|database, now| {
+            let at = at.map_or(now, Timestamp::from);
+            change(database, &Author { user, at, access: &FullAccess })
+        })
     }
 
     /// Inserts a record and returns its id.
@@ -48,7 +56,8 @@ impl Control {
     /// # Errors
     /// When the org refuses the record.
     pub fn insert(&self, object: &str, fields: Value) -> Result<RecordId, ControlError> {
-        self.insert_at(object, fields, self.now())
+        let record = record(fields)?;
+        Ok(self.write(|database, author| database.insert(object, &record, author))?)
     }
 
     /// Inserts a record that shows from now on but is stamped with another time, as a transaction that commits late.
@@ -57,7 +66,7 @@ impl Control {
     /// As [`Control::insert`].
     pub fn insert_at(&self, object: &str, fields: Value, at: DateTime<Utc>) -> Result<RecordId, ControlError> {
         let record = record(fields)?;
-        Ok(self.write(|database, _| database.insert(object, &record, &self.author(at.into())))?)
+        Ok(self.write_at(Some(at), |database, author| database.insert(object, &record, author))?)
     }
 
     /// Changes fields of a record.
@@ -65,7 +74,8 @@ impl Control {
     /// # Errors
     /// When there is no such record or the org refuses the change.
     pub fn update(&self, id: &str, fields: Value) -> Result<(), ControlError> {
-        self.update_at(id, fields, self.now())
+        let (id, record) = (RecordId::parse(id)?, record(fields)?);
+        Ok(self.write(|database, author| database.update(id, &record, author))?)
     }
 
     /// Changes fields of a record with the stamp of another time.
@@ -74,7 +84,7 @@ impl Control {
     /// As [`Control::update`].
     pub fn update_at(&self, id: &str, fields: Value, at: DateTime<Utc>) -> Result<(), ControlError> {
         let (id, record) = (RecordId::parse(id)?, record(fields)?);
-        Ok(self.write(|database, _| database.update(id, &record, &self.author(at.into())))?)
+        Ok(self.write_at(Some(at), |database, author| database.update(id, &record, author))?)
     }
 
     /// Moves a record to the recycle bin.
@@ -83,7 +93,7 @@ impl Control {
     /// When there is no such record outside the bin.
     pub fn delete(&self, id: &str) -> Result<(), ControlError> {
         let id = RecordId::parse(id)?;
-        Ok(self.write(|database, at| database.delete(id, &self.author(at)))?)
+        Ok(self.write(|database, author| database.delete(id, author))?)
     }
 
     /// Takes a record back from the recycle bin.
@@ -92,7 +102,7 @@ impl Control {
     /// When it is not there.
     pub fn undelete(&self, id: &str) -> Result<(), ControlError> {
         let id = RecordId::parse(id)?;
-        Ok(self.write(|database, at| database.undelete(id, &self.author(at)))?)
+        Ok(self.write(|database, author| database.undelete(id, author))?)
     }
 
     /// Removes a record for good.
@@ -101,7 +111,7 @@ impl Control {
     /// When there is no such record.
     pub fn purge(&self, id: &str) -> Result<(), ControlError> {
         let id = RecordId::parse(id)?;
-        Ok(self.write(|database, at| database.purge(id, at))?)
+        Ok(self.write(|database, author| database.purge(id, author.at))?)
     }
 
     /// Adds an object.
@@ -146,19 +156,14 @@ impl Control {
         unknown: Unknown,
         work: impl FnOnce(&mut TreeLoader<'_>) -> Result<(), TreeError>,
     ) -> Result<Vec<(String, RecordId)>, ControlError> {
-        let inserted = self.write(|database, at| {
-            let mut loader = TreeLoader::new(database, self.author(at), unknown);
+        let inserted = self.write(|database, author| {
+            let mut loader = TreeLoader::new(database, *author, unknown);
             work(&mut loader).map(|()| loader.into_inserted())
         });
         if unknown == Unknown::Declare {
             self.org.note_schema_change();
         }
         Ok(inserted?)
-    }
-
-    /// The first user of the scenario, with every right.
-    fn author(&self, at: Timestamp) -> Author<'static> {
-        Author { user: self.org.user_id(""), at, access: &FullAccess }
     }
 }
 
