@@ -130,39 +130,49 @@ impl RunError {
 
 /// Brings one table up to date with one object.
 ///
-/// A run that goes on where an earlier one stopped covers the window that one had begun ([`Report::resumed`]); the
-/// next run covers what has changed since.
+/// A run that goes on where an earlier one stopped first completes the window that one had begun, and then covers what
+/// has changed since: a run that completes leaves nothing behind that was there when it started.
 ///
 /// # Errors
 /// Whatever stopped it; everything before the last saved checkpoint is durable.
-pub async fn run(run: Run<'_>) -> Result<Report, RunError> {
+pub async fn run(mut run: Run<'_>) -> Result<Report, RunError> {
+    let calls_before = run.client.usage().calls;
+    let first = cover_window(&mut run, Counts::default(), calls_before).await?;
+    if !first.resumed || first.outcome == Outcome::Stopped || run.mapping.limit.is_some() {
+        return Ok(first);
+    }
+    run.options.full = false;
+    let second = cover_window(&mut run, first.counts, calls_before).await?;
+    Ok(Report { resumed: true, mode: second.mode.or(first.mode), ..second })
+}
+
+async fn cover_window(run: &mut Run<'_>, counts: Counts, calls_before: u64) -> Result<Report, RunError> {
     let Run { client, mapping, stream, destination, progress, epoch, options, stop } = run;
-    let calls_before = client.usage().calls;
-    let stored = destination.prepare(&stream, &mapping.table, epoch).await?;
+    let stored = destination.prepare(stream, &mapping.table, *epoch).await?;
     let now = client.server_time().await?;
-    let start = starting_point(stored, &mapping, &client, &options, now);
+    let start = starting_point(stored, mapping, client, options, now);
     let resumed = !matches!(start.at, Position::Start);
 
     let listener: Listener = {
-        let progress = Arc::clone(&progress);
+        let progress = Arc::clone(progress);
         Arc::new(move |phase| progress.phase(phase))
     };
-    let question = Question { client: client.clone(), mapping: Arc::clone(&mapping), window: start.window, listener };
+    let question = Question { client: client.clone(), mapping: Arc::clone(mapping), window: start.window, listener };
     let (sender, receiver) = mpsc::channel(HAND_OVER);
     let reading = AbortOnDrop(tokio::spawn(read(question, start.clone(), options.read, sender)));
 
     let mut writing = Writing {
-        client: &client,
-        mapping: &mapping,
-        destination,
-        progress: &*progress,
-        epoch,
+        client,
+        mapping,
+        destination: &mut **destination,
+        progress: &**progress,
+        epoch: *epoch,
         question: start,
-        counts: Counts::default(),
+        counts,
         calls_before,
         mode: None,
     };
-    let outcome = writing.drain(receiver, stop).await?;
+    let outcome = writing.drain(receiver, stop.clone()).await?;
     if outcome == Outcome::Complete {
         reading.join().await?;
         writing.save_complete().await?;

@@ -63,6 +63,18 @@ async fn a_run_by_query_survives_a_crash_at_every_write_and_reads_at_most_one_pa
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_goes_on_also_finds_what_has_changed_since_the_crash() {
+    let org = org().await;
+    let durable = nowhere();
+    let crashing = Setting { crash: Some(Crash::After(3)), ..Setting::default() };
+    org.run(&whole("Contact"), &durable, crashing).await.unwrap_err();
+    org.emulator.control().advance(std::time::Duration::from_secs(86_400));
+    let new = org.insert_contact("Since the crash", std::time::Duration::ZERO);
+    org.sync(&whole("Contact"), &durable).await;
+    assert!(durable.lock().unwrap().rows.contains_key(&new));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_saved_job_that_no_longer_exists_is_made_again() {
     let org = org().await;
     let durable = nowhere();
