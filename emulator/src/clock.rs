@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
-/// How the clock of an org moves between two calls of [`Clock::advance`].
+/// How the clock of an org moves between two calls of [`crate::Control::advance`].
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Passage {
