@@ -61,7 +61,13 @@ pub(crate) fn run(root: &Path, options: &[String]) -> Result<(), Failure> {
     }
     if chosen("clippy") {
         steps.run("clippy", || {
-            succeed(cargo(root).arg("clippy").args(SELECTION).args(locked()).args(["--", "-D", "warnings"]))
+            succeed(
+                cargo(root)
+                    .args(["clippy", "--keep-going"])
+                    .args(SELECTION)
+                    .args(locked())
+                    .args(["--", "-D", "warnings"]),
+            )
         });
     }
     if chosen("docs") {
