@@ -103,7 +103,8 @@ impl App {
         let existing = self.store.find_connection(&name).await?;
         let proof = self.prove(&name, &sign_in, &org).await?;
         if let Some(existing) = existing.as_ref().filter(|existing| existing.org_id != proof.user.organization_id) {
-            return Err(other_org(&name, &existing.org_id, &proof.user.organization_id));
+            let refused = other_org(&name, &existing.org_id, &proof.user.organization_id);
+            return Err(if proof.tokens.refresh_token.is_some() { spent(refused) } else { refused });
         }
         let warnings = warnings(&sign_in.grant, proof.api_version);
         let user = proof.user.clone();
@@ -118,7 +119,7 @@ impl App {
         let is_spent = tokens.refresh_token.is_some();
         match self.look_around(name, sign_in.api_version, &tokens).await {
             Ok((user, api_version)) => Ok(Proof { tokens, user, api_version }),
-            Err(error) if is_spent => Err(Error::Spent { source: Box::new(error) }),
+            Err(error) if is_spent => Err(spent(error)),
             Err(error) => Err(error),
         }
     }
@@ -198,6 +199,11 @@ fn name_of(given: Option<&str>, org: &OrgUrl) -> Result<String, Error> {
     };
     check_name(name)?;
     Ok(name.to_owned())
+}
+
+/// What failed after a refresh token was replaced: the one that was given is of no use any more.
+fn spent(source: Error) -> Error {
+    Error::Spent { source: Box::new(source) }
 }
 
 fn other_org(connection: &str, expected: &str, found: &str) -> Error {

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
-use emulator::{Emulator, Options, Scenario};
+use emulator::{Emulator, Options, Scenario, scenario::AppSpec};
 use serde_json::json;
 
 use super::{interrupted, terminal::Terminal};
@@ -50,9 +50,10 @@ pub(super) async fn run(arguments: Arguments, terminal: &Terminal) -> Result<Exi
         spool: None,
     };
     let shown = scenario.clone();
+    let is_builtin = Scenario::builtin(&arguments.scenario).is_some();
     let emulator = Emulator::start(scenario, options).await.map_err(failure)?;
     let ca = authority.join("ca.pem");
-    show(&shown, &emulator, &ca.display().to_string(), terminal);
+    show(&shown, is_builtin, &emulator, &ca.display().to_string(), terminal);
     interrupted().await;
     emulator.stop().await;
     Ok(Exit::Done)
@@ -76,7 +77,7 @@ fn scenario(named: &str) -> Result<Scenario, Error> {
     Scenario::from_path(&path).map_err(failure)
 }
 
-fn show(scenario: &Scenario, emulator: &Emulator, ca: &str, terminal: &Terminal) {
+fn show(scenario: &Scenario, is_builtin: bool, emulator: &Emulator, ca: &str, terminal: &Terminal) {
     let hosts = emulator.hosts();
     let host = hosts.first().map_or("", String::as_str);
     let tls = emulator.tls_address().map(|address| address.to_string()).unwrap_or_default();
@@ -99,8 +100,10 @@ fn show(scenario: &Scenario, emulator: &Emulator, ca: &str, terminal: &Terminal)
     terminal.say(format!("  proxy        {proxy}, for the org's host names only"));
     terminal.say(format!("  authority    {ca}"));
     terminal.say("\nClient apps of the scenario:\n");
-    let rows = scenario.apps.iter().map(|app| vec![format!("  {}", app.name), app.consumer_key.clone()]);
-    terminal.table(&["  app", "consumer key"], &[], rows.collect());
+    // Secrets of a scenario that comes with the program are in its source; those of a person's own stay in its file.
+    let secret = |app: &AppSpec| if is_builtin { app.consumer_secret.expose() } else { "as in the file" }.to_owned();
+    let row = |app: &AppSpec| vec![format!("  {}", app.name), app.consumer_key.clone(), secret(app)];
+    terminal.table(&["  app", "consumer key", "consumer secret"], &[], scenario.apps.iter().map(row).collect());
     terminal.say("\nFor orgtide, in another shell:\n");
     terminal.say(format!("  export ORGTIDE_MAPPED_HOSTS={mapped}"));
     terminal.say(format!("  export ORGTIDE_MAPPED_HOSTS_CA={ca}"));

@@ -64,6 +64,11 @@ impl Holder {
     /// and its id belongs to nobody, or to a later process.
     fn is_gone(&self) -> bool {
         let (Some(theirs), Some(ours)) = (&self.birth, Birth::of(std::process::id())) else { return false };
+        // Where other users' processes are hidden (`hidepid`, proc(5)), absence says nothing; the first process is
+        // always there, and usually another user's.
+        if Birth::of(1).is_none() {
+            return false;
+        }
         theirs.boot == ours.boot
             && theirs.namespace == ours.namespace
             && Birth::of(self.process).is_none_or(|now| now.started_ticks != theirs.started_ticks)
