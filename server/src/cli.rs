@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     app::App,
     clock::SystemClock,
-    config::{Config, LogFormat, Sources},
+    config::{self, Config, LogFormat, Sources},
     error::{Error, Exit},
 };
 
@@ -43,6 +43,9 @@ Exit codes:
 
 Settings come from a file, the environment (ORGTIDE_…) and flags: see `orgtide settings`.";
 
+/// Heads the options that every command has.
+const EVERYWHERE: &str = "Options of every command";
+
 /// Keeps Salesforce orgs imported, mapped and up to date in your own database.
 ///
 /// First steps: `orgtide demo` tries everything against an emulated org. With an org of your own: `orgtide connect`,
@@ -59,16 +62,16 @@ pub struct CommandLine {
 #[derive(Debug, Args)]
 struct Globals {
     /// Answers with one JSON document on standard output, errors included
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
     /// The configuration file
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
     /// Where the control store and imported databases are
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     data_dir: Option<String>,
     /// What is logged on standard error: error, warn, info, debug or trace
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = EVERYWHERE)]
     log_level: Option<String>,
 }
 
@@ -94,6 +97,12 @@ struct SettingsArguments {}
 /// Runs one command to its end.
 pub fn main(line: CommandLine) -> ExitCode {
     let terminal = Terminal::new(line.globals.json);
+    // These two work whatever the settings are.
+    match &line.command {
+        Command::Settings(SettingsArguments {}) => return code(settings(&terminal)),
+        Command::Completions(arguments) => return code(completions::run(arguments, &terminal)),
+        _ => {}
+    }
     let exit = match Config::load(&line.globals.sources()) {
         Ok(config) => {
             start_log(&config);
@@ -108,7 +117,16 @@ pub fn main(line: CommandLine) -> ExitCode {
         terminal.error(&error);
         error.exit()
     });
+    code(exit)
+}
+
+fn code(exit: Exit) -> ExitCode {
     ExitCode::from(exit as u8)
+}
+
+fn settings(terminal: &Terminal) -> Exit {
+    terminal.text(config::REFERENCE);
+    Exit::Done
 }
 
 async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Exit, Error> {
@@ -125,11 +143,8 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
         Command::Import(arguments) => import::run(arguments, open(config, "import", terminal).await?, terminal).await,
         Command::Sync(arguments) => sync::run(arguments, open(config, "sync", terminal).await?, terminal).await,
         Command::Status(arguments) => status::run(arguments, open(config, "status", terminal).await?, terminal).await,
-        Command::Settings(SettingsArguments {}) => {
-            terminal.text(crate::config::REFERENCE);
-            Ok(Exit::Done)
-        }
-        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Settings(SettingsArguments {}) => Ok(settings(terminal)),
+        Command::Completions(arguments) => Ok(completions::run(&arguments, terminal)),
     }
 }
 
@@ -144,9 +159,7 @@ impl Globals {
         let flags = [("data_dir", &self.data_dir), ("log.level", &self.log_level)];
         Sources {
             file: self.config.clone(),
-            environment: std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-                .collect(),
+            environment: config::environment(),
             flags: flags.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect(),
         }
     }

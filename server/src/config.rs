@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -24,6 +25,17 @@ use settings::{Given, Origin, Values};
 
 /// The reference page: every setting with its default.
 pub const REFERENCE: &str = include_str!("config.default.toml");
+
+/// The process's environment, as far as it is text.
+pub fn environment() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
+}
+
+/// A secret that `connect` takes from the environment; `None` when it is empty.
+pub fn environment_secret(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|secret| !secret.is_empty())
+}
 
 /// What a person has set, unread.
 #[derive(Debug, Default)]

@@ -3,7 +3,8 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use crate::error::{Error, Exit};
+use super::terminal::Terminal;
+use crate::error::Exit;
 
 /// Prints the completion script of a shell
 #[derive(Debug, Args)]
@@ -13,9 +14,9 @@ pub(super) struct Arguments {
     shell: Shell,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Error> {
+pub(super) fn run(arguments: &Arguments, terminal: &Terminal) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut super::CommandLine::command(), "orgtide", &mut script);
-    super::Terminal::new(false).text(&String::from_utf8_lossy(&script));
-    Ok(Exit::Done)
+    terminal.text(&String::from_utf8_lossy(&script));
+    Exit::Done
 }

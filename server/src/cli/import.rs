@@ -36,7 +36,7 @@ pub(super) const STOPPING: &str = "Stopping at the next checkpoint; Ctrl-C again
 #[command(after_help = "\
 Examples:
   orgtide import acme Account Contact
-  orgtide import acme Contact --fields Id,Email,Account.Name --where \"Email != null\" --to sqlite:contacts.db
+  orgtide import acme Contact --fields Id,Email --where \"Email != null\" --to mails.db
   orgtide import acme --mapping contacts.toml --deletes remove")]
 pub(super) struct Arguments {
     /// The connection's name

@@ -124,7 +124,9 @@ fn line(outcome: &StreamOutcome) -> String {
         Ok(report) => report,
         Err(error) => {
             let remedy = error.remedy().map(|remedy| format!("\n{:<12} what to do: {remedy}", "")).unwrap_or_default();
-            return format!("{object:<12} failed: {error}{remedy}");
+            let message = error.to_string();
+            let message = message.strip_prefix(&format!("{object}: ")).unwrap_or(&message);
+            return format!("{object:<12} failed: {message}{remedy}");
         }
     };
     let millis = (outcome.ended_at.0 - outcome.started_at.0).max(1);

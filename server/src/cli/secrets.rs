@@ -9,7 +9,7 @@ use std::{
 use inquire::{Password, PasswordDisplayMode, Text};
 use zeroize::Zeroizing;
 
-use crate::error::Error;
+use crate::{config, error::Error};
 
 /// One secret that a command needs.
 pub(super) struct Asked<'a> {
@@ -42,7 +42,7 @@ impl Asked<'_> {
         if let Some(file) = self.file {
             return read(file, self.what).map(|secret| Some(S::from(secret)));
         }
-        Ok(std::env::var(self.variable).ok().filter(|value| !value.is_empty()).map(S::from))
+        Ok(config::environment_secret(self.variable).map(S::from))
     }
 
     /// What a person types; `None` when nobody is there.

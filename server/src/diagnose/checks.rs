@@ -45,16 +45,14 @@ impl Judged {
         Self { severity: Severity::Failed, subject: subject.into(), summary: summary.into(), remedy }
     }
 
-    /// What Salesforce refused fails; what passes by itself is a warning.
+    /// What a person can cure fails, even where it may pass by itself; what only passes by itself is a warning.
     fn refused(subject: impl Into<String>, refused: &Refused) -> Self {
-        match refused.recovery {
-            Recovery::Retry { .. } => {
-                let remedy = refused.remedy.clone().unwrap_or_else(|| "Try again later".into());
-                Self::warning(subject, refused.message.clone(), remedy)
-            }
-            Recovery::Reauthorize | Recovery::Configure | Recovery::Reject | Recovery::Bug => {
-                Self::failed(subject, refused.message.clone(), refused.remedy.clone())
-            }
+        match (refused.recovery, &refused.remedy) {
+            (Recovery::Retry { .. }, None) => Self::warning(subject, refused.message.clone(), "Check again later"),
+            (
+                Recovery::Retry { .. } | Recovery::Reauthorize | Recovery::Configure | Recovery::Reject | Recovery::Bug,
+                remedy,
+            ) => Self::failed(subject, refused.message.clone(), remedy.clone()),
         }
     }
 }

@@ -9,7 +9,7 @@ use orgtide::{
 use secrecy::ExposeSecret;
 
 fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    let home = [("HOME", "/home/ada")];
+    let home = [("HOME", "/ada")];
     home.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
@@ -46,7 +46,7 @@ fn the_reference_page_holds_the_defaults() {
     let directory = tempfile::tempdir().unwrap();
     let nothing = from_environment(&[]).unwrap();
     assert_eq!(shown(&from_file(directory.path(), REFERENCE, &[]).unwrap()), shown(&nothing));
-    assert_eq!(nothing.data_dir, Path::new("/home/ada/.local/share/orgtide"));
+    assert_eq!(nothing.data_dir, Path::new("/ada/.local/share/orgtide"));
 }
 
 #[test]

@@ -24,6 +24,10 @@ impl HandClock {
     pub(crate) fn advance(&self, seconds: i64) {
         self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
+
+    pub(crate) fn advance_by(&self, duration: std::time::Duration) {
+        self.0.fetch_add(i64::try_from(duration.as_millis()).unwrap(), Ordering::SeqCst);
+    }
 }
 
 impl Clock for HandClock {

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
+mod cli;
 mod config;
 mod database;
+mod keeper;
+mod org;
 mod store;

@@ -1,0 +1,154 @@
+//! An emulated org, and the program run against it.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use emulator::{Effect, Emulator, Fault, Options, Scenario};
+use salesforce::http::MappedHost;
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+pub(crate) const ORG: &str = "acme.my.salesforce.com";
+pub(crate) const CLIENT_ID: &str = "3MVG9.acme.integration";
+pub(crate) const CLIENT_SECRET: &str = "acme-integration-secret";
+pub(crate) const TOKEN: &str = "POST /services/oauth2/token";
+
+/// The org of the scenario `acme`, and a data directory for the program.
+pub(crate) struct Acme {
+    pub(crate) emulator: Emulator,
+    pub(crate) directory: tempfile::TempDir,
+}
+
+/// How a command ended, and what it printed.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ended {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+impl Acme {
+    pub(crate) async fn start() -> Self {
+        let scenario = Scenario::builtin("acme").unwrap();
+        let emulator = Emulator::start(scenario, Options::default()).await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("ca.pem"), emulator.ca_pem()).unwrap();
+        Self { emulator, directory }
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    pub(crate) fn mapped_hosts(&self) -> Vec<MappedHost> {
+        let address = self.emulator.tls_address().unwrap();
+        self.emulator.hosts().into_iter().map(|host| MappedHost { host, address }).collect()
+    }
+
+    pub(crate) fn fault(&self, on: &str, effect: Effect) {
+        self.emulator.control().push_fault(Fault::next(on, effect));
+    }
+
+    /// How often a route was asked.
+    pub(crate) fn asked(&self, route: &str) -> usize {
+        let journal = self.emulator.control().journal();
+        journal.iter().filter(|entry| format!("{} {}", entry.method, entry.route) == route).count()
+    }
+
+    /// Waits until a request for `route` has arrived.
+    pub(crate) async fn arrival(&self, route: &str) {
+        while self.asked(route) == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn environment(&self) -> BTreeMap<&'static str, String> {
+        let address = self.emulator.tls_address().unwrap();
+        let mapped = self.emulator.hosts().iter().map(|host| format!("{host}={address}")).collect::<Vec<_>>();
+        BTreeMap::from([
+            ("ORGTIDE_MAPPED_HOSTS", mapped.join(",")),
+            ("ORGTIDE_MAPPED_HOSTS_CA", self.directory.path().join("ca.pem").display().to_string()),
+            ("ORGTIDE_DATA_DIR", self.data().display().to_string()),
+            ("ORGTIDE_CLIENT_SECRET", CLIENT_SECRET.to_owned()),
+            ("HOME", self.directory.path().display().to_string()),
+        ])
+    }
+
+    fn command(&self, line: &str, changed: &[(&str, &str)]) -> Command {
+        let mut command = program(line);
+        command.envs(self.environment());
+        for (name, value) in changed {
+            command.env(name, value);
+        }
+        command
+    }
+
+    /// Runs a command line to its end. Words are separated by spaces.
+    pub(crate) async fn run(&self, line: &str) -> Ended {
+        self.run_with(line, &[]).await
+    }
+
+    pub(crate) async fn run_with(&self, line: &str, changed: &[(&str, &str)]) -> Ended {
+        end(self.command(line, changed)).await
+    }
+
+    pub(crate) fn spawn(&self, line: &str) -> Child {
+        self.command(line, &[]).kill_on_drop(true).spawn().unwrap()
+    }
+
+    /// Connects the org under the name `acme`.
+    pub(crate) async fn connect(&self) {
+        let ended = self.run(&format!("connect acme --org {ORG} --client-id {CLIENT_ID}")).await;
+        assert_eq!(ended.code, 0, "{ended:?}");
+    }
+
+    /// Every file below the test's directory, to look for what must not be there.
+    pub(crate) fn every_file(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.directory.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                match entry.file_type().unwrap().is_dir() {
+                    true => folders.push(entry.path()),
+                    false => found.push((entry.path(), std::fs::read(entry.path()).unwrap())),
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The program in an empty environment.
+pub(crate) fn program(line: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orgtide"));
+    command.args(line.split_whitespace()).env_clear();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+pub(crate) async fn end(mut command: Command) -> Ended {
+    ended(command.spawn().unwrap()).await
+}
+
+pub(crate) async fn ended(child: Child) -> Ended {
+    let output = child.wait_with_output().await.unwrap();
+    Ended {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Rows of a table that an import wrote.
+pub(crate) fn rows(database: &Path, sql: &str) -> i64 {
+    rusqlite::Connection::open(database).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+}
