@@ -7,4 +7,5 @@ mod config;
 mod database;
 mod keeper;
 mod org;
+mod proof;
 mod store;

@@ -38,7 +38,10 @@ impl Ended {
 
 impl Acme {
     pub(crate) async fn start() -> Self {
-        let scenario = Scenario::builtin("acme").unwrap();
+        Self::of(Scenario::builtin("acme").unwrap()).await
+    }
+
+    pub(crate) async fn of(scenario: Scenario) -> Self {
         let emulator = Emulator::start(scenario, Options::default()).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("ca.pem"), emulator.ca_pem()).unwrap();
