@@ -8,4 +8,5 @@ mod database;
 mod keeper;
 mod org;
 mod proof;
+mod samples;
 mod store;
