@@ -7,6 +7,7 @@ mod config;
 mod database;
 mod keeper;
 mod org;
+mod pitfalls;
 mod proof;
 mod samples;
 mod store;
