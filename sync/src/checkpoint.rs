@@ -37,6 +37,9 @@ pub enum Position {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     pub window: Window,
+    /// Deleted records are read as well, while the org's recycle bin has them. False in a first reading: a table
+    /// without rows has none to flag or remove.
+    pub with_deleted: bool,
     /// Hash of the question: object, fields, filter, limit.
     pub query: String,
     pub api: ApiVersion,

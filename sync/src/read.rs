@@ -6,7 +6,7 @@ mod soql;
 
 use std::sync::Arc;
 
-use salesforce::{ApiError, Client, ErrorCode, Recovery, bulk::JobState};
+use salesforce::{ApiError, Client, ErrorCode, Recovery, bulk::JobState, query::Deleted};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -127,6 +127,7 @@ pub(crate) struct Question {
     pub(crate) client: Client,
     pub(crate) mapping: Arc<CompiledMapping>,
     pub(crate) window: Window,
+    pub(crate) deleted: Deleted,
     pub(crate) listener: Listener,
 }
 

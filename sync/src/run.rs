@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use salesforce::{ApiError, Client, Recovery, Timestamp};
+use salesforce::{ApiError, Client, Recovery, Timestamp, query::Deleted};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
@@ -157,7 +157,13 @@ async fn cover_window(run: &mut Run<'_>, counts: Counts, calls_before: u64) -> R
         let progress = Arc::clone(progress);
         Arc::new(move |phase| progress.phase(phase))
     };
-    let question = Question { client: client.clone(), mapping: Arc::clone(mapping), window: start.window, listener };
+    let question = Question {
+        client: client.clone(),
+        mapping: Arc::clone(mapping),
+        window: start.window,
+        deleted: if start.with_deleted { Deleted::Included } else { Deleted::Excluded },
+        listener,
+    };
     let (sender, receiver) = mpsc::channel(HAND_OVER);
     let reading = AbortOnDrop(tokio::spawn(read(question, start.clone(), options.read, sender)));
 
@@ -188,8 +194,12 @@ fn starting_point(
     options: &RunOptions,
     now: Timestamp,
 ) -> Checkpoint {
+    // Rows of an earlier reading may be of records that are deleted by now. A limited reading is a sample of what there
+    // is, in which deleted records would take the place of others.
+    let with_deleted = stored.is_some() && mapping.limit.is_none();
     let begin = |from| Checkpoint {
         window: Window { from, until: now },
+        with_deleted,
         query: mapping.query_hash.clone(),
         api: client.version(),
         at: Position::Start,

@@ -292,6 +292,7 @@ mod tests {
     fn checkpoint(last_id: &str) -> Checkpoint {
         Checkpoint {
             window: Window { from: None, until: Timestamp(0) },
+            with_deleted: false,
             query: String::new(),
             api: ApiVersion(66),
             at: Position::Query { last_id: last_id.to_owned() },

@@ -217,6 +217,7 @@ impl Table {
 pub(crate) fn checkpoint(last_id: &str) -> Checkpoint {
     Checkpoint {
         window: Window { from: None, until: Timestamp(1_727_148_367_000) },
+        with_deleted: false,
         query: "a hash".to_owned(),
         api: ApiVersion(66),
         at: Position::Query { last_id: last_id.to_owned() },

@@ -112,3 +112,26 @@ async fn an_object_whose_stamp_cannot_be_filtered_is_read_whole_each_time() {
     assert_eq!(synced.json()["streams"][0]["rows"], 2, "{synced:?}");
     assert_eq!(rows(&org.data().join("acme.db"), "SELECT COUNT(*) FROM Log__c"), 2);
 }
+
+#[tokio::test]
+async fn a_record_deleted_since_is_flagged_when_everything_is_read_again() {
+    let org = org().await;
+    let control = org.emulator.control();
+    assert_eq!(org.run("import acme Contact").await.code, 0);
+    for again in [
+        "import acme Contact --read rest",
+        "import acme Contact --read bulk",
+        "import acme Contact --fields LastName --read bulk",
+        "import acme Contact --fields LastName,Title --read rest",
+    ] {
+        let id = odd_contact(&control, "Gone", &[]);
+        assert_eq!(org.run("sync acme").await.code, 0);
+        // No overlap of two windows reaches back to the deletion.
+        control.advance(std::time::Duration::from_secs(3600));
+        control.delete(&id.to_string()).unwrap();
+        control.advance(std::time::Duration::from_secs(3600));
+        let ended = org.run(again).await;
+        assert_eq!(ended.code, 0, "{ended:?}");
+        assert_eq!(rows(&org.data().join("acme.db"), "SELECT COUNT(*) FROM Contact WHERE _deleted = 0"), 0, "{again}");
+    }
+}

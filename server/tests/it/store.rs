@@ -90,7 +90,8 @@ fn somebody_elsewhere() -> Holder {
 }
 
 fn checkpoint(at: Position) -> Checkpoint {
-    Checkpoint { window: Window { from: None, until: Timestamp(9) }, query: "hash".into(), api: ApiVersion(68), at }
+    let window = Window { from: None, until: Timestamp(9) };
+    Checkpoint { window, with_deleted: false, query: "hash".into(), api: ApiVersion(68), at }
 }
 
 on_both_databases! {

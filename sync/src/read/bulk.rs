@@ -4,7 +4,7 @@ use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc};
 
 use salesforce::bulk::{BulkResults, JobId, JobState, Locator, QueryJob, ResultChunk};
 
-use super::{Phase, Piece, Question, ReadError, ReadMode, is_missing, query::deleted, soql};
+use super::{Phase, Piece, Question, ReadError, ReadMode, is_missing, soql};
 use crate::{batch::Batch, checkpoint::Position, decode::CsvDecoder};
 
 /// A page whose record count is wrong is fetched this often before the run gives up.
@@ -43,7 +43,7 @@ impl BulkReader {
     /// Creates a job.
     pub(super) async fn create(question: Question, ahead_bytes: NonZeroUsize) -> Result<Self, ReadError> {
         let soql = soql::for_bulk(&question.mapping, &question.window);
-        let job = question.client.create_query_job(&soql, deleted(&question.window)).await?;
+        let job = question.client.create_query_job(&soql, question.deleted).await?;
         Ok(Self::new(question, job, None, ahead_bytes, State::Created))
     }
 

@@ -3,23 +3,10 @@
 use std::collections::VecDeque;
 
 use arrow_array::{Array, cast::AsArray};
-use salesforce::{
-    ErrorCode,
-    query::{Deleted, QueryPage},
-};
+use salesforce::{ErrorCode, query::QueryPage};
 
 use super::{Phase, Piece, Question, ReadError, ReadMode, soql};
-use crate::{
-    batch::Batch,
-    checkpoint::{Position, Window},
-    decode::JsonDecoder,
-    mapping::CompiledMapping,
-};
-
-/// Deleted records belong to a window of changes; a full read starts without them.
-pub(super) fn deleted(window: &Window) -> Deleted {
-    if window.from.is_some() { Deleted::Included } else { Deleted::Excluded }
-}
+use crate::{batch::Batch, checkpoint::Position, decode::JsonDecoder, mapping::CompiledMapping};
 
 /// Follows a query's pages. The first page is there from the start: it tells how many records match.
 pub(crate) struct QueryReader {
@@ -81,7 +68,7 @@ impl QueryReader {
         // A limited query cannot tell how many of its records came before the last Id: it begins again.
         let after_id = self.last_id.as_deref().filter(|_| self.question.mapping.limit.is_none());
         let soql = soql::by_id(&self.question.mapping, &self.question.window, after_id);
-        self.fetch(QueryPage::First { soql: &soql, deleted: deleted(&self.question.window) }).await
+        self.fetch(QueryPage::First { soql: &soql, deleted: self.question.deleted }).await
     }
 
     async fn fetch(&mut self, page: QueryPage<'_>) -> Result<(), ReadError> {
