@@ -13,8 +13,10 @@ use crate::{
 /// *Order*: `prepare` once, then any number of `write`s in the order of the run, then `close`.
 /// *Repeats*: a batch, or part of it, may arrive again after a crash; writing it twice must leave what writing it
 /// once leaves.
-/// *Durability*: when `write` returns `Ok`, its rows and its checkpoint survive a power failure together; when it
-/// returns an error, neither is there.
+/// *Durability*: when `write` returns `Ok`, its rows and its checkpoint are committed together and survive the end of
+/// the process; when it returns an error, neither is there. Whether they survive a power failure as well is what the
+/// destination's settings say. Where they do not, they are lost together and from the end backwards, so that the next
+/// run reads again what is missing.
 /// *Fencing*: `prepare` records the epoch; `prepare` and `write` with an epoch older than the recorded one fail with
 /// [`DestinationError::Fenced`] inside the transaction, and change nothing.
 /// *Cancellation*: a dropped future leaves the destination as if the call had happened wholly or not at all.
