@@ -1,7 +1,7 @@
 //! The project's chores: `cargo xtask test | prove | bench | tidy`.
 //!
-//! Standard library only, so that the first command of a fresh clone starts in seconds. Start with [`test`], which is
-//! what CI runs.
+//! Standard library only, so that the first command of a fresh clone starts in seconds. Start with [`mod@test`], which
+//! is what CI runs.
 //!
 //! Invariants:
 //! - What a chore starts (PostgreSQL, an emulated org) ends with it, also when it is killed: see [`leash`].

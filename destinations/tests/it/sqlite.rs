@@ -50,7 +50,7 @@ impl Place for SqliteFile {
         let sql = self.sql();
         let table = table.replace('"', "\"\"");
         let mut statement = sql.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY _connection, \"Id\"")).unwrap();
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let spelled = |name: &str, value: ValueRef<'_>| match value {
             ValueRef::Null => Value::Null,
             ValueRef::Integer(flag) if name == "_deleted" || kinds.get(name) == Some(&ColumnType::Boolean) => {

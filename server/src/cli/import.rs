@@ -44,11 +44,10 @@ pub(super) struct Arguments {
     /// API names of objects, such as Account, Contact or Invoice__c
     #[arg(required_unless_present = "mapping")]
     objects: Vec<String>,
-    /// Where the rows go [default: sqlite:<data dir>/<connection>.db]
-    #[arg(long, value_name = "DESTINATION")]
+    // Not as a comment: its brackets are no links and no tags.
+    #[arg(long, value_name = "DESTINATION", help = "Where the rows go [default: sqlite:<data dir>/<connection>.db]")]
     to: Option<String>,
-    /// A TOML file with one mapping, or several as [[mapping]]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = "A TOML file with one mapping, or several as [[mapping]]")]
     mapping: Option<PathBuf>,
     /// Only these fields, parents by path (Account.Name); with one object
     #[arg(long, value_name = "FIELD,…", value_delimiter = ',')]

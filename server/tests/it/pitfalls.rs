@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use emulator::{
-    Control, Scenario,
+    Scenario,
     ids::RecordId,
     schema::{FieldSpec, FieldType},
     value::Value,
@@ -25,7 +25,8 @@ async fn org() -> Acme {
 }
 
 /// A contact with values that no client could have stored, as old data has them.
-fn odd_contact(control: &Control, last_name: &str, values: &[(&str, Value)]) -> RecordId {
+fn odd_contact(org: &Acme, last_name: &str, values: &[(&str, Value)]) -> RecordId {
+    let control = org.emulator.control();
     let id = control.insert("Contact", json!({"LastName": last_name})).unwrap();
     control.write(|database, _| {
         for (field, value) in values {
@@ -54,7 +55,7 @@ async fn nul_bytes_and_texts_of_any_length_reach_the_table_whole_over_both_wires
     let org = org().await;
     let long = "A line, \"quoted\".\r\n".repeat(20_000);
     let values = [("Title", Value::text("a\0b\0")), ("Description", Value::text(long.as_str()))];
-    let id = odd_contact(&org.emulator.control(), "Odd", &values);
+    let id = odd_contact(&org, "Odd", &values);
     for read in ["rest", "bulk"] {
         let database = org.directory.path().join(format!("{read}.db"));
         assert_eq!(import(&org, read, &database).await, 0);
@@ -66,10 +67,9 @@ async fn nul_bytes_and_texts_of_any_length_reach_the_table_whole_over_both_wires
 #[tokio::test]
 async fn a_value_that_its_column_cannot_hold_costs_the_cell_and_not_the_row_and_is_counted() {
     let org = org().await;
-    let control = org.emulator.control();
     let values = [("Score__c", Value::text("NaN")), ("Birthdate", Value::text("31.2.1999"))];
-    let first = odd_contact(&control, "First", &values);
-    let second = odd_contact(&control, "Second", &[("Score__c", Value::text("-Infinity"))]);
+    let first = odd_contact(&org, "First", &values);
+    let second = odd_contact(&org, "Second", &[("Score__c", Value::text("-Infinity"))]);
     for read in ["rest", "bulk"] {
         let database = org.directory.path().join(format!("{read}.db"));
         assert_eq!(import(&org, read, &database).await, 3, "{read}");
@@ -85,7 +85,7 @@ async fn a_value_that_its_column_cannot_hold_costs_the_cell_and_not_the_row_and_
 async fn a_field_created_between_an_import_and_a_sync_is_in_every_row() {
     let org = org().await;
     let control = org.emulator.control();
-    let before = odd_contact(&control, "Before", &[]);
+    let before = odd_contact(&org, "Before", &[]);
     assert_eq!(org.run("import acme Contact").await.code, 0);
     let spec = FieldSpec::of("Fresh__c", FieldType::String);
     control.declare_field("Contact", &spec).unwrap();
@@ -124,7 +124,7 @@ async fn a_record_deleted_since_is_flagged_when_everything_is_read_again() {
         "import acme Contact --fields LastName --read bulk",
         "import acme Contact --fields LastName,Title --read rest",
     ] {
-        let id = odd_contact(&control, "Gone", &[]);
+        let id = odd_contact(&org, "Gone", &[]);
         assert_eq!(org.run("sync acme").await.code, 0);
         // No overlap of two windows reaches back to the deletion.
         control.advance(std::time::Duration::from_secs(3600));

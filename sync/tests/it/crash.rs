@@ -85,7 +85,7 @@ async fn a_saved_job_that_no_longer_exists_is_made_again() {
     };
     org.client.delete_query_job(&job).await.unwrap();
     org.sync(&whole("Contact"), &durable).await;
-    assert_eq!(durable.lock().unwrap().rows.len(), org.count("Contact").await);
+    org.assert_has_all("Contact", &durable).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,5 +106,5 @@ async fn a_run_that_is_asked_to_stop_ends_where_the_next_one_goes_on() {
     let stopped = org.run(&whole("Contact"), &durable, Setting { stopped: true, ..Setting::default() }).await.unwrap();
     assert_eq!(stopped.outcome, Outcome::Stopped);
     assert_eq!(org.sync(&whole("Contact"), &durable).await.outcome, Outcome::Complete);
-    assert_eq!(durable.lock().unwrap().rows.len(), org.count("Contact").await);
+    org.assert_has_all("Contact", &durable).await;
 }

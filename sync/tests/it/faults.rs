@@ -69,7 +69,7 @@ async fn creating_a_job_recovers_from_a_lost_answer() {
     let durable = nowhere();
     org.emulator.control().push_fault(Fault::next("POST /services/data/*/jobs/query", Effect::LostAnswer));
     org.run(&whole("Contact"), &durable, Setting { read: ReadChoice::Bulk, ..Setting::default() }).await.unwrap();
-    assert_eq!(durable.lock().unwrap().rows.len(), org.count("Contact").await);
+    org.assert_has_all("Contact", &durable).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +82,7 @@ async fn a_job_that_fails_is_reported_with_its_reason_and_the_next_run_makes_ano
     let error = org.run(&whole("Contact"), &durable, bulk()).await.unwrap_err();
     assert!(error.to_string().contains("Retried more than 15 times"), "{error}");
     org.run(&whole("Contact"), &durable, bulk()).await.unwrap();
-    assert_eq!(durable.lock().unwrap().rows.len(), org.count("Contact").await);
+    org.assert_has_all("Contact", &durable).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -190,6 +190,12 @@ impl Org {
     pub(crate) async fn count(&self, object: &str) -> usize {
         usize::try_from(self.client.count(object, None, Deleted::Excluded).await.unwrap()).unwrap()
     }
+
+    /// There are as many rows as the object has living records.
+    pub(crate) async fn assert_has_all(&self, object: &str, durable: &Arc<Mutex<Durable>>) {
+        let count = self.count(object).await;
+        assert_eq!(durable.lock().unwrap().rows.len(), count, "{object}");
+    }
 }
 
 /// An empty place for rows.

@@ -55,5 +55,5 @@ async fn an_object_that_bulk_refuses_is_queried_instead_of_failing() {
     let durable = nowhere();
     let report = org.sync(&whole("Contact"), &durable).await;
     assert_eq!(report.mode, Some(ReadMode::Query));
-    assert_eq!(durable.lock().unwrap().rows.len(), org.count("Contact").await);
+    org.assert_has_all("Contact", &durable).await;
 }

@@ -34,7 +34,7 @@ async fn the_first_run_has_no_start_date_that_hides_old_records() {
     let old = org.insert_contact("Ancient", Duration::from_secs(20 * 365 * 86_400));
     org.sync(&names(), &durable).await;
     assert_eq!(name(&durable.lock().unwrap(), &old), Some("Ancient"));
-    assert_eq!(durable.lock().unwrap().rows.len(), org.count("Contact").await);
+    org.assert_has_all("Contact", &durable).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
