@@ -218,7 +218,9 @@ fn http(values: &Values) -> Result<HttpConfig, ConfigError> {
         alternative_domains: values.flag("alternative_domains").unwrap_or(false),
         legacy_instance_hosts: values.flag("legacy_instance_hosts").unwrap_or(false),
     };
-    Ok(HttpConfig { proxy, extra_ca_pem, mapped_hosts: mapped_hosts(values)?, host_rules, ..HttpConfig::default() })
+    let compression = values.flag("http.compression").unwrap_or(true);
+    let mapped_hosts = mapped_hosts(values)?;
+    Ok(HttpConfig { proxy, extra_ca_pem, mapped_hosts, host_rules, compression, ..HttpConfig::default() })
 }
 
 fn mapped_hosts(values: &Values) -> Result<Vec<MappedHost>, ConfigError> {

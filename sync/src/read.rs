@@ -53,7 +53,7 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        let ahead_bytes = std::num::NonZeroUsize::new(16 * 1024 * 1024).expect("not zero");
+        let ahead_bytes = std::num::NonZeroUsize::new(8 * 1024 * 1024).expect("not zero");
         Self { choice: ReadChoice::Auto, bulk_from: 10_000, ahead_bytes }
     }
 }

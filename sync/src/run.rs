@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Pieces that may wait between reading and writing, so that both cores work and memory stays bounded.
-const HAND_OVER: usize = 2;
+const HAND_OVER: usize = 1;
 
 /// What one run needs.
 pub struct Run<'a> {

@@ -40,6 +40,7 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "key.command", variable: "ORGTIDE_KEY_COMMAND", kind: Kind::Words },
     Setting { name: "http.proxy", variable: "ORGTIDE_PROXY", kind: Kind::Text },
     Setting { name: "http.extra_ca", variable: "ORGTIDE_EXTRA_CA", kind: Kind::Paths },
+    Setting { name: "http.compression", variable: "ORGTIDE_COMPRESSION", kind: Kind::Flag },
     Setting { name: "mapped_hosts.hosts", variable: "ORGTIDE_MAPPED_HOSTS", kind: Kind::Pairs },
     Setting { name: "mapped_hosts.ca", variable: "ORGTIDE_MAPPED_HOSTS_CA", kind: Kind::Path },
     Setting { name: "read.bulk_threshold", variable: "ORGTIDE_BULK_THRESHOLD", kind: Kind::Number },

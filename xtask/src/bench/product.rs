@@ -41,6 +41,8 @@ pub(super) fn import(program: &Path, org: &EmulatedOrg, folder: &Path) -> Result
         orgtide.env("ORGTIDE_DATA_DIR", folder.join("data"));
         orgtide.env("ORGTIDE_MAPPED_HOSTS", format!("{host}={}", org.tls));
         orgtide.env("ORGTIDE_MAPPED_HOSTS_CA", &org.ca);
+        // Both sides fetch the same pages, as they are.
+        orgtide.env("ORGTIDE_COMPRESSION", "false");
         orgtide.env("ORGTIDE_CLIENT_SECRET", wire::CLIENT_SECRET);
         orgtide
     };
