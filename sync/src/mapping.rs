@@ -99,16 +99,16 @@ pub struct CompiledMapping {
 impl CompiledMapping {
     /// Turns records into rows: the columns in table order, and the deletions among them.
     ///
-    /// With [`DeleteMode::Flag`] a deleted record is a row as well, so that its last values (of a merged record,
-    /// `MasterRecordId`) are kept; with [`DeleteMode::Remove`] it is a deletion only.
+    /// A deleted record is a deletion and no row, so that what a table holds does not depend on when it was read: one
+    /// that was never read alive leaves nothing.
     pub fn apply(&self, records: &RecordBatch) -> TableBatch {
         let deleted = self.deleted.map(|index| records.column(index).as_boolean());
         let deletes = deleted.map_or_else(Vec::new, |flags| self.deletions(records, flags));
         let arrays = records.columns()[..self.table.columns.len()].to_vec();
         let columns =
             RecordBatch::try_new(self.table.arrow_schema(), arrays).expect("columns come first among the fields");
-        let upserts = match (self.table.deletes, deleted) {
-            (DeleteMode::Remove, Some(flags)) if !deletes.is_empty() => {
+        let upserts = match deleted {
+            Some(flags) if !deletes.is_empty() => {
                 let kept = BooleanArray::from_iter(flags.iter().map(|flag| Some(flag != Some(true))));
                 filter_record_batch(&columns, &kept).expect("one flag per record")
             }
