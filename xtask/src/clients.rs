@@ -13,6 +13,7 @@ use crate::{
     command::{cargo, succeed},
     emulated::EmulatedOrg,
     json::quoted,
+    runner::SELECTION,
     setup::Tools,
 };
 
@@ -28,7 +29,8 @@ const KNOWN: [(&str, &str); 7] = [
 ];
 
 pub(crate) fn run(root: &Path, tools: &Tools) -> Result<(), Failure> {
-    succeed(cargo(root).args(["build", "--package", "orgtide"]))?;
+    // The selection of the tests: another one would build the dependencies again, with other features.
+    succeed(cargo(root).arg("build").args(SELECTION))?;
     let program = built_beside_us("orgtide")?;
     let org = EmulatedOrg::start(&program, &root.join("tests/clients/scenario.toml"), root)?;
     let mut failures = Vec::new();
