@@ -94,6 +94,17 @@ struct Ready {
     destination: DestinationSettings,
 }
 
+/// What the runs of one command share.
+#[derive(Clone, Copy)]
+struct Errand<'a> {
+    connection: &'a Connection,
+    client: &'a Client,
+    /// Everything is read, not only what has changed.
+    full: bool,
+    watcher: &'a Arc<dyn Watcher>,
+    stop: &'a watch::Receiver<bool>,
+}
+
 impl App {
     /// Imports objects whole, and remembers them as streams. An import that was interrupted goes on where it stopped.
     ///
@@ -126,7 +137,7 @@ impl App {
             let stream = self.store.remember_stream(&new).await?;
             ready.push(Ready { stream, mapping: Arc::new(compiled), destination: destination.clone() });
         }
-        Ok(self.run_all(&connection, &client, ready, true, watcher, stop).await)
+        Ok(self.run_all(&Errand { connection: &connection, client: &client, full: true, watcher, stop }, ready).await)
     }
 
     /// Brings remembered streams up to date: all, or those of the named objects.
@@ -146,7 +157,7 @@ impl App {
             let destination = stream.destination.parse().map_err(Error::destination)?;
             ready.push(Ready { stream, mapping, destination });
         }
-        Ok(self.run_all(&connection, &client, ready, false, watcher, stop).await)
+        Ok(self.run_all(&Errand { connection: &connection, client: &client, full: false, watcher, stop }, ready).await)
     }
 
     fn destination(&self, connection: &Connection, given: Option<&str>) -> Result<DestinationSettings, Error> {
@@ -162,60 +173,35 @@ impl App {
         })
     }
 
-    async fn run_all(
-        &self,
-        connection: &Connection,
-        client: &Client,
-        ready: Vec<Ready>,
-        full: bool,
-        watcher: &Arc<dyn Watcher>,
-        stop: &watch::Receiver<bool>,
-    ) -> Vec<StreamOutcome> {
+    async fn run_all(&self, errand: &Errand<'_>, ready: Vec<Ready>) -> Vec<StreamOutcome> {
         let mut outcomes = Vec::new();
         for ready in ready {
-            if *stop.borrow() && !outcomes.is_empty() {
+            if *errand.stop.borrow() && !outcomes.is_empty() {
                 break;
             }
             let stream = ready.stream.clone();
             let started_at = self.clock.now();
-            let result = self.run_one(connection, client, ready, full, watcher, stop).await;
+            let result = self.run_one(errand, ready).await;
             let outcome = StreamOutcome { stream, result, started_at, ended_at: self.clock.now() };
-            watcher.event(RunEvent::Ended { outcome: &outcome });
+            errand.watcher.event(RunEvent::Ended { outcome: &outcome });
             outcomes.push(outcome);
         }
         outcomes
     }
 
     /// One run under the stream's lease, with its record in the store.
-    async fn run_one(
-        &self,
-        connection: &Connection,
-        client: &Client,
-        ready: Ready,
-        full: bool,
-        watcher: &Arc<dyn Watcher>,
-        stop: &watch::Receiver<bool>,
-    ) -> Result<Report, Error> {
+    async fn run_one(&self, errand: &Errand<'_>, ready: Ready) -> Result<Report, Error> {
         let lease = self.store.acquire_lease(&ready.stream.lease_name(), &self.holder, LEASE_TERM).await?;
         let heartbeat = Heartbeat::start(Arc::clone(&self.store), Arc::clone(&self.config.http.timer), lease.clone());
-        let outcome = self.run_under(&lease, connection, client, ready, full, watcher, stop).await;
+        let outcome = self.run_under(&lease, errand, ready).await;
         drop(heartbeat);
         // A lease that cannot be given back lapses.
         let _ = self.store.release_lease(&lease).await;
         outcome
     }
 
-    #[allow(clippy::too_many_arguments, reason = "each is a part of what a run is")]
-    async fn run_under(
-        &self,
-        lease: &Lease,
-        connection: &Connection,
-        client: &Client,
-        ready: Ready,
-        full: bool,
-        watcher: &Arc<dyn Watcher>,
-        stop: &watch::Receiver<bool>,
-    ) -> Result<Report, Error> {
+    async fn run_under(&self, lease: &Lease, errand: &Errand<'_>, ready: Ready) -> Result<Report, Error> {
+        let Errand { connection, client, full, watcher, stop } = *errand;
         let object = ready.stream.object.clone();
         watcher.event(RunEvent::Started { stream: &ready.stream });
         let record = self.store.begin_run(&ready.stream.id, lease).await?;
