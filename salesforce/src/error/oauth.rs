@@ -26,6 +26,12 @@ pub enum OAuthError {
     /// The answer names an API host that is not admitted; the token is not used.
     #[error("signing in: {0}")]
     InstanceHost(#[from] HostError),
+    /// The answer is of another org than the one that is expected; the token is not used.
+    #[error(
+        "the sign-in leads to org {found}, and this connection is of org {expected}. A sandbox that was refreshed is \
+         another org: connect it under another name, so that the records of the two never mix"
+    )]
+    OtherOrg { expected: String, found: String },
     /// A rotated refresh token could not be stored, so the session is held back; the next attempt stores it first.
     #[error("the refresh token that replaces the stored one could not be stored: {reason}")]
     NotStored { reason: String },
@@ -385,7 +391,9 @@ impl OAuthError {
         match self {
             Self::Refused(refusal) => refusal.cause.recovery(),
             Self::Wire { cause, .. } => cause.recovery(),
-            Self::GenericHost { .. } | Self::SecretMissing { .. } | Self::InstanceHost(_) => Recovery::Configure,
+            Self::GenericHost { .. } | Self::SecretMissing { .. } | Self::InstanceHost(_) | Self::OtherOrg { .. } => {
+                Recovery::Configure
+            }
             Self::Unexpected { .. } => Recovery::Bug,
             Self::Retired { .. } => Recovery::Reauthorize,
             Self::Store { .. } | Self::NotStored { .. } | Self::Interrupted => RETRY,
@@ -410,7 +418,11 @@ impl OAuthError {
             | Self::Retired { .. }
             | Self::Store { .. } => false,
             Self::Wire { cause, .. } => cause.may_have_arrived(),
-            Self::Unexpected { .. } | Self::InstanceHost(_) | Self::NotStored { .. } | Self::Interrupted => true,
+            Self::Unexpected { .. }
+            | Self::InstanceHost(_)
+            | Self::OtherOrg { .. }
+            | Self::NotStored { .. }
+            | Self::Interrupted => true,
         }
     }
 }

@@ -253,6 +253,9 @@ impl Kept {
         tokens: Box<TokenSet>,
         lease: &Lease,
     ) -> Result<Session, OAuthError> {
+        if let Some(found) = tokens.org_id.as_ref().filter(|found| !is_same_org(found, &connection.org_id)) {
+            return Err(OAuthError::OtherOrg { expected: connection.org_id.clone(), found: found.clone() });
+        }
         let mut credentials = vec![(CredentialKind::Session, document(&tokens.session()))];
         if let Some(rotated) = &tokens.refresh_token {
             credentials.push((CredentialKind::RefreshToken, rotated.expose().into()));
@@ -366,6 +369,14 @@ fn token_hash(token: &RefreshToken) -> String {
 
 fn later(now: Timestamp, wait: Duration) -> Timestamp {
     Timestamp(now.0.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
+}
+
+/// The same org in either spelling: 15 characters, or 18 with a checksum.
+fn is_same_org(one: &str, other: &str) -> bool {
+    match (one.get(..15), other.get(..15)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
 }
 
 fn stored(error: StoreError) -> OAuthError {

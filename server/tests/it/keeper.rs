@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use emulator::Effect;
+use emulator::{Effect, Scenario};
 use futures_util::{FutureExt, future::BoxFuture};
 use orgtide::{
     connection::{keeper::Keeper, state::ConnectionState},
@@ -20,7 +20,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     database::{Fixture, HandClock},
-    org::{Acme, TOKEN},
+    org::{Acme, TOKEN, rows},
 };
 
 const ROTATING: (&str, &str, &str) = ("3MVG9.acme.rotating", "acme-rotating-secret", "5Aep.acme.rotating.sam");
@@ -209,4 +209,21 @@ async fn client_credentials_work_again_when_the_org_is_put_right_without_a_new_s
     keeper.session().await.unwrap();
     assert!(matches!(scene.state().await, ConnectionState::Connected { .. }));
     assert!(keeper.renew(&rejected()).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_that_leads_to_another_org_is_refused_and_its_records_never_mix() {
+    let acme = Acme::start().await;
+    acme.connect().await;
+    assert_eq!(acme.run("import acme Account").await.code, 0);
+    let database = acme.data().join("acme.db");
+    let before = rows(&database, "SELECT count(*) FROM Account");
+    let mut refreshed = Scenario::builtin("acme").unwrap();
+    refreshed.org.id = "00D5f000004NewO".to_owned();
+    refreshed.rows.insert("Account".to_owned(), 500);
+    let acme = acme.replaced_by(refreshed).await;
+    let ended = acme.run("sync acme").await;
+    assert_ne!(ended.code, 0, "{ended:?}");
+    assert!(ended.err.contains("leads to org 00D5f000004NewO"), "{}", ended.err);
+    assert_eq!(rows(&database, "SELECT count(*) FROM Account"), before);
 }

@@ -48,6 +48,13 @@ impl Acme {
         Self { emulator, directory }
     }
 
+    /// Another org that answers under the same names, with the same installation connected to it.
+    pub(crate) async fn replaced_by(self, scenario: Scenario) -> Self {
+        let emulator = Emulator::start(scenario, Options::default()).await.unwrap();
+        std::fs::write(self.directory.path().join("ca.pem"), emulator.ca_pem()).unwrap();
+        Self { emulator, directory: self.directory }
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
