@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -172,6 +173,9 @@ async fn listen(address: Option<SocketAddr>) -> Result<Option<TcpListener>, Star
     listener.map(Some).map_err(|source| StartError::Listen { address, source })
 }
 
+/// How long a listener waits after it could not accept.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
 /// Accepts until the task is aborted; its connections end with it.
 async fn accept<F>(listener: TcpListener, handle: impl Fn(TcpStream) -> F)
 where
@@ -187,8 +191,9 @@ where
                     connections.spawn(handle(stream));
                 }
                 Err(error) => {
+                    // Out of descriptors, most likely: connections that end give some back.
                     tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
                 }
             },
             Some(_) = connections.join_next(), if !connections.is_empty() => {}

@@ -254,7 +254,9 @@ impl Kept {
         lease: &Lease,
     ) -> Result<Session, OAuthError> {
         if let Some(found) = tokens.org_id.as_ref().filter(|found| !is_same_org(found, &connection.org_id)) {
-            return Err(OAuthError::OtherOrg { expected: connection.org_id.clone(), found: found.clone() });
+            let error = OAuthError::OtherOrg { expected: connection.org_id.clone(), found: found.clone() };
+            self.record(self.event_of(&error)).await;
+            return Err(error);
         }
         let mut credentials = vec![(CredentialKind::Session, document(&tokens.session()))];
         if let Some(rotated) = &tokens.refresh_token {
