@@ -2,7 +2,10 @@
 
 use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc};
 
-use salesforce::bulk::{BulkResults, JobId, JobState, Locator, QueryJob, ResultChunk};
+use salesforce::{
+    ApiError,
+    bulk::{BulkResults, JobId, JobState, Locator, QueryJob, ResultChunk},
+};
 
 use super::{Phase, Piece, Question, ReadError, ReadMode, is_missing, soql};
 use crate::{batch::Batch, checkpoint::Position, decode::CsvDecoder};
@@ -118,11 +121,19 @@ impl BulkReader {
         Ok(None)
     }
 
+    /// Waits for the job. One that does not end in the time that is given is aborted, so that the next run makes
+    /// another instead of waiting for it again.
     async fn wait(&mut self) -> Result<(), ReadError> {
         let listener = Arc::clone(&self.question.listener);
         let mut seen =
             |job: &QueryJob| listener(Phase::Job { state: job.state, records: job.number_records_processed });
-        self.job = self.question.client.wait_for_query_job(&self.job.id, &mut seen).await?;
+        let client = &self.question.client;
+        let waited = client.wait_for_query_job(&self.job.id, &mut seen).await;
+        if matches!(waited, Err(ApiError::JobUnfinished { .. })) {
+            // A job that cannot be aborted has ended meanwhile; the next run looks.
+            let _ = client.abort_query_job(&self.job.id).await;
+        }
+        self.job = waited?;
         Ok(())
     }
 

@@ -25,6 +25,8 @@ fn passing() -> Vec<Effect> {
         Effect::Maintenance { status: 200 },
         Effect::Answer { status: 406, content_type: "text/plain".into(), body: String::new() },
         Effect::CutBody { after: 5_000 },
+        Effect::SlowBody { bytes_per_second: 500_000 },
+        Effect::Hang,
         Effect::LostAnswer,
         Effect::ExpireSession,
     ]
@@ -81,6 +83,18 @@ async fn a_job_that_fails_is_reported_with_its_reason_and_the_next_run_makes_ano
     let bulk = || Setting { read: ReadChoice::Bulk, ..Setting::default() };
     let error = org.run(&whole("Contact"), &durable, bulk()).await.unwrap_err();
     assert!(error.to_string().contains("Retried more than 15 times"), "{error}");
+    org.run(&whole("Contact"), &durable, bulk()).await.unwrap();
+    org.assert_has_all("Contact", &durable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_never_ends_is_given_up_and_the_next_run_makes_another() {
+    let org = org().await;
+    let durable = nowhere();
+    org.emulator.control().push_fault(Fault::next("POST /services/data/*/jobs/query", Effect::StuckJob));
+    let bulk = || Setting { read: ReadChoice::Bulk, ..Setting::default() };
+    let error = org.run(&whole("Contact"), &durable, bulk()).await.unwrap_err();
+    assert!(error.to_string().contains("has not ended"), "{error}");
     org.run(&whole("Contact"), &durable, bulk()).await.unwrap();
     org.assert_has_all("Contact", &durable).await;
 }

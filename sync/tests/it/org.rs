@@ -136,7 +136,7 @@ fn connect(emulator: &Emulator) -> Client {
         mapped_hosts: emulator.hosts().into_iter().map(mapped).collect(),
         extra_ca_pem: vec![emulator.ca_pem().to_owned()],
         retry: RetryPolicy { attempts: 4, ..RetryPolicy::default() },
-        response_timeout: Duration::from_secs(5),
+        response_timeout: Duration::from_secs(2),
         read_timeout: Duration::from_secs(5),
         timer: Arc::new(InstantTimer),
         ..HttpConfig::default()
