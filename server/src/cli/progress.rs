@@ -7,7 +7,7 @@ use std::{
 };
 
 use destinations::DestinationSettings;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use sync::{
     read::{Phase, ReadMode},
@@ -80,7 +80,7 @@ fn waiting() -> ProgressStyle {
 
 fn reading(is_total_known: bool) -> ProgressStyle {
     let template = if is_total_known {
-        "{prefix:<12} {bar:24} {human_pos}/{human_len} rows  {msg}  {eta} to go"
+        "{prefix:<12} {bar:24} {human_pos}/{human_len} rows  {msg}"
     } else {
         "{prefix:<12} {spinner} {human_pos} rows  {msg}"
     };
@@ -108,12 +108,15 @@ fn show_phase(bar: &ProgressBar, phase: Phase) {
 fn rates(bar: &ProgressBar, counts: &Counts, quota: Option<(u64, u64)>) -> String {
     let seconds = bar.elapsed().as_secs_f64().max(0.001);
     let quota = quota.map(|(used, max)| format!(" ({}/{} of the day)", grouped(used), grouped(max)));
+    // Nobody knows before the first rows.
+    let to_go = bar.length().filter(|_| counts.rows > 0).map(|_| format!("  {} to go", FormattedDuration(bar.eta())));
     format!(
-        "{} rows/s  {:.1} MB/s  {}{}",
+        "{} rows/s  {:.1} MB/s  {}{}{}",
         grouped((counts.rows as f64 / seconds) as u64),
         counts.wire_bytes as f64 / 1e6 / seconds,
         counted(counts.api_calls, "API call"),
-        quota.unwrap_or_default()
+        quota.unwrap_or_default(),
+        to_go.unwrap_or_default()
     )
 }
 
