@@ -114,20 +114,3 @@ async fn the_days_quota_is_reported_and_not_retried() {
     assert!(error.to_string().contains("TotalRequests Limit exceeded."), "{error}");
     assert!(durable.lock().unwrap().rows.is_empty());
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_row_of_faults_at_random_leaves_the_table_as_it_would_be() {
-    let expected = undisturbed(ReadChoice::Bulk).await;
-    let org = org().await;
-    let durable = nowhere();
-    let effect = Effect::CutBody { after: 20_000 };
-    let rate = emulator::FaultRate { on: PAGES.into(), probability: 0.3, effect };
-    org.emulator.control().set_fault_rate(rate);
-    let mut attempts = 0;
-    while org.run(&whole("Contact"), &durable, Setting { read: ReadChoice::Bulk, ..Setting::default() }).await.is_err()
-    {
-        attempts += 1;
-        assert!(attempts < 20, "each run comes further than the one before");
-    }
-    assert_eq!(durable.lock().unwrap().rows, expected.rows);
-}

@@ -7,4 +7,5 @@ mod faults;
 mod memory;
 mod org;
 mod parity;
+mod proof;
 mod window;

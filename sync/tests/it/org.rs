@@ -34,7 +34,6 @@ use crate::memory::{Crash, Durable, MemoryDestination};
 
 const SCENARIO: &str = r#"
 name = "pipeline"
-seed = 11
 now = "2026-11-21T10:00:00Z"
 time = "frozen"
 
@@ -91,7 +90,13 @@ pub(crate) struct Setting {
 impl Org {
     /// Starts an org; `more` is added to the scenario.
     pub(crate) async fn start(more: &str) -> Self {
-        let scenario = Scenario::from_toml(&format!("{SCENARIO}\n{more}")).unwrap();
+        Self::start_with_seed(11, more).await
+    }
+
+    /// Starts an org whose data and random faults follow from `seed`.
+    pub(crate) async fn start_with_seed(seed: u64, more: &str) -> Self {
+        let mut scenario = Scenario::from_toml(&format!("{SCENARIO}\n{more}")).unwrap();
+        scenario.seed = seed;
         let emulator = Emulator::start(scenario, Options::default()).await.unwrap();
         let client = connect(&emulator);
         Self { emulator, client }
