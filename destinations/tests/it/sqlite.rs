@@ -299,10 +299,14 @@ async fn a_stream_that_goes_away_while_it_writes_has_written_wholly_or_not_at_al
     let mut destination = prepared(&file, &names()).await.unwrap();
     let rows: Vec<Value> = (0..2000).map(|id| json!({"Id": id.to_string(), "Name": "a"})).collect();
     let resume = checkpoint("all");
+    // Another program holds the file, so the write is under way until it lets go.
+    let other = file.sql();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut call = destination.write(batch(&names(), &rows), &resume, Epoch(1));
     let polled = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context))).await;
     assert!(polled.is_pending());
     drop(call);
+    other.execute_batch("ROLLBACK").unwrap();
     let stored = destination.prepare(&stream(), &names(), Epoch(1)).await.unwrap();
     let count: i64 = file.query("SELECT count(*) FROM Contact");
     assert_eq!((count, stored), (2000, Some(checkpoint("all"))));
