@@ -108,11 +108,12 @@ impl CsvDecoder {
         Ok(())
     }
 
-    /// Ends the page and tells how many rows it had; an empty page and a header alone have none.
+    /// Ends the page and tells how many rows it had; an empty page and a header alone have none. A last row without a
+    /// line end may fill a batch, which is handed out as by `push`.
     ///
     /// # Errors
     /// The page ends inside a row.
-    pub fn finish_page(&mut self) -> Result<u64, DecodeError> {
+    pub fn finish_page(&mut self, out: &mut impl FnMut(Batch)) -> Result<u64, DecodeError> {
         let page = &self.page;
         match page.within {
             Within::Quotes => return Err(self.cut()),
@@ -123,7 +124,7 @@ impl CsvDecoder {
                 {
                     return Err(self.cut());
                 }
-                self.end_split_value(End::Row, 0, &mut |_| {})?;
+                self.end_split_value(End::Row, 0, out)?;
             }
         }
         Ok(self.page.rows)

@@ -206,7 +206,7 @@ fn from_csv(records: &[Record], chunks: &[usize]) -> Option<Batch> {
         decoder.push(chunk, &mut |_| panic!("a few rows fill no batch")).unwrap();
         rest = later;
     }
-    assert_eq!(decoder.finish_page().unwrap(), records.len() as u64);
+    assert_eq!(decoder.finish_page(&mut |_| panic!("a few rows fill no batch")).unwrap(), records.len() as u64);
     decoder.flush()
 }
 
@@ -276,7 +276,7 @@ proptest! {
         csv.start_page();
         let page = [b"Id,e\n".as_slice(), &body].concat();
         let read = page.chunks(chunk).try_for_each(|part| csv.push(part, &mut |_| ()));
-        let _ = read.and_then(|()| csv.finish_page().map(drop));
+        let _ = read.and_then(|()| csv.finish_page(&mut |_| ()).map(drop));
         let rows = csv.flush().map_or(0, |batch| batch.records.num_rows());
         prop_assert!(rows <= body.len());
         let mut json = JsonDecoder::new(&fields, 0);

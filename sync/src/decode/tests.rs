@@ -21,7 +21,7 @@ fn try_csv(fields: &[ReadField], chunks: &[&[u8]]) -> Result<(u64, Option<Batch>
     for chunk in chunks {
         decoder.push(chunk, &mut |_| panic!("small pages fill no batch"))?;
     }
-    let rows = decoder.finish_page()?;
+    let rows = decoder.finish_page(&mut |_| panic!("small pages fill no batch"))?;
     Ok((rows, decoder.flush()))
 }
 
@@ -220,8 +220,20 @@ fn a_page_that_was_given_up_leaves_whole_rows_only() {
     decoder.push(b"Id,Name\n1,a\n\"2\",\"half", &mut |_| ()).unwrap();
     decoder.start_page();
     decoder.push(b"Id,Name\n1,a\n2,whole\n", &mut |_| ()).unwrap();
-    assert_eq!(decoder.finish_page().unwrap(), 2);
+    assert_eq!(decoder.finish_page(&mut |_| ()).unwrap(), 2);
     assert_eq!(texts(&decoder.flush().unwrap().records, 1), [Some("a"), Some("a"), Some("whole")]);
+}
+
+#[test]
+fn a_last_row_without_a_line_end_that_fills_a_batch_is_handed_out_with_it() {
+    let body = format!("Id,Name\n1,a\n2,{}", "x".repeat(BATCH_BYTES));
+    let mut decoder = CsvDecoder::new(&id_and("Name", ColumnType::Text), 0);
+    let mut batches = Vec::new();
+    decoder.start_page();
+    decoder.push(body.as_bytes(), &mut |batch| batches.push(batch)).unwrap();
+    assert_eq!(decoder.finish_page(&mut |batch| batches.push(batch)).unwrap(), 2);
+    batches.extend(decoder.flush());
+    assert_eq!(batches.iter().map(|batch| batch.records.num_rows()).collect::<Vec<_>>(), [2]);
 }
 
 #[test]
@@ -234,7 +246,7 @@ fn batches_are_cut_by_bytes_and_lose_no_row() {
     for chunk in body.as_bytes().chunks(65_536) {
         decoder.push(chunk, &mut |batch| batches.push(batch)).unwrap();
     }
-    assert_eq!(decoder.finish_page().unwrap(), 200);
+    assert_eq!(decoder.finish_page(&mut |batch| batches.push(batch)).unwrap(), 200);
     batches.extend(decoder.flush());
     let rows: Vec<usize> = batches.iter().map(|batch| batch.records.num_rows()).collect();
     assert_eq!(rows, [85, 85, 30]);

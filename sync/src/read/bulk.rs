@@ -153,7 +153,8 @@ impl BulkReader {
 
     /// Closes a page when it holds what Salesforce said, and fetches it again when it does not.
     fn end_page(&mut self, announced: Option<u64>, next: Option<Locator>) -> Result<Option<Piece>, ReadError> {
-        let received = match self.decoder.finish_page() {
+        let cut = &mut self.cut;
+        let received = match self.decoder.finish_page(&mut |batch| cut.push_back(batch)) {
             Ok(rows) if announced.is_none_or(|announced| announced == rows) => rows,
             _ if self.page_attempts < PAGE_ATTEMPTS => {
                 self.page_attempts += 1;
