@@ -125,6 +125,12 @@ impl ObjectDescribe {
     pub fn field(&self, name: &str) -> Option<&FieldDescribe> {
         self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))
     }
+
+    /// The field whose relationship has that name, whatever its case: the `Account` of `Account.Name`.
+    pub fn relationship(&self, name: &str) -> Option<&FieldDescribe> {
+        let is_named = |known: &str| known.eq_ignore_ascii_case(name);
+        self.fields.iter().find(|field| field.relationship_name.as_deref().is_some_and(is_named))
+    }
 }
 
 /// One object, as the list of all objects has it.

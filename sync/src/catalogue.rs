@@ -54,11 +54,7 @@ impl Catalogue {
     /// The one object that a relationship leads to; `None` when there is no such relationship, or when it leads to
     /// several objects.
     fn parent(&self, object: &str, relationship: &str) -> Option<&str> {
-        let fields = &self.object(object)?.fields;
-        let field = fields.iter().find(|field| {
-            field.relationship_name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(relationship))
-        })?;
-        match field.reference_to.as_slice() {
+        match self.object(object)?.relationship(relationship)?.reference_to.as_slice() {
             [parent] => Some(parent),
             _ => None,
         }

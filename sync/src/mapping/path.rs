@@ -53,7 +53,7 @@ pub(super) fn resolve(
     let mut spelt = String::new();
     let mut object = object;
     for (step, part) in parts.iter().enumerate() {
-        let Some(link) = relationship(object, part) else {
+        let Some(link) = object.relationship(part) else {
             return Err(problem(
                 format!("{} has no relationship {part:?} that this user can see.", object.name),
                 nearest(part, object.fields.iter().filter_map(|field| field.relationship_name.as_deref())),
@@ -108,13 +108,6 @@ fn polymorphic(
             nearest(name, NAME_FIELDS.iter().map(|(known, _)| *known)),
         )),
     }
-}
-
-fn relationship<'a>(object: &'a ObjectDescribe, name: &str) -> Option<&'a FieldDescribe> {
-    object
-        .fields
-        .iter()
-        .find(|field| field.relationship_name.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(name)))
 }
 
 /// The candidate that was probably meant.
