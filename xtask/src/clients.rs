@@ -29,10 +29,7 @@ const KNOWN: [(&str, &str); 7] = [
 ];
 
 pub(crate) fn run(root: &Path, tools: &Tools) -> Result<(), Failure> {
-    // The selection of the tests: another one would build the dependencies again, with other features.
-    succeed(cargo(root).arg("build").args(SELECTION))?;
-    let program = built_beside_us("orgtide")?;
-    let org = EmulatedOrg::start(&program, &root.join("tests/clients/scenario.toml"), root)?;
+    let org = EmulatedOrg::start(&orgtide(root)?, &root.join("tests/clients/scenario.toml"), root)?;
     let mut failures = Vec::new();
     if let Some(npm) = &tools.npm {
         let mut node = without_proxy("node");
@@ -69,8 +66,15 @@ fn known_to_clients(org: &EmulatedOrg, packages: &Path) -> String {
     format!("{{{}}}", members.join(","))
 }
 
+/// The program under test, built now.
+pub(crate) fn orgtide(root: &Path) -> Result<PathBuf, Failure> {
+    // The selection of the tests: another one would build the dependencies again, with other features.
+    succeed(cargo(root).arg("build").args(SELECTION))?;
+    built_beside_us("orgtide")
+}
+
 /// The machine's own proxy knows nothing of an emulated org.
-fn without_proxy(program: &str) -> Command {
+pub(crate) fn without_proxy(program: &str) -> Command {
     let mut command = Command::new(program);
     for variable in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"] {
         command.env_remove(variable).env_remove(variable.to_lowercase());

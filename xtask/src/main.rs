@@ -10,6 +10,7 @@
 //! Absent on purpose: knowledge of the product's inside. Chores use its command line, as a person does.
 
 mod bench;
+mod browser;
 mod clients;
 mod command;
 mod emulated;

@@ -1,7 +1,8 @@
 //! Installs what the tests need and the machine does not have.
 //!
-//! Debian packages come by apt; packages of npm and PyPI, pinned by `tests/clients/`, go to `target/clients/` and
-//! nowhere else. What cannot be installed is said, with what is skipped for it; it is not a failure.
+//! Debian packages come by apt; packages of npm and PyPI, pinned by `tests/clients/` and `tests/browser/`, go to
+//! `target/clients/` and `target/browser/` and nowhere else. What cannot be installed is said, with what is skipped for
+//! it; it is not a failure.
 
 use std::{
     fs,
@@ -23,8 +24,17 @@ pub(crate) struct Tools {
     pub(crate) npm: Option<PathBuf>,
     /// The folder for Python's search path with the pinned PyPI packages.
     pub(crate) python: Option<PathBuf>,
+    pub(crate) browser: Option<Browser>,
     /// One sentence for each thing that is missing.
     pub(crate) missing: Vec<String>,
+}
+
+/// A browser and what drives it.
+#[derive(Debug)]
+pub(crate) struct Browser {
+    pub(crate) program: PathBuf,
+    /// The folder that holds `node_modules` of the pinned packages.
+    pub(crate) packages: PathBuf,
 }
 
 /// A program and the Debian package that brings it.
@@ -42,15 +52,19 @@ const NEEDED: [Needed; 6] = [
     Needed { package: "python3-pip", present: has_pip },
 ];
 
+/// Apart from the others: where a distribution has no such package, apt refuses the whole list.
+const BROWSER: [Needed; 1] = [Needed { package: "chromium", present: || command::find("chromium").is_some() }];
+
 /// Installs what is missing and says what could not be installed.
 pub(crate) fn install(root: &Path) -> Tools {
     let mut tools = Tools::default();
-    install_debian_packages(&mut tools);
+    install_debian_packages(&NEEDED, &mut tools);
+    install_debian_packages(&BROWSER, &mut tools);
     tools.postgres = postgres::programs();
     if tools.postgres.is_none() {
         tools.missing.push(format!("PostgreSQL is not here: tests that read {} skip themselves", postgres::VARIABLE));
     }
-    match npm_packages(root) {
+    match npm_packages(root, "clients") {
         Ok(folder) => tools.npm = Some(folder),
         Err(Failure(reason)) => tools.missing.push(format!("jsforce is skipped: {reason}")),
     }
@@ -58,16 +72,19 @@ pub(crate) fn install(root: &Path) -> Tools {
         Ok(folder) => tools.python = Some(folder),
         Err(Failure(reason)) => tools.missing.push(format!("simple-salesforce is skipped: {reason}")),
     }
+    match browser(root) {
+        Ok(browser) => tools.browser = Some(browser),
+        Err(Failure(reason)) => tools.missing.push(format!("the pages are not tried in a browser: {reason}")),
+    }
     for sentence in &tools.missing {
         println!("{sentence}");
     }
     tools
 }
 
-fn install_debian_packages(tools: &mut Tools) {
-    let packages: Vec<&str> = NEEDED.iter().filter(|needed| !(needed.present)()).map(|needed| needed.package).collect();
+fn install_debian_packages(needed: &[Needed], tools: &mut Tools) {
+    let packages: Vec<&str> = needed.iter().filter(|needed| !(needed.present)()).map(|needed| needed.package).collect();
     if packages.is_empty() {
-        println!("Debian packages: nothing is missing");
         return;
     }
     println!("Debian packages to install: {}", packages.join(", "));
@@ -95,10 +112,16 @@ fn apt(arguments: &[&str]) -> Result<(), Failure> {
     succeed(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()))
 }
 
-/// `npm ci` in `target/clients/npm`, from the committed lock file.
-fn npm_packages(root: &Path) -> Result<PathBuf, Failure> {
-    let folder = root.join("target/clients/npm");
-    fresh(&folder, &[root.join("tests/clients/package.json"), root.join("tests/clients/package-lock.json")], |folder| {
+/// Chromium, and the last playwright-core that runs on the Node of Debian 12.
+fn browser(root: &Path) -> Result<Browser, Failure> {
+    let program = command::find("chromium").ok_or_else(|| Failure::new("Chromium is not here"))?;
+    Ok(Browser { program, packages: npm_packages(root, "browser")? })
+}
+
+/// `npm ci` in `target/<tests>/npm`, from the lock file that is committed in `tests/<tests>`.
+fn npm_packages(root: &Path, tests: &str) -> Result<PathBuf, Failure> {
+    let (folder, pinned) = (root.join("target").join(tests).join("npm"), root.join("tests").join(tests));
+    fresh(&folder, &[pinned.join("package.json"), pinned.join("package-lock.json")], |folder| {
         let mut npm = Command::new("npm");
         npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]);
         succeed(npm.current_dir(folder).stdin(Stdio::null()))

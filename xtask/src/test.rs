@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    Failure, clients,
+    Failure, browser, clients,
     command::{cargo, in_ci, succeed},
     named_values,
     postgres::{self, Postgres},
@@ -20,7 +20,8 @@ Usage: cargo xtask test [--only <step>]
 
 Steps:
   setup     installs what is missing: Debian packages by apt (as root or by sudo that asks for no password), pinned
-            npm and PyPI packages into target/clients/; says what it could not install and what is skipped for it
+            npm and PyPI packages into target/clients/ and target/browser/; says what it could not install and what
+            is skipped for it
   format    cargo fmt --check
   tidy      the project's own rules (cargo xtask tidy)
   clippy    all targets, warnings denied
@@ -28,12 +29,13 @@ Steps:
   tests     all tests, by cargo-nextest where it is installed, with a private PostgreSQL on 127.0.0.1
   doctests  the examples in the documentation
   clients   jsforce and simple-salesforce, unmodified, against the emulated org
+  browser   the pages of the emulated org in Chromium
 
 `--only` runs one of them (after setup, when it needs it). Tests take a short, seeded slice of every long proof;
 `cargo xtask prove` runs them at full length.
 ";
 
-const STEPS: [&str; 8] = ["setup", "format", "tidy", "clippy", "docs", "tests", "doctests", "clients"];
+const STEPS: [&str; 9] = ["setup", "format", "tidy", "clippy", "docs", "tests", "doctests", "clients", "browser"];
 
 pub(crate) fn run(root: &Path, options: &[String]) -> Result<(), Failure> {
     let only = match named_values(options, &["--only"])?.as_slice() {
@@ -42,7 +44,7 @@ pub(crate) fn run(root: &Path, options: &[String]) -> Result<(), Failure> {
         _ => return Err(Failure::new(format!("--only takes one of: {}", STEPS.join(", ")))),
     };
     let chosen = |step: &str| only.is_none_or(|only| only == step);
-    let needs_tools = chosen("setup") || chosen("tests") || chosen("clients");
+    let needs_tools = ["setup", "tests", "clients", "browser"].into_iter().any(chosen);
 
     let mut steps = Steps::default();
     let mut tools = Tools::default();
@@ -81,6 +83,9 @@ pub(crate) fn run(root: &Path, options: &[String]) -> Result<(), Failure> {
     }
     if chosen("clients") {
         run_clients(root, &tools, &mut steps);
+    }
+    if let Some(browser) = tools.browser.as_ref().filter(|_| chosen("browser")) {
+        steps.run("browser", || browser::run(root, browser));
     }
     steps.finish()
 }
