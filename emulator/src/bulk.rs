@@ -146,7 +146,7 @@ impl Org {
     }
 
     fn job(&self, caller: &Caller, id: &str) -> Result<Arc<Job>, ApiError> {
-        self.jobs.find(id, caller.user_id, self.clock.now())
+        self.jobs.find(id, caller.user_id, self.now())
     }
 
     fn abort_job(&self, call: &Call, job: &Job) -> Result<Answer, ApiError> {
@@ -154,7 +154,7 @@ impl Org {
         if body["state"] != "Aborted" {
             return Err(ApiError::bad_request("INVALIDJOBSTATE", "A query job can only be set to Aborted"));
         }
-        if !job.abort(self.clock.now()) {
+        if !job.abort(self.now()) {
             let message = "Aborting already Completed Job not allowed";
             return Err(ApiError::bad_request("INVALIDJOBSTATE", message));
         }

@@ -33,6 +33,8 @@ pub(crate) struct Call {
     /// Host without port, in lower case.
     pub(crate) host: String,
     pub(crate) site: Site,
+    /// Number in the journal; decides which server a change of configuration has reached.
+    pub(crate) number: u64,
     /// Bytes of the request target, before decoding.
     pub(crate) uri_bytes: usize,
 }
@@ -72,6 +74,7 @@ impl Call {
             body,
             arrival,
             site: site(&host),
+            number: 0,
             host,
         }
     }

@@ -5,6 +5,7 @@
 mod data;
 mod routes;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,61 +13,110 @@ use chrono::{DateTime, Utc};
 
 use crate::faults::{Fault, FaultRate};
 use crate::journal::JournalEntry;
+use crate::login_history::LoginEntry;
+use crate::mailbox::Message;
 use crate::org::Org;
-use crate::scenario::Advance;
+use crate::scenario::{Advance, ScenarioError, Setup, UserSpec};
+use crate::world::World;
 
 pub use data::ControlError;
 pub(crate) use routes::{answer, is_control};
 
-/// A handle on a running org.
+/// A handle on a running org, and on what it shares with the other orgs of the process: clock, faults, journal, mailbox
+/// and the callers' address.
 #[derive(Clone)]
 pub struct Control {
+    world: Arc<World>,
     org: Arc<Org>,
 }
 
 impl Control {
-    pub(crate) fn new(org: Arc<Org>) -> Self {
-        Self { org }
+    pub(crate) fn new(world: Arc<World>, org: Arc<Org>) -> Self {
+        Self { world, org }
+    }
+
+    /// The same for the org with another My Domain, such as `acme--uat`; `None` when there is no such org.
+    pub fn org(&self, my_domain: &str) -> Option<Self> {
+        let org = self.world.org_named(my_domain)?;
+        Some(Self::new(Arc::clone(&self.world), Arc::clone(org)))
+    }
+
+    /// The configuration of the org as an admin sees it in Setup: with every change that has been saved.
+    pub fn setup(&self) -> Arc<Setup> {
+        self.org.configuration.saved()
+    }
+
+    /// Changes the configuration of the org. It takes effect after the org's propagation delay.
+    ///
+    /// # Errors
+    /// When the changed configuration names what does not exist. Users cannot be added or removed.
+    pub fn change_setup(&self, change: impl FnOnce(&mut Setup)) -> Result<(), ScenarioError> {
+        let before = self.setup();
+        let mut setup = before.as_ref().clone();
+        change(&mut setup);
+        setup.check()?;
+        let same = |(one, other): (&UserSpec, &UserSpec)| one.username == other.username;
+        if before.users.len() != setup.users.len() || !before.users.iter().zip(&setup.users).all(same) {
+            let problem = "users can be changed while an org runs, but not added, removed, moved or renamed";
+            return Err(ScenarioError::Inconsistent(problem.to_owned()));
+        }
+        self.org.configuration.save(setup, self.now());
+        Ok(())
+    }
+
+    /// Every message that the orgs have sent by e-mail, oldest first.
+    pub fn mailbox(&self) -> Vec<Message> {
+        self.org.shared.mailbox.messages()
+    }
+
+    /// Every attempt to sign in to the org, oldest first, with the reason that the caller may not have been told.
+    pub fn login_history(&self) -> Vec<LoginEntry> {
+        self.org.login_history.entries()
+    }
+
+    /// The address that callers seem to have from now on.
+    pub fn set_caller_address(&self, address: IpAddr) {
+        self.org.shared.set_caller(address);
     }
 
     /// The emulated time.
     pub fn now(&self) -> DateTime<Utc> {
-        self.org.clock.now()
+        self.org.now()
     }
 
     /// Moves emulated time forward and returns the new time.
     pub fn advance(&self, by: Duration) -> DateTime<Utc> {
-        self.org.clock.advance(by)
+        self.org.shared.clock.advance(by)
     }
 
     /// Queues a fault.
     pub fn push_fault(&self, fault: Fault) {
-        self.org.faults.push(fault);
+        self.org.shared.faults.push(fault);
     }
 
     /// Sets the rate of a pattern in place of the one it had; a probability of 0 removes it.
     pub fn set_fault_rate(&self, rate: FaultRate) {
-        self.org.faults.set_rate(rate);
+        self.org.shared.faults.set_rate(rate);
     }
 
     /// Drops all queued faults and rates.
     pub fn clear_faults(&self) {
-        self.org.faults.clear();
+        self.org.shared.faults.clear();
     }
 
     /// Queued faults that no request has met.
     pub fn unused_faults(&self) -> Vec<Fault> {
-        self.org.faults.unused()
+        self.org.shared.faults.unused()
     }
 
     /// Lets every request go on that a fault holds now.
     pub fn release(&self) {
-        self.org.release();
+        self.org.shared.release();
     }
 
     /// Every request so far, oldest first, at most the last 100,000.
     pub fn journal(&self) -> Vec<JournalEntry> {
-        self.org.journal.entries()
+        self.org.shared.journal.entries()
     }
 
     /// Takes every unfinished Bulk job one state further, doing its work on the calling thread.

@@ -15,10 +15,10 @@ use crate::call::{Arrival, Call, Unreadable};
 use crate::control;
 use crate::faults::Effect;
 use crate::journal::JournalEntry;
-use crate::org::Org;
 use crate::payload::Payload;
 use crate::route::Route;
-use crate::site::Site;
+use crate::scenario::OrgState;
+use crate::world::World;
 
 /// REST API guide, "Status Codes and Error Responses": both limits are the same number.
 const MAX_URI: usize = 16_384;
@@ -33,14 +33,14 @@ const COMPRESSED_IN_PLACE: usize = 32 << 10;
 #[error("no answer is given")]
 pub(crate) struct Dropped;
 
-impl Org {
+impl World {
     /// Answers one request.
     pub(crate) async fn serve(
         self: Arc<Self>,
         request: Request<Incoming>,
         arrival: Arrival,
     ) -> Result<Response<Payload>, Dropped> {
-        let call = match Call::read(request, arrival, |host| self.site(host, arrival)).await {
+        let mut call = match Call::read(request, arrival, |host| self.locate(host, arrival).0).await {
             Ok(call) => call,
             Err(Unreadable::Broken) => return Err(Dropped),
             Err(Unreadable::TooLarge) => {
@@ -51,9 +51,9 @@ impl Org {
             return Ok(control::answer(&self, &call).await.into_response());
         }
         let route = Route::parse(&call.path);
-        let number = self.journal.open(JournalEntry {
+        let number = self.shared.journal.open(JournalEntry {
             number: 0,
-            at: self.clock.now(),
+            at: self.shared.clock.now(),
             method: call.method.to_string(),
             host: call.host.clone(),
             path: call.path.clone(),
@@ -61,30 +61,23 @@ impl Org {
             status: None,
             fault: None,
         });
-        let effect = self.strike(&call, &route, number);
+        call.number = number;
+        let effect = self.strike(&call, &route);
         let answer = self.answer(&call, route, effect.as_ref()).await;
         let answer = spoil(answer, effect.as_ref())?;
         let answer = self.finish(&call, answer).await;
-        self.journal.answered(number, answer.status.as_u16());
+        self.shared.journal.answered(number, answer.status.as_u16());
         Ok(answer.into_response())
     }
 
-    /// On the plain listener any name that is not a Salesforce host stands for the My Domain.
-    fn site(&self, host: &str, arrival: Arrival) -> Site {
-        match (self.hosts.site(host), arrival) {
-            (Site::Unknown, Arrival::Plain) => Site::MyDomain,
-            (site, _) => site,
-        }
-    }
-
-    fn strike(&self, call: &Call, route: &Route, number: u64) -> Option<Effect> {
+    fn strike(&self, call: &Call, route: &Route) -> Option<Effect> {
         let templated = format!("{} {}", call.method, route.template());
-        let effect = self.faults.strike([&call.line(), &templated])?;
-        self.journal.struck(number, effect.name());
+        let effect = self.shared.faults.strike([&call.line(), &templated])?;
+        self.shared.journal.struck(call.number, effect.name());
         Some(effect)
     }
 
-    async fn answer(self: &Arc<Self>, call: &Call, route: Route, effect: Option<&Effect>) -> Answer {
+    async fn answer(&self, call: &Call, route: Route, effect: Option<&Effect>) -> Answer {
         if let Some(refusal) = refuse_oversize(call) {
             return refusal;
         }
@@ -92,34 +85,39 @@ impl Org {
             return instead;
         }
         if let (Some(Effect::ExpireSession), Some(token)) = (effect, call.bearer()) {
-            self.sessions.end(token);
+            self.orgs.iter().for_each(|org| {
+                org.sessions.end(token);
+            });
         }
         let hangs = matches!(effect, Some(Effect::Hang));
-        if route == Route::Token {
-            // The token endpoint hangs in the middle of its work: the token that is presented is in process.
-            return self.token(call, hangs).await;
+        // The token endpoint hangs in the middle of its work: the token that is presented is in process.
+        if route != Route::Token {
+            self.shared.hang_if(hangs).await;
         }
-        self.hang_if(hangs).await;
+        let org = self.org_for(call, &route);
+        if org.setup(call).org.state == OrgState::Maintenance {
+            return maintenance(StatusCode::SERVICE_UNAVAILABLE);
+        }
         match route {
-            Route::Token => unreachable!("answered above"),
+            Route::Token => org.token(call, hangs).await,
             Route::UserInfo | Route::Identity { .. } if !matches!(call.method, Method::GET | Method::POST) => {
                 Answer::empty(StatusCode::METHOD_NOT_ALLOWED)
             }
-            Route::UserInfo => self.user_info(call),
-            Route::Introspect => self.introspect(call),
-            Route::Revoke => self.revoke(call),
-            Route::Identity { org, user } => self.identity(call, &org, &user),
-            Route::OpenIdConfiguration => self.openid_configuration(call),
-            Route::AuthConfiguration => self.auth_configuration(call),
+            Route::UserInfo => org.user_info(call),
+            Route::Introspect => org.introspect(call),
+            Route::Revoke => org.revoke(call),
+            Route::Identity { org: id, user } => org.identity(call, &id, &user),
+            Route::OpenIdConfiguration => org.openid_configuration(call),
+            Route::AuthConfiguration => org.auth_configuration(call),
             Route::Soap => crate::soap::login_is_disabled(),
             Route::Versions => crate::rest::versions(call),
-            Route::Data(version, data) => self.data(call, version, data, effect).await,
+            Route::Data(version, data) => org.data(call, version, data, effect).await,
             Route::Authorize | Route::Unknown => unknown_page(call),
         }
     }
 
     async fn finish(&self, call: &Call, mut answer: Answer) -> Answer {
-        let date = httpdate::fmt_http_date(SystemTime::from(self.clock.now()));
+        let date = httpdate::fmt_http_date(SystemTime::from(self.shared.clock.now()));
         answer = answer.with(header::DATE, &date);
         if call.wants_pretty_json() {
             answer = answer.indented();
@@ -173,7 +171,7 @@ fn instead(effect: &Effect) -> Option<Answer> {
             let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "SERVER_UNAVAILABLE", "Server too busy");
             Some(Answer::from(error).with(header::RETRY_AFTER, &retry_after.to_string()))
         }
-        Effect::Maintenance { status: number } => Some(Answer::html(status(*number), MAINTENANCE)),
+        Effect::Maintenance { status: number } => Some(maintenance(status(*number))),
         Effect::CutBody { .. }
         | Effect::SlowBody { .. }
         | Effect::Hang
@@ -196,6 +194,10 @@ fn spoil(mut answer: Answer, effect: Option<&Effect>) -> Result<Answer, Dropped>
         _ => {}
     }
     Ok(answer)
+}
+
+fn maintenance(status: StatusCode) -> Answer {
+    Answer::html(status, MAINTENANCE)
 }
 
 const MAINTENANCE: &str = "<!DOCTYPE html>\n<html><head><title>Salesforce - Down for Maintenance</title></head>\

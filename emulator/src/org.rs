@@ -1,55 +1,65 @@
-//! The state of one emulated org, shared by all its listeners.
+//! The state of one emulated org.
 
+mod configuration;
 mod population;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::watch;
 
 use crate::bulk::Jobs;
+use crate::call::Call;
 use crate::catalog;
-use crate::clock::Clock;
 use crate::database::{Database, RowError, Snapshot};
-use crate::faults::Faults;
 use crate::ids::RecordId;
-use crate::journal::Journal;
 use crate::limits::Usage;
+use crate::login_history::LoginHistory;
 use crate::rest::Cursors;
-use crate::scenario::{Scenario, UserSpec};
+use crate::scenario::{Scenario, ScenarioError, SessionLevel, Setup, UserSpec};
 use crate::schema::SchemaError;
 use crate::session::{Approvals, Sessions};
-use crate::site::Hosts;
+use crate::sign_in::Attempts;
+use crate::site::{Hosts, Site};
 use crate::value::Timestamp;
+use crate::world::Shared;
+
+pub(crate) use configuration::Configuration;
 
 const TOKEN_ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._";
 
-/// Everything that requests read and change.
+/// Everything that requests to one org read and change.
 pub(crate) struct Org {
+    /// What does not change while the org runs; users, apps and switches are in [`Org::setup`].
     pub(crate) scenario: Scenario,
+    pub(crate) configuration: Arc<Configuration>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) id: RecordId,
     pub(crate) hosts: Hosts,
-    pub(crate) clock: Clock,
+    /// Whether plain HTTP without a name stands for this org.
+    pub(crate) is_primary: bool,
     /// Emulated time when the org came up; stamps what the scenario made.
     pub(crate) started: DateTime<Utc>,
     pub(crate) sessions: Sessions,
     pub(crate) approvals: Approvals,
-    pub(crate) faults: Faults,
-    pub(crate) journal: Journal,
+    pub(crate) attempts: Attempts,
+    pub(crate) login_history: LoginHistory,
     pub(crate) usage: Usage,
-    /// Address of the plain listener, once it is bound.
-    pub(crate) http_url: OnceLock<String>,
     pub(crate) cursors: Cursors,
     pub(crate) jobs: Jobs,
     database: RwLock<Database>,
     schema_changed: Mutex<DateTime<Utc>>,
-    released: watch::Sender<u64>,
 }
 
 /// A scenario whose data cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PopulateError {
+    /// There is no scenario.
+    #[error("an emulator needs at least one scenario")]
+    NoOrg,
+    /// The orgs do not fit together.
+    #[error(transparent)]
+    Inconsistent(#[from] ScenarioError),
     /// The org id is not one.
     #[error("the org id of the scenario is wrong: {0}")]
     OrgId(#[from] crate::ids::MalformedId),
@@ -62,27 +72,33 @@ pub enum PopulateError {
 }
 
 impl Org {
-    pub(crate) fn new(scenario: Scenario, spool: Option<PathBuf>) -> Result<Arc<Self>, PopulateError> {
-        let clock = Clock::new(scenario.now, scenario.time);
+    pub(crate) fn new(
+        scenario: Scenario,
+        configuration: Arc<Configuration>,
+        shared: Arc<Shared>,
+        is_primary: bool,
+        spool: Option<PathBuf>,
+    ) -> Result<Arc<Self>, PopulateError> {
+        let now = shared.clock.now();
         let id = RecordId::parse(&scenario.org.id)?;
         let mut database = Database::new(catalog::standard(), scenario.seed);
-        population::populate(&mut database, &scenario, id, Timestamp::from(clock.now()))?;
+        population::populate(&mut database, &scenario, id, Timestamp::from(now))?;
         let org = Self {
             id,
             hosts: Hosts::of(&scenario.org),
-            started: clock.now(),
+            is_primary,
+            started: now,
             sessions: Sessions::default(),
-            approvals: Approvals::default(),
-            faults: Faults::new(scenario.seed),
-            journal: Journal::default(),
+            approvals: Approvals::new(scenario.limits.approvals_per_user_and_app),
+            attempts: Attempts::default(),
+            login_history: LoginHistory::default(),
             usage: Usage::default(),
-            http_url: OnceLock::new(),
             cursors: Cursors::default(),
             jobs: Jobs::new(&scenario.bulk, spool),
             database: RwLock::new(database),
-            schema_changed: Mutex::new(clock.now()),
-            released: watch::channel(0).0,
-            clock,
+            schema_changed: Mutex::new(now),
+            configuration,
+            shared,
             scenario,
         };
         org.grant_issued_tokens();
@@ -90,12 +106,45 @@ impl Org {
     }
 
     fn grant_issued_tokens(&self) {
+        let setup = self.configuration.saved();
         for issued in &self.scenario.refresh_tokens {
-            let app = self.scenario.app(&issued.app);
-            let of_app = || app.map(|app| app.scopes.clone()).unwrap_or_default();
+            let of_app = || setup.app(&issued.app).map(|app| app.scopes.clone()).unwrap_or_default();
             let scopes = issued.scopes.clone().unwrap_or_else(of_app);
             let token = issued.token.expose().to_owned();
-            self.approvals.grant(token, &issued.app, &issued.user, scopes, self.started);
+            self.approvals.consent(&issued.app, &issued.user, &scopes, self.started);
+            let level = SessionLevel::Standard;
+            self.approvals.grant(token, &issued.app, &issued.user, scopes, level, self.started);
+        }
+    }
+
+    /// The emulated time.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.shared.clock.now()
+    }
+
+    /// The configuration that is in effect for a call.
+    pub(crate) fn setup(&self, call: &Call) -> Arc<Setup> {
+        self.configuration.in_effect(self.now(), call.number)
+    }
+
+    /// Whether `id` is the org's, in 15 or 18 characters.
+    pub(crate) fn is_named(&self, id: &str) -> bool {
+        matches!(id.len(), 15 | 18) && id.get(..15) == self.id.to_string().get(..15)
+    }
+
+    /// Whether the org issued a token, whatever has become of it since.
+    pub(crate) fn issued(&self, token: &str) -> bool {
+        let owner = token.split_once('!').map(|(owner, _)| owner);
+        owner.is_some_and(|owner| self.is_named(owner)) || self.approvals.issued(token)
+    }
+
+    /// Whether this org's users sign in at a host: at its My Domain, and at its generic host unless that is closed.
+    pub(crate) fn signs_in_at(&self, setup: &Setup, site: Site) -> bool {
+        match site {
+            Site::MyDomain => true,
+            Site::Login => setup.org.generic_login && !setup.org.kind.is_sandbox(),
+            Site::Test => setup.org.generic_login && setup.org.kind.is_sandbox(),
+            Site::Lightning | Site::Setup | Site::Unknown => false,
         }
     }
 
@@ -118,7 +167,7 @@ impl Org {
     /// Changes data, stamped with the emulated time.
     pub(crate) fn write<T>(&self, change: impl FnOnce(&mut Database, Timestamp) -> T) -> T {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        change(&mut database, Timestamp::from(self.clock.now()))
+        change(&mut database, Timestamp::from(self.now()))
     }
 
     /// Emulated time of the last change of objects or fields.
@@ -128,7 +177,7 @@ impl Org {
 
     /// Notes that objects or fields have changed now.
     pub(crate) fn note_schema_change(&self) {
-        *self.schema_changed.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.now();
+        *self.schema_changed.lock().unwrap_or_else(PoisonError::into_inner) = self.now();
     }
 
     /// An opaque access token: the short org id, `!`, and a random part that begins with `AQ`.
@@ -138,20 +187,6 @@ impl Org {
 
     pub(crate) fn new_refresh_token(&self) -> String {
         format!("5Aep{}", random_text(83))
-    }
-
-    /// Waits, when told to, until [`Org::release`].
-    pub(crate) async fn hang_if(&self, hangs: bool) {
-        if hangs {
-            let mut released = self.released.subscribe();
-            // The sender lives as long as the org, so the channel is not closed here.
-            let _ = released.changed().await;
-        }
-    }
-
-    /// Lets every request go on that hangs now.
-    pub(crate) fn release(&self) {
-        self.released.send_modify(|count| *count += 1);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The start of a proxy connection: `CONNECT host:443` for the org's own host names, and nothing else.
+//! The start of a proxy connection: `CONNECT host:443` for the orgs' own host names, and nothing else.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,22 +6,24 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::site::{Hosts, Site};
+use crate::call::Arrival;
+use crate::site::Site;
+use crate::world::World;
 
 const MAX_HEAD: usize = 8 << 10;
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
 /// What became of a request to the proxy.
 pub(crate) enum Verdict {
-    /// What follows on the connection is TLS for one of the org's hosts.
+    /// What follows on the connection is TLS for one of the orgs' hosts.
     Tls,
-    /// What follows is plain HTTP for the org's own plain listener: some clients send that through a proxy too.
+    /// What follows is plain HTTP for the plain listener: some clients send that through a proxy too.
     Plain,
     Refused,
 }
 
 /// Reads one request head and answers it.
-pub(crate) async fn connect(stream: &mut TcpStream, hosts: &Hosts, plain: Option<SocketAddr>) -> io::Result<Verdict> {
+pub(crate) async fn connect(stream: &mut TcpStream, world: &World, plain: Option<SocketAddr>) -> io::Result<Verdict> {
     let head = read_head(stream).await?;
     let head = String::from_utf8_lossy(&head);
     let mut words = head.lines().next().unwrap_or_default().split(' ');
@@ -30,12 +32,12 @@ pub(crate) async fn connect(stream: &mut TcpStream, hosts: &Hosts, plain: Option
         return refuse(stream, "405 Method Not Allowed", "This proxy tunnels TLS: use CONNECT.").await;
     }
     let verdict = match target.rsplit_once(':') {
-        Some((host, "443")) if hosts.site(host) != Site::Unknown => Some(Verdict::Tls),
+        Some((host, "443")) if world.locate(host, Arrival::Tls).0 != Site::Unknown => Some(Verdict::Tls),
         _ if plain.is_some_and(|plain| is_plain(target, plain)) => Some(Verdict::Plain),
         _ => None,
     };
     let Some(verdict) = verdict else {
-        let reason = "This proxy answers for port 443 of the emulated org's own hosts only.";
+        let reason = "This proxy answers for port 443 of the emulated orgs' own hosts only.";
         return refuse(stream, "403 Forbidden", reason).await;
     };
     stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;

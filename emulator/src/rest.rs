@@ -38,7 +38,7 @@ impl Org {
         route: DataRoute,
         effect: Option<&Effect>,
     ) -> Answer {
-        let caller = match self.admit(call, version) {
+        let caller = match self.admit_call(call, version) {
             Ok(caller) => caller,
             Err(refusal) => return self.with_usage(refusal.into()),
         };
@@ -46,7 +46,7 @@ impl Org {
         self.with_usage(answer.unwrap_or_else(Answer::from))
     }
 
-    fn admit(&self, call: &Call, version: Version) -> Result<Caller, ApiError> {
+    fn admit_call(&self, call: &Call, version: Version) -> Result<Caller, ApiError> {
         check_site(call.site)?;
         let version = supported(version)?;
         let caller = self.caller(call, version)?;
@@ -85,7 +85,7 @@ impl Org {
     }
 
     fn with_usage(&self, answer: Answer) -> Answer {
-        let used = self.usage.api_requests.used(self.clock.now());
+        let used = self.usage.api_requests.used(self.now());
         let limit = self.scenario.limits.daily_api_requests;
         answer.with(LIMIT_INFO, &format!("api-usage={used}/{limit}"))
     }

@@ -4,22 +4,32 @@
 
 mod app;
 mod check;
+mod network;
+mod org;
 mod permission;
+mod sandbox;
+mod setup;
+mod user;
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 pub use app::{
-    AppKind, AppSpec, AppState, ClientCredentialsSpec, IssuedRefreshToken, PermittedUsers, RefreshTokenPolicy,
+    AppKind, AppSpec, AppState, ClientCredentialsSpec, Distribution, IpRelaxation, IssuedRefreshToken, LevelAction,
+    PermittedUsers, RefreshTokenPolicy, SessionLevel,
 };
+pub use network::{IpRange, LoginHours, MalformedRange};
+pub use org::{IdentityVerification, OrgKind, OrgSpec, OrgState, SandboxSpec, SessionLevelPolicy};
 pub use permission::{Permissions, Right, UserAccess};
+pub use setup::Setup;
+pub use user::{UserKind, UserSpec};
 
 use crate::clock::Passage;
 use crate::schema::{FieldSpec, ObjectSpec};
-use crate::secret::Secret;
 
 /// Scenarios that come with the program, by name.
 const BUILTIN: [(&str, &str); 2] =
@@ -54,8 +64,14 @@ pub struct Scenario {
     /// Whether emulated time runs by itself.
     #[serde(default)]
     pub time: Passage,
+    /// The address that callers seem to have: all of them come from loopback in truth.
+    #[serde(default = "documentation_address")]
+    pub caller_address: IpAddr,
     /// The org.
     pub org: OrgSpec,
+    /// Sandboxes of the org, as they are when the org starts.
+    #[serde(default)]
+    pub sandboxes: Vec<SandboxSpec>,
     /// Profiles by name.
     pub profiles: BTreeMap<String, Permissions>,
     /// Permission sets by name.
@@ -128,109 +144,6 @@ impl Scenario {
     pub fn builtin_names() -> impl Iterator<Item = &'static str> {
         BUILTIN.iter().map(|(name, _)| *name)
     }
-
-    /// The user with this name; user names are compared without case.
-    pub fn user(&self, username: &str) -> Option<&UserSpec> {
-        self.users.iter().find(|user| user.username.eq_ignore_ascii_case(username))
-    }
-
-    /// The app with this consumer key.
-    pub fn app(&self, consumer_key: &str) -> Option<&AppSpec> {
-        self.apps.iter().find(|app| app.consumer_key == consumer_key)
-    }
-
-    /// What the profile and the permission sets of a user allow together.
-    pub fn access(&self, user: &UserSpec) -> UserAccess {
-        let sets = user.permission_sets.iter().filter_map(|name| self.permission_sets.get(name));
-        UserAccess::combine(self.profiles.get(&user.profile).into_iter().chain(sets))
-    }
-}
-
-/// The org itself.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OrgSpec {
-    /// Org id, 15 or 18 characters, beginning with `00D`.
-    pub id: String,
-    /// Company name.
-    pub name: String,
-    /// The part of the My Domain host before the kind, such as `acme` or `acme--uat`.
-    pub my_domain: String,
-    /// Which kind of org, and so which host names it has.
-    #[serde(default)]
-    pub kind: OrgKind,
-    /// *Setup > OAuth and OpenID Connect Settings > Allow OAuth Username-Password Flows*.
-    #[serde(default)]
-    pub username_password_flow: bool,
-    /// Whether callers come from *Setup > Network Access* ranges: then no security token is needed.
-    #[serde(default)]
-    pub trusted_network: bool,
-    /// *Setup > My Domain > Routing and Policies*: whether `login.salesforce.com` signs this org's users in.
-    #[serde(default = "yes")]
-    pub generic_login: bool,
-    /// Whether the Run As user of an External Client App needs an assigned profile or permission set when only
-    /// admin-approved users are permitted. The documentation says no, reports from the field say yes.
-    #[serde(default = "yes")]
-    pub run_as_needs_assignment: bool,
-    /// Minutes of inactivity that end a session, unless the app sets its own. Default two hours.
-    #[serde(default = "two_hours")]
-    pub session_timeout_minutes: u32,
-}
-
-/// Kind of an org; decides the host names (Salesforce Help, "My Domain Login and Application URL Formats").
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum OrgKind {
-    #[default]
-    Production,
-    Sandbox,
-    Develop,
-    Scratch,
-    Trailblaze,
-}
-
-impl OrgKind {
-    /// The label between the My Domain name and the Salesforce suffix, with its dot.
-    pub(crate) fn partition(self) -> &'static str {
-        match self {
-            Self::Production => "",
-            Self::Sandbox => ".sandbox",
-            Self::Develop => ".develop",
-            Self::Scratch => ".scratch",
-            Self::Trailblaze => ".trailblaze",
-        }
-    }
-
-    /// Whether the org signs in at `test.salesforce.com` rather than `login.salesforce.com`.
-    pub fn is_sandbox(self) -> bool {
-        match self {
-            Self::Sandbox | Self::Scratch => true,
-            Self::Production | Self::Develop | Self::Trailblaze => false,
-        }
-    }
-}
-
-/// One user of the org.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UserSpec {
-    /// User name, unique.
-    pub username: String,
-    #[serde(default)]
-    pub password: Option<Secret>,
-    /// Appended to the password outside trusted networks.
-    #[serde(default)]
-    pub security_token: Option<Secret>,
-    pub first_name: Option<String>,
-    pub last_name: String,
-    /// E-mail address; by default the user name.
-    #[serde(default)]
-    pub email: Option<String>,
-    pub profile: String,
-    #[serde(default)]
-    pub permission_sets: Vec<String>,
-    #[serde(default = "yes")]
-    pub active: bool,
 }
 
 /// Limits of the org.
@@ -241,11 +154,23 @@ pub struct LimitSpec {
     pub daily_api_requests: u64,
     /// Bulk 2.0 query jobs in any 24 hours.
     pub daily_bulk_query_jobs: u64,
+    /// Logins of one user in an hour.
+    pub hourly_logins_per_user: u64,
+    /// Approvals, and so refresh tokens, of one user for one app; one more revokes the oldest.
+    pub approvals_per_user_and_app: usize,
+    /// Wrong passwords in a row that lock a user out.
+    pub wrong_passwords: u32,
 }
 
 impl Default for LimitSpec {
     fn default() -> Self {
-        Self { daily_api_requests: 100_000, daily_bulk_query_jobs: 10_000 }
+        Self {
+            daily_api_requests: 100_000,
+            daily_bulk_query_jobs: 10_000,
+            hourly_logins_per_user: 3600,
+            approvals_per_user_and_app: 5,
+            wrong_passwords: 10,
+        }
     }
 }
 
@@ -298,6 +223,15 @@ pub enum Advance {
 
 fn yes() -> bool {
     true
+}
+
+fn no() -> bool {
+    false
+}
+
+/// An address of TEST-NET-3, which RFC 5737 reserves for documentation.
+fn documentation_address() -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10))
 }
 
 fn two_hours() -> u32 {

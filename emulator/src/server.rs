@@ -1,4 +1,4 @@
-//! The listeners of an emulated org.
+//! The listeners of emulated orgs.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,10 +16,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::call::Arrival;
 use crate::control::Control;
-use crate::org::{Org, PopulateError};
+use crate::org::PopulateError;
 use crate::proxy;
 use crate::scenario::Scenario;
 use crate::tls::{HostCertificate, TlsError};
+use crate::world::World;
 
 /// Large enough that the emulator's own answer to an oversized request is given.
 const HEADER_SPACE: u32 = 256 << 10;
@@ -65,9 +66,9 @@ pub enum StartError {
     Populate(#[from] PopulateError),
 }
 
-/// A running org. It stops when it is dropped.
+/// Running orgs. They stop when it is dropped.
 pub struct Emulator {
-    org: Arc<Org>,
+    world: Arc<World>,
     control: Control,
     http: Option<SocketAddr>,
     tls: Option<SocketAddr>,
@@ -82,8 +83,17 @@ impl Emulator {
     /// # Errors
     /// When an address is not on loopback or not free, or the certificate authority cannot be kept.
     pub async fn start(scenario: Scenario, options: Options) -> Result<Self, StartError> {
-        let org = Org::new(scenario, options.spool)?;
-        let hosts = org.hosts.all();
+        Self::start_all(vec![scenario], options).await
+    }
+
+    /// Starts the orgs of several scenarios, sandboxes included, behind the same listeners. The first is the one that
+    /// plain HTTP stands for; clock and caller address are its.
+    ///
+    /// # Errors
+    /// As [`Emulator::start`], and when two orgs have the same org id, My Domain or user name.
+    pub async fn start_all(scenarios: Vec<Scenario>, options: Options) -> Result<Self, StartError> {
+        let world = World::new(scenarios, options.spool)?;
+        let hosts = world.hosts();
         let certificate = HostCertificate::issue(&hosts, options.certificate_authority.as_deref())?;
         let acceptor = TlsAcceptor::from(Arc::clone(&certificate.config));
         let http = listen(options.http).await?;
@@ -91,38 +101,38 @@ impl Emulator {
         let proxy = listen(options.proxy).await?;
         let address = |listener: &Option<TcpListener>| listener.as_ref().and_then(|l| l.local_addr().ok());
         let mut emulator = Self {
-            control: Control::new(Arc::clone(&org)),
+            control: Control::new(Arc::clone(&world), Arc::clone(world.primary())),
             http: address(&http),
             tls: address(&tls),
             proxy: address(&proxy),
             ca_pem: certificate.ca_pem,
             listeners: JoinSet::new(),
-            org,
+            world,
         };
         if let Some(address) = emulator.http {
-            let _ = emulator.org.http_url.set(format!("http://{address}"));
+            let _ = emulator.world.shared.http_url.set(format!("http://{address}"));
         }
-        emulator.spawn(http, |org, stream| serve(org, stream, Arrival::Plain));
+        emulator.spawn(http, |world, stream| serve(world, stream, Arrival::Plain));
         let tls_acceptor = acceptor.clone();
-        emulator.spawn(tls, move |org, stream| serve_tls(org, stream, tls_acceptor.clone()));
+        emulator.spawn(tls, move |world, stream| serve_tls(world, stream, tls_acceptor.clone()));
         let plain = emulator.http;
-        emulator.spawn(proxy, move |org, stream| serve_proxy(org, stream, acceptor.clone(), plain));
+        emulator.spawn(proxy, move |world, stream| serve_proxy(world, stream, acceptor.clone(), plain));
         Ok(emulator)
     }
 
-    fn spawn<F>(&mut self, listener: Option<TcpListener>, handle: impl Fn(Arc<Org>, TcpStream) -> F + Send + 'static)
+    fn spawn<F>(&mut self, listener: Option<TcpListener>, handle: impl Fn(Arc<World>, TcpStream) -> F + Send + 'static)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         if let Some(listener) = listener {
-            let org = Arc::clone(&self.org);
-            self.listeners.spawn(accept(listener, move |stream| handle(Arc::clone(&org), stream)));
+            let world = Arc::clone(&self.world);
+            self.listeners.spawn(accept(listener, move |stream| handle(Arc::clone(&world), stream)));
         }
     }
 
     /// `http://127.0.0.1:port` of the plain listener; empty when there is none.
     pub fn http_url(&self) -> &str {
-        self.org.http_url.get().map_or("", String::as_str)
+        self.world.shared.http_url.get().map_or("", String::as_str)
     }
 
     /// Address of the TLS listener.
@@ -140,12 +150,12 @@ impl Emulator {
         &self.ca_pem
     }
 
-    /// Every host name that the org answers to, its My Domain first.
+    /// Every host name that the orgs answer to, the first org's My Domain first.
     pub fn hosts(&self) -> Vec<String> {
-        self.org.hosts.all()
+        self.world.hosts()
     }
 
-    /// Changes the org while it runs.
+    /// Changes the first org while it runs; [`Control::org`] leads to the others.
     pub fn control(&self) -> &Control {
         &self.control
     }
@@ -158,7 +168,8 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        self.org.jobs.abort_all(self.org.clock.now());
+        let now = self.world.shared.clock.now();
+        self.world.orgs.iter().for_each(|org| org.jobs.abort_all(now));
     }
 }
 
@@ -201,27 +212,27 @@ where
     }
 }
 
-async fn serve_tls(org: Arc<Org>, stream: TcpStream, acceptor: TlsAcceptor) {
+async fn serve_tls(world: Arc<World>, stream: TcpStream, acceptor: TlsAcceptor) {
     match acceptor.accept(stream).await {
-        Ok(stream) => serve(org, stream, Arrival::Tls).await,
+        Ok(stream) => serve(world, stream, Arrival::Tls).await,
         Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
     }
 }
 
-async fn serve_proxy(org: Arc<Org>, mut stream: TcpStream, acceptor: TlsAcceptor, plain: Option<SocketAddr>) {
-    match proxy::connect(&mut stream, &org.hosts, plain).await {
-        Ok(proxy::Verdict::Tls) => serve_tls(org, stream, acceptor).await,
-        Ok(proxy::Verdict::Plain) => serve(org, stream, Arrival::Plain).await,
+async fn serve_proxy(world: Arc<World>, mut stream: TcpStream, acceptor: TlsAcceptor, plain: Option<SocketAddr>) {
+    match proxy::connect(&mut stream, &world, plain).await {
+        Ok(proxy::Verdict::Tls) => serve_tls(world, stream, acceptor).await,
+        Ok(proxy::Verdict::Plain) => serve(world, stream, Arrival::Plain).await,
         Ok(proxy::Verdict::Refused) => {}
         Err(error) => tracing::debug!(%error, "a proxy connection failed"),
     }
 }
 
-async fn serve<I>(org: Arc<Org>, stream: I, arrival: Arrival)
+async fn serve<I>(world: Arc<World>, stream: I, arrival: Arrival)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request| Arc::clone(&org).serve(request, arrival));
+    let service = service_fn(move |request| Arc::clone(&world).serve(request, arrival));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().auto_date_header(false);
     builder

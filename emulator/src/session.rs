@@ -7,14 +7,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::scenario::SessionLevel;
+
 pub(crate) use approval::{ApprovalId, Approvals, InProcess, Refusal};
 
 /// What an access token stands for.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) username: String,
-    pub(crate) consumer_key: String,
+    /// The app; absent after SOAP `login()`.
+    pub(crate) consumer_key: Option<String>,
     pub(crate) scopes: Vec<String>,
+    pub(crate) level: SessionLevel,
+    /// Whether the user is the app's Run As user.
+    pub(crate) runs_as: bool,
     pub(crate) issued: DateTime<Utc>,
     pub(crate) last_used: DateTime<Utc>,
     /// Inactivity that ends it.

@@ -1,4 +1,4 @@
-//! Host names of an org and what each of them is for.
+//! Host names of orgs and what each of them is for.
 
 use crate::scenario::{OrgKind, OrgSpec};
 
@@ -23,6 +23,14 @@ impl Site {
     /// Whether the host is the generic login host, of whichever kind.
     pub(crate) fn is_generic(self) -> bool {
         matches!(self, Self::Login | Self::Test)
+    }
+
+    /// The generic login host that `host` (without port) names.
+    pub(crate) fn generic(host: &str) -> Option<Self> {
+        [(LOGIN, Self::Login), (TEST, Self::Test)]
+            .into_iter()
+            .find(|(name, _)| is_host(host, name))
+            .map(|(_, site)| site)
     }
 }
 
@@ -64,21 +72,13 @@ impl Hosts {
         self.generic
     }
 
-    /// Which site `host` (without port) names.
-    pub(crate) fn site(&self, host: &str) -> Site {
-        let is = |name: &str| host.trim_end_matches('.').eq_ignore_ascii_case(name);
-        if is(&self.my_domain) {
-            Site::MyDomain
-        } else if is(LOGIN) {
-            Site::Login
-        } else if is(TEST) {
-            Site::Test
-        } else if is(&self.lightning) {
-            Site::Lightning
-        } else if is(&self.setup) {
-            Site::Setup
-        } else {
-            Site::Unknown
-        }
+    /// Which of the org's own sites `host` (without port) names.
+    pub(crate) fn own_site(&self, host: &str) -> Option<Site> {
+        let own = [(&self.my_domain, Site::MyDomain), (&self.lightning, Site::Lightning), (&self.setup, Site::Setup)];
+        own.into_iter().find(|(name, _)| is_host(host, name)).map(|(_, site)| site)
     }
+}
+
+fn is_host(host: &str, name: &str) -> bool {
+    host.trim_end_matches('.').eq_ignore_ascii_case(name)
 }

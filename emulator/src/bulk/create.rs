@@ -54,7 +54,7 @@ impl Org {
             plan,
             fate: fate(effect),
         };
-        let job = Arc::new(Job::new(self.jobs.next_id(), caller.user_id, self.clock.now(), order));
+        let job = Arc::new(Job::new(self.jobs.next_id(), caller.user_id, self.now(), order));
         self.jobs.add(Arc::clone(&job));
         let answer = Answer::ok(&job.summary());
         self.start_job(job);
@@ -72,7 +72,7 @@ impl Org {
 
     fn count_job(&self) -> Result<(), ApiError> {
         let limit = self.scenario.limits.daily_bulk_query_jobs;
-        let counted = self.usage.bulk_query_jobs.count(self.clock.now(), limit);
+        let counted = self.usage.bulk_query_jobs.count(self.now(), limit);
         counted.map(|_| ()).map_err(|_| {
             let message = format!("Max bulk v2 query jobs ({limit}) per 24 hrs has been reached");
             ApiError::bad_request("LIMIT_EXCEEDED", message)

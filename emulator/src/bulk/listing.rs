@@ -23,7 +23,7 @@ impl Org {
     pub(super) fn list_jobs(&self, call: &Call, caller: &Caller) -> Result<Answer, ApiError> {
         let is = |name: &str, wanted: &str| call.parameter(name).is_none_or(|value| value.eq_ignore_ascii_case(wanted));
         let after = call.parameter("queryLocator").and_then(|locator| RecordId::parse(&locator).ok());
-        let mut jobs = self.jobs.of_user(caller.user_id, self.clock.now());
+        let mut jobs = self.jobs.of_user(caller.user_id, self.now());
         jobs.retain(|job| after.is_none_or(|after| job.id > after));
         if !is("jobType", "V2Query") || !is("concurrencyMode", "Parallel") {
             jobs.clear();

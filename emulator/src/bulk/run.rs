@@ -41,7 +41,7 @@ impl Org {
     fn step_job(&self, job: &Job) {
         match job.state() {
             State::UploadComplete => {
-                job.begin(self.clock.now());
+                job.begin(self.now());
             }
             State::InProgress => self.work(job),
             State::Aborted | State::JobComplete | State::Failed => {}
@@ -52,7 +52,7 @@ impl Org {
         match &job.fate {
             Fate::Stuck => return,
             Fate::Fails(message) => {
-                job.fail(message.clone(), self.clock.now());
+                job.fail(message.clone(), self.now());
                 return;
             }
             Fate::Normal => {}
@@ -60,11 +60,11 @@ impl Org {
         let started = Instant::now();
         match self.produce(job) {
             Ok(Outcome::Done(spool)) => {
-                job.complete(spool, started.elapsed(), self.clock.now());
+                job.complete(spool, started.elapsed(), self.now());
             }
             Ok(Outcome::Aborted) => {}
             Err(error) => {
-                job.fail(error.to_string(), self.clock.now());
+                job.fail(error.to_string(), self.now());
             }
         }
     }

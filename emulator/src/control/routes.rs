@@ -13,8 +13,8 @@ use super::{Control, ControlError};
 use crate::answer::Answer;
 use crate::call::{Arrival, Call};
 use crate::database::Record;
-use crate::org::Org;
 use crate::tree::Unknown;
+use crate::world::World;
 
 const PREFIX: &str = "/__emulator/";
 
@@ -30,6 +30,12 @@ pub(crate) fn is_control(call: &Call) -> bool {
 #[serde(deny_unknown_fields)]
 struct Advance {
     seconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Caller {
+    address: IpAddr,
 }
 
 #[derive(Deserialize)]
@@ -66,8 +72,8 @@ impl From<Problem> for Answer {
 }
 
 /// Answers a control request.
-pub(crate) async fn answer(org: &Arc<Org>, call: &Call) -> Answer {
-    let control = Control::new(Arc::clone(org));
+pub(crate) async fn answer(world: &Arc<World>, call: &Call) -> Answer {
+    let control = Control::new(Arc::clone(world), Arc::clone(world.primary()));
     let call = call.clone();
     // Steps of jobs and loads of records take their time.
     let work = tokio::task::spawn_blocking(move || control.route(&call).unwrap_or_else(Answer::from));
@@ -77,7 +83,14 @@ pub(crate) async fn answer(org: &Arc<Org>, call: &Call) -> Answer {
 impl Control {
     fn route(&self, call: &Call) -> Result<Answer, Problem> {
         let segments: Vec<&str> = call.path.trim_start_matches(PREFIX).split('/').collect();
-        match (call.method.as_str(), segments.as_slice()) {
+        match segments.as_slice() {
+            ["orgs", my_domain, rest @ ..] => self.org(my_domain).ok_or_else(no_route)?.route_of_org(call, rest),
+            all => self.route_of_org(call, all),
+        }
+    }
+
+    fn route_of_org(&self, call: &Call, segments: &[&str]) -> Result<Answer, Problem> {
+        match (call.method.as_str(), segments) {
             ("GET", ["clock"]) => Ok(self.clock()),
             ("POST", ["clock"]) => {
                 let advance: Advance = body(call)?;
@@ -85,6 +98,12 @@ impl Control {
                 Ok(self.clock())
             }
             ("GET", ["journal"]) => Ok(Answer::ok(&self.journal())),
+            ("GET", ["mailbox"]) => Ok(Answer::ok(&self.mailbox())),
+            ("GET", ["logins"]) => Ok(Answer::ok(&self.login_history())),
+            ("PUT", ["caller"]) => {
+                self.set_caller_address(body::<Caller>(call)?.address);
+                Ok(done())
+            }
             ("DELETE", ["sessions"]) => {
                 self.expire_sessions();
                 Ok(done())

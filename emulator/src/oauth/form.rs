@@ -16,11 +16,11 @@ use crate::payload::Payload;
 
 /// The parameters of a request: those of the body before those of the query string. Secrets are among them, so there
 /// is no `Debug`.
-pub(super) struct Parameters(Vec<(String, String)>);
+pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     /// Reads `application/x-www-form-urlencoded` or `multipart/form-data`; another media type has no parameters.
-    pub(super) fn of(call: &Call) -> Self {
+    pub(crate) fn of(call: &Call) -> Self {
         let mut all = Vec::new();
         if call.has_media_type("application/x-www-form-urlencoded") {
             all.extend(form_urlencoded::parse(&call.body).into_owned());
@@ -33,9 +33,14 @@ impl Parameters {
     }
 
     /// A parameter that is there and not empty.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
         Some(value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// The consumer key that a request names, in its parameters or by HTTP Basic.
+    pub(crate) fn client_id(&self, call: &Call) -> Option<String> {
+        ClientCredentials::of(call, self).id
     }
 }
 

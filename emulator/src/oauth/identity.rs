@@ -9,7 +9,7 @@ use crate::answer::Answer;
 use crate::call::{Arrival, Call};
 use crate::org::Org;
 use crate::route::NEWEST_VERSION;
-use crate::scenario::UserSpec;
+use crate::scenario::{Setup, UserSpec};
 use crate::session::Session;
 
 impl Org {
@@ -19,10 +19,11 @@ impl Org {
             Ok(session) => session,
             Err(refusal) => return forbidden(refusal),
         };
-        let Some(user) = self.scenario.user(&session.username) else {
+        let setup = self.setup(call);
+        let Some(user) = setup.user(&session.username) else {
             return forbidden(BAD_TOKEN);
         };
-        Answer::ok(&self.user_info_body(user, call.arrival))
+        Answer::ok(&self.user_info_body(&setup, user, call.arrival))
     }
 
     /// `GET|POST /id/<org>/<user>`.
@@ -31,10 +32,11 @@ impl Org {
             Ok(session) => session,
             Err(refusal) => return forbidden(refusal),
         };
-        if !same_id(org, &self.id.to_string()) {
+        if !self.is_named(org) {
             return forbidden("Wrong_Org");
         }
-        let Some(spec) = self.scenario.user(&session.username) else {
+        let setup = self.setup(call);
+        let Some(spec) = setup.user(&session.username) else {
             return forbidden(BAD_TOKEN);
         };
         if !same_id(user, &self.user_id(&spec.username).to_string()) {
@@ -48,10 +50,11 @@ impl Org {
     fn identify(&self, call: &Call, parameter: &str) -> Result<Session, &'static str> {
         let parameters = Parameters::of(call);
         let token = call.bearer().or_else(|| parameters.get(parameter)).ok_or("Missing_OAuth_Token")?;
-        self.sessions.authenticate(token, self.clock.now()).ok_or(BAD_TOKEN)
+        let session = self.sessions.authenticate(token, self.now());
+        session.filter(|session| self.still_holds(&self.setup(call), session)).ok_or(BAD_TOKEN)
     }
 
-    fn user_info_body(&self, user: &UserSpec, arrival: Arrival) -> Value {
+    fn user_info_body(&self, setup: &Setup, user: &UserSpec, arrival: Arrival) -> Value {
         let base = self.instance_url(arrival);
         let identity = self.identity_url(&user.username, arrival);
         let id = self.user_id(&user.username);
@@ -61,8 +64,8 @@ impl Org {
             "organization_id": self.id.to_string(),
             "preferred_username": user.username,
             "nickname": nickname(user),
-            "name": full_name(user),
-            "email": email(user),
+            "name": user.full_name(),
+            "email": user.address(),
             "email_verified": true,
             "family_name": user.last_name,
             "zoneinfo": "GMT",
@@ -70,7 +73,7 @@ impl Org {
             "profile": format!("{base}/{id}"),
             "picture": format!("{base}/profilephoto/005/F"),
             "address": {"country": "US"},
-            "is_salesforce_integration_user": self.scenario.access(user).api_only,
+            "is_salesforce_integration_user": setup.access(user).api_only,
             "urls": self.urls(&base, id.to_string().as_str(), None),
             "active": user.active,
             "user_type": "STANDARD",
@@ -96,8 +99,8 @@ impl Org {
             "organization_id": self.id.to_string(),
             "username": user.username,
             "nick_name": nickname(user),
-            "display_name": full_name(user),
-            "email": email(user),
+            "display_name": user.full_name(),
+            "email": user.address(),
             "email_verified": true,
             "first_name": user.first_name,
             "last_name": user.last_name,
@@ -168,19 +171,8 @@ fn photos(base: &str) -> Value {
     })
 }
 
-fn full_name(user: &UserSpec) -> String {
-    match &user.first_name {
-        Some(first) => format!("{first} {}", user.last_name),
-        None => user.last_name.clone(),
-    }
-}
-
 fn nickname(user: &UserSpec) -> &str {
     user.username.split('@').next().unwrap_or_default()
-}
-
-fn email(user: &UserSpec) -> &str {
-    user.email.as_deref().unwrap_or(&user.username)
 }
 
 /// Ids are the same in their 15- and their 18-character form.

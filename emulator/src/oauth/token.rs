@@ -1,7 +1,5 @@
 //! `POST /services/oauth2/token`.
 
-use std::sync::Arc;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
@@ -9,99 +7,62 @@ use http::{Method, StatusCode};
 use ring::hmac;
 
 use super::OAuthError;
+use super::client::check_secret;
 use super::form::{ClientCredentials, Encoding, Fields, Parameters};
-use super::grant::{GrantType, Granted};
+use super::grant::{GrantType, Granted, Request};
 use crate::answer::Answer;
 use crate::call::{Arrival, Call};
 use crate::org::Org;
-use crate::scenario::{AppSpec, AppState, PermittedUsers, UserSpec};
-use crate::session::Session;
-use crate::site::Site;
-
-/// A token request whose client and flow have passed all checks.
-pub(super) struct Request<'a> {
-    pub(super) app: &'a AppSpec,
-    pub(super) site: Site,
-    pub(super) parameters: Parameters,
-    /// A fault keeps this request from being answered for now.
-    pub(super) hangs: bool,
-}
+use crate::scenario::AppSpec;
+use crate::session::{InProcess, Session};
+use crate::sign_in::Entry;
 
 impl Org {
     /// Answers a token request. With `hangs` it stays in process until it is released.
-    pub(crate) async fn token(self: &Arc<Self>, call: &Call, hangs: bool) -> Answer {
+    pub(crate) async fn token(&self, call: &Call, hangs: bool) -> Answer {
         let parameters = Parameters::of(call);
         let encoding = Encoding::wanted(call, &parameters, Encoding::Json);
-        match self.grant(call, parameters, hangs).await {
-            Ok(granted) => self.issue(call, granted, encoding),
+        match self.redeem(call, &parameters, hangs).await {
+            Ok(issued) => issued.into_answer(encoding),
             Err(error) => error.into_answer(encoding),
         }
     }
 
     /// The checks in their order: method, grant type, host, client, its state, its secret, then the grant's own.
-    async fn grant<'a>(&'a self, call: &Call, parameters: Parameters, hangs: bool) -> Result<Granted<'a>, OAuthError> {
+    async fn redeem(&self, call: &Call, parameters: &Parameters, hangs: bool) -> Result<Issued, OAuthError> {
         if call.method != Method::POST {
             return Err(OAuthError::new("invalid_request", "must use HTTP POST"));
         }
-        let grant_type = GrantType::of(&parameters).ok_or_else(OAuthError::unsupported_grant_type)?;
-        check_site(call.site, grant_type)?;
-        let credentials = ClientCredentials::of(call, &parameters);
-        let app = self.usable_app(credentials.id.as_deref())?;
-        check_secret(app, grant_type, credentials.secret.as_deref())?;
-        let request = Request { app, site: call.site, parameters, hangs };
+        let grant_type = GrantType::of(parameters).ok_or_else(OAuthError::unsupported_grant_type)?;
+        grant_type.check_site(call.site)?;
+        let setup = self.setup(call);
+        let credentials = ClientCredentials::of(call, parameters);
+        let app = self.usable_app(call, &setup, credentials.id.as_deref())?;
+        check_secret(&app, &credentials, grant_type.proof(&app))?;
+        let request = Request { call, setup: &setup, app: &app, parameters, hangs };
+        if grant_type != GrantType::RefreshToken {
+            self.shared.hang_if(hangs).await;
+        }
         let granted = match grant_type {
-            GrantType::ClientCredentials => self.grant_client_credentials(&request).await,
-            GrantType::Password => self.grant_password(&request).await,
+            GrantType::ClientCredentials => self.grant_client_credentials(&request),
+            GrantType::Password => self.grant_password(&request),
             GrantType::RefreshToken => self.grant_refresh(&request).await,
         }?;
-        Ok(granted)
+        Ok(self.issue(&request, granted))
     }
 
-    fn usable_app(&self, consumer_key: Option<&str>) -> Result<&AppSpec, OAuthError> {
-        let unknown = || OAuthError::new("invalid_client_id", "client identifier invalid");
-        let app = consumer_key.and_then(|key| self.scenario.app(key)).ok_or_else(unknown)?;
-        match app.state {
-            AppState::Enabled => Ok(app),
-            AppState::NotInstalled => {
-                Err(OAuthError::new("app_not_found", "External client app is not installed in this org"))
-            }
-            AppState::Disabled => {
-                Err(OAuthError::new("oauth_flow_disabled", "The external client app or the OAuth plugin is disabled."))
-            }
-            AppState::Blocked => Err(OAuthError::new("app_blocked", "this app is blocked by admin")),
-        }
-    }
-
-    /// The user, when they may sign in.
-    pub(super) fn active_user(&self, username: &str) -> Result<&UserSpec, OAuthError> {
-        let user = self.scenario.user(username).filter(|user| user.active);
-        user.ok_or_else(|| OAuthError::invalid_grant("inactive user"))
-    }
-
-    /// *Permitted Users*: with admin approval, a profile or permission set must be assigned to user and app.
-    pub(super) fn check_permitted(&self, app: &AppSpec, user: &UserSpec) -> Result<(), OAuthError> {
-        let assigned = || {
-            app.profiles.contains(&user.profile)
-                || user.permission_sets.iter().any(|set| app.permission_sets.contains(set))
-        };
-        match app.permitted_users {
-            PermittedUsers::All => Ok(()),
-            PermittedUsers::AdminApproved if assigned() => Ok(()),
-            PermittedUsers::AdminApproved => {
-                Err(OAuthError::new("invalid_app_access", "user is not admin approved to access this app"))
-            }
-        }
-    }
-
-    fn issue(&self, call: &Call, granted: Granted<'_>, encoding: Encoding) -> Answer {
-        let now = self.clock.now();
-        let app = granted.app;
+    fn issue(&self, request: &Request<'_>, granted: Granted<'_>) -> Issued {
+        let Request { call, setup, app, .. } = *request;
+        let now = self.now();
         let access_token = self.new_access_token();
-        let minutes = app.session_timeout_minutes.unwrap_or(self.scenario.org.session_timeout_minutes);
+        let minutes = setup.session_timeout_minutes(app, granted.user);
+        let scope = shows_scope(granted.entry).then(|| granted.scopes.join(" "));
         let session = Session {
             username: granted.user.username.clone(),
-            consumer_key: app.consumer_key.clone(),
-            scopes: granted.scopes.clone(),
+            consumer_key: Some(app.consumer_key.clone()),
+            scopes: granted.scopes,
+            level: granted.level,
+            runs_as: granted.entry == Entry::ClientCredentials,
             issued: now,
             last_used: now,
             timeout: TimeDelta::minutes(i64::from(minutes)),
@@ -111,9 +72,7 @@ impl Org {
         let id = self.identity_url(&granted.user.username, call.arrival);
         let issued_at = now.timestamp_millis().to_string();
         let signature = sign(app, &id, &issued_at);
-        let shape = granted.shape;
-        let scope = shape.shows_scope.then(|| granted.scopes.join(" "));
-        let api_instance = shape.shows_api_instance.then(|| "https://api.salesforce.com".to_owned());
+        let api_instance = (granted.entry == Entry::ClientCredentials).then(|| "https://api.salesforce.com".to_owned());
         let fields = Fields::new()
             .with("access_token", access_token)
             .with_some("refresh_token", granted.refresh_token)
@@ -124,18 +83,16 @@ impl Org {
             .with("token_type", "Bearer")
             .with("issued_at", issued_at)
             .with_some("api_instance_url", api_instance);
-        let answer = encoding.answer(StatusCode::OK, &fields);
-        match granted.in_process {
-            Some(mark) => answer.holding(Box::new(mark)),
-            None => answer,
-        }
+        Issued { fields, in_process: granted.in_process }
     }
 
     /// Base of the data API for a client that came by `arrival`: scheme and host, no path.
     pub(crate) fn instance_url(&self, arrival: Arrival) -> String {
-        match (arrival, self.http_url.get()) {
-            (Arrival::Plain, Some(url)) => url.clone(),
-            _ => format!("https://{}", self.hosts.my_domain()),
+        let plain = self.shared.http_url.get().filter(|_| arrival == Arrival::Plain);
+        match plain {
+            Some(url) if self.is_primary => url.clone(),
+            Some(url) => format!("http://{}.localhost:{}", self.scenario.org.my_domain, port_of(url)),
+            None => format!("https://{}", self.hosts.my_domain()),
         }
     }
 
@@ -159,27 +116,29 @@ fn sign(app: &AppSpec, id: &str, issued_at: &str) -> String {
     STANDARD.encode(tag.as_ref())
 }
 
-fn check_site(site: Site, grant_type: GrantType) -> Result<(), OAuthError> {
-    match site {
-        Site::MyDomain => Ok(()),
-        Site::Login | Site::Test => match grant_type {
-            GrantType::ClientCredentials => Err(OAuthError::wrong_domain()),
-            GrantType::Password | GrantType::RefreshToken => Ok(()),
-        },
-        Site::Setup => Err(OAuthError::wrong_domain()),
-        Site::Lightning | Site::Unknown => Err(OAuthError::unsupported_grant_type()),
-    }
+/// The port of `http://address:port`.
+fn port_of(url: &str) -> &str {
+    url.rsplit_once(':').map_or("", |(_, port)| port)
 }
 
-/// A secret that is sent is checked even where none is required.
-fn check_secret(app: &AppSpec, grant_type: GrantType, sent: Option<&str>) -> Result<(), OAuthError> {
-    let required = match grant_type {
-        GrantType::ClientCredentials | GrantType::Password => true,
-        GrantType::RefreshToken => app.secret_required_for_refresh,
-    };
-    let passes = match sent {
-        Some(secret) => app.consumer_secret.matches(secret),
-        None => !required,
-    };
-    if passes { Ok(()) } else { Err(OAuthError::new("invalid_client", "invalid client credentials")) }
+/// The username-password flow alone shows no scopes.
+fn shows_scope(entry: Entry) -> bool {
+    entry != Entry::Password
+}
+
+/// The fields of a token answer.
+struct Issued {
+    fields: Fields,
+    in_process: Option<InProcess>,
+}
+
+impl Issued {
+    /// The refresh token counts as being processed until the answer has been sent.
+    fn into_answer(self, encoding: Encoding) -> Answer {
+        let answer = encoding.answer(StatusCode::OK, &self.fields);
+        match self.in_process {
+            Some(mark) => answer.holding(Box::new(mark)),
+            None => answer,
+        }
+    }
 }

@@ -4,6 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::OAuthError;
+use super::client::{Proof, check_secret};
 use super::form::{ClientCredentials, Encoding, Parameters};
 use crate::answer::Answer;
 use crate::call::{Arrival, Call};
@@ -18,11 +19,9 @@ impl Org {
         }
         let parameters = Parameters::of(call);
         let credentials = ClientCredentials::of(call, &parameters);
-        let app = credentials.id.and_then(|id| self.scenario.app(&id));
-        let authentic = |app: &&AppSpec| {
-            let secret = credentials.secret.as_deref();
-            secret.is_some_and(|secret| app.consumer_secret.matches(secret))
-        };
+        let setup = self.setup(call);
+        let app = credentials.id.as_deref().and_then(|id| setup.app(id));
+        let authentic = |app: &&AppSpec| check_secret(app, &credentials, Proof::Required).is_ok();
         let Some(app) = app.filter(authentic) else {
             return OAuthError::new("invalid_client", "invalid client credentials")
                 .with_status(StatusCode::UNAUTHORIZED)
@@ -36,8 +35,8 @@ impl Org {
 
     fn token_state(&self, asking: &AppSpec, token: &str, arrival: Arrival) -> Option<Value> {
         let may_see = |key: &str| key == asking.consumer_key || asking.introspects_all_tokens;
-        if let Some(session) = self.sessions.look_up(token, self.clock.now()) {
-            return may_see(&session.consumer_key).then(|| {
+        if let Some(session) = self.sessions.look_up(token, self.now()) {
+            return session.consumer_key.as_deref().is_some_and(may_see).then(|| {
                 json!({
                     "active": true,
                     "scope": session.scopes.join(" "),

@@ -6,7 +6,8 @@ use crate::answer::ApiError;
 use crate::call::Call;
 use crate::ids::RecordId;
 use crate::org::Org;
-use crate::scenario::UserAccess;
+use crate::scenario::{SessionLevel, SessionLevelPolicy, Setup, UserAccess, UserSpec};
+use crate::session::Session;
 
 /// The user behind a call.
 #[derive(Clone)]
@@ -33,7 +34,11 @@ impl Org {
     /// The caller by the token that the call carries.
     pub(super) fn caller(&self, call: &Call, version: u16) -> Result<Caller, ApiError> {
         let token = call.bearer().ok_or_else(ApiError::invalid_session)?;
-        let session = self.sessions.authenticate(token, self.clock.now()).ok_or_else(ApiError::invalid_session)?;
+        let session = self.sessions.authenticate(token, self.now()).ok_or_else(ApiError::invalid_session)?;
+        let setup = self.setup(call);
+        if !self.still_holds(&setup, &session) {
+            return Err(ApiError::invalid_session());
+        }
         if !session.reaches_api() {
             return Err(ApiError::new(
                 StatusCode::UNAUTHORIZED,
@@ -41,8 +46,9 @@ impl Org {
                 "This session is not valid for use with the REST API",
             ));
         }
-        let user = self.scenario.user(&session.username).ok_or_else(ApiError::invalid_session)?;
-        let access = self.scenario.access(user);
+        let user = setup.user(&session.username).ok_or_else(ApiError::invalid_session)?;
+        self.check_session(&setup, user, &session)?;
+        let access = setup.access(user);
         if !access.api_enabled {
             return Err(ApiError::new(
                 StatusCode::FORBIDDEN,
@@ -51,5 +57,18 @@ impl Org {
             ));
         }
         Ok(Caller { user_id: self.user_id(&user.username), access, version })
+    }
+
+    /// What *Session Settings* and *Session Security Level Policies* refuse at every request.
+    fn check_session(&self, setup: &Setup, user: &UserSpec, session: &Session) -> Result<(), ApiError> {
+        if setup.org.ip_ranges_on_every_request && !self.caller_is_within_login_ranges(setup, user) {
+            return Err(ApiError::invalid_session());
+        }
+        let blocks = setup.org.session_level_policy == SessionLevelPolicy::Block;
+        if blocks && session.level < SessionLevel::HighAssurance {
+            let message = "This operation requires a high assurance session";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "INSUFFICIENT_ACCESS", message));
+        }
+        Ok(())
     }
 }

@@ -47,7 +47,7 @@ impl Org {
             .iter()
             .map(|deletion| json!({"id": deletion.id.to_string(), "deletedDate": rest_time(deletion.at)}))
             .collect();
-        let reach = Timestamp::from(self.clock.now() - DELETED_REACH);
+        let reach = Timestamp::from(self.now() - DELETED_REACH);
         let earliest = snapshot.oldest_deletion(object).unwrap_or(reach).max(reach);
         Ok(Answer::ok(&json!({
             "deletedRecords": records,
@@ -80,7 +80,7 @@ impl Org {
             parsed.ok_or_else(|| refused(format!("{name}: '{text}' is not a valid value for the type xsd:dateTime")))
         };
         let (start, end) = (whole_minutes(time("start")?), whole_minutes(time("end")?));
-        let now = self.clock.now();
+        let now = self.now();
         if end.0 - start.0 < MINUTE_MS {
             return Err(refused("endDate must be at least one minute greater than startDate".into()));
         }

@@ -13,7 +13,7 @@ impl Org {
     /// Counts one API request.
     pub(super) fn count_request(&self) -> Result<(), ApiError> {
         let limit = self.scenario.limits.daily_api_requests;
-        match self.usage.api_requests.count(self.clock.now(), limit) {
+        match self.usage.api_requests.count(self.now(), limit) {
             Ok(_) => Ok(()),
             Err(_) => {
                 Err(ApiError::new(StatusCode::FORBIDDEN, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
@@ -31,7 +31,7 @@ impl Org {
                 "insufficient access rights on cross-reference id",
             ));
         }
-        let now = self.clock.now();
+        let now = self.now();
         let limits = &self.scenario.limits;
         let entry = |max: u64, used: u64| json!({"Max": max, "Remaining": max.saturating_sub(used)});
         let requests = self.usage.api_requests.used(now);

@@ -62,7 +62,7 @@ impl Org {
             return Err(ApiError::bad_request("MALFORMED_QUERY", message));
         }
         let snapshot = self.snapshot();
-        let now = Timestamp::from(self.clock.now());
+        let now = Timestamp::from(self.now());
         let plan = Plan::compile(query, snapshot.schema(), &caller.access, scope, now)?;
         Ok((Arc::new(plan), snapshot))
     }
@@ -75,7 +75,7 @@ impl Org {
         locator: &str,
     ) -> Result<Answer, ApiError> {
         allow(call, &[Method::GET])?;
-        let now = self.clock.now();
+        let now = self.now();
         let (cursor, offset) = self.cursors.find(locator, caller.user_id, now).ok_or_else(invalid_locator)?;
         let (org, caller, batch) = (Arc::clone(self), caller.clone(), batch_size(call));
         blocking(move || {
@@ -94,7 +94,7 @@ impl Org {
         let fits = self.page_rows(results.plan(), projection, batch) as u64 >= results.total();
         let id = match fits {
             true => String::new(),
-            false => self.cursors.open(Arc::clone(&results), caller.user_id, self.clock.now()),
+            false => self.cursors.open(Arc::clone(&results), caller.user_id, self.now()),
         };
         self.page(caller, &results, &id, 0, batch)
     }

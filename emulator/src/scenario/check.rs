@@ -2,10 +2,49 @@
 
 use std::collections::BTreeSet;
 
-use super::{AppSpec, IssuedRefreshToken, Scenario, ScenarioError, UserSpec};
+use super::{AppSpec, IssuedRefreshToken, SandboxSpec, Scenario, ScenarioError, Setup, UserSpec};
 
 impl Scenario {
     pub(super) fn check(&self) -> Result<(), ScenarioError> {
+        let setup = self.setup();
+        setup.check()?;
+        self.refresh_tokens.iter().try_for_each(|token| check_refresh_token(&setup, token))?;
+        self.sandboxes.iter().try_for_each(check_sandbox)?;
+        require(self.pages.rows > 0 && self.pages.rows_with_long_text > 0, || {
+            "a query page holds at least one row".to_owned()
+        })?;
+        require(self.bulk.page_rows > 0, || "a bulk result page holds at least one row".to_owned())
+    }
+}
+
+fn check_refresh_token(setup: &Setup, token: &IssuedRefreshToken) -> Result<(), ScenarioError> {
+    require(setup.app(&token.app).is_some(), || {
+        format!("a refresh token is for the consumer key {}, which no app has", token.app)
+    })?;
+    setup.require_user("a refresh token", &token.user)
+}
+
+fn check_sandbox(sandbox: &SandboxSpec) -> Result<(), ScenarioError> {
+    check_org_id(&sandbox.id)?;
+    let name = &sandbox.name;
+    let fits =
+        (1..=10).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    require(fits, || format!("{name:?} is not the name of a sandbox: one to ten lower-case letters and digits"))
+}
+
+fn check_org_id(id: &str) -> Result<(), ScenarioError> {
+    require(
+        id.starts_with("00D") && matches!(id.len(), 15 | 18) && id.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+        || format!("{id} is not an org id: it begins with 00D and has 15 or 18 letters and digits"),
+    )
+}
+
+impl Setup {
+    /// Finds names that point at nothing.
+    ///
+    /// # Errors
+    /// The first inconsistency.
+    pub fn check(&self) -> Result<(), ScenarioError> {
         self.check_org()?;
         let mut names = BTreeSet::new();
         for user in &self.users {
@@ -19,19 +58,11 @@ impl Scenario {
             require(keys.insert(&app.consumer_key), || format!("two apps have the consumer key {}", app.consumer_key))?;
             self.check_app(app)?;
         }
-        self.refresh_tokens.iter().try_for_each(|token| self.check_refresh_token(token))?;
-        require(self.pages.rows > 0 && self.pages.rows_with_long_text > 0, || {
-            "a query page holds at least one row".to_owned()
-        })?;
-        require(self.bulk.page_rows > 0, || "a bulk result page holds at least one row".to_owned())
+        Ok(())
     }
 
     fn check_org(&self) -> Result<(), ScenarioError> {
-        let id = &self.org.id;
-        require(
-            id.starts_with("00D") && matches!(id.len(), 15 | 18) && id.bytes().all(|byte| byte.is_ascii_alphanumeric()),
-            || format!("{id} is not an org id: it begins with 00D and has 15 or 18 letters and digits"),
-        )?;
+        check_org_id(&self.org.id)?;
         let domain = &self.org.my_domain;
         let label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         require(
@@ -59,13 +90,6 @@ impl Scenario {
         self.check_permission_sets(&app.name, &app.permission_sets)?;
         let run_as = app.client_credentials.as_ref().and_then(|flow| flow.run_as.as_ref());
         run_as.map_or(Ok(()), |run_as| self.require_user(&app.name, run_as))
-    }
-
-    fn check_refresh_token(&self, token: &IssuedRefreshToken) -> Result<(), ScenarioError> {
-        require(self.app(&token.app).is_some(), || {
-            format!("a refresh token is for the consumer key {}, which no app has", token.app)
-        })?;
-        self.require_user("a refresh token", &token.user)
     }
 
     fn check_permission_sets(&self, of: &str, sets: &[String]) -> Result<(), ScenarioError> {

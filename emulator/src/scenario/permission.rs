@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::network::{IpRange, LoginHours};
 use crate::pattern::Pattern;
 
 /// A profile or a permission set. Permissions add up; a field is hidden when something hides it and nothing shows it.
@@ -20,6 +21,16 @@ pub struct Permissions {
     pub view_all_data: bool,
     /// Modify All Data: every right on every object.
     pub modify_all_data: bool,
+    /// Approve Uninstalled Connected Apps.
+    pub approve_uninstalled_apps: bool,
+    /// Use Any API Client: past API Access Control.
+    pub use_any_api_client: bool,
+    /// Login IP Ranges of a profile; none allow every address.
+    pub login_ip_ranges: Vec<IpRange>,
+    /// Login Hours of a profile.
+    pub login_hours: Option<LoginHours>,
+    /// Session timeout of a profile in minutes.
+    pub session_timeout_minutes: Option<u32>,
     /// Rights by object.
     pub objects: BTreeMap<String, BTreeSet<Right>>,
     /// Fields hidden by field-level security, as `Contact.Birthdate`; `*` stands for any text.
@@ -44,6 +55,8 @@ pub struct UserAccess {
     pub api_enabled: bool,
     pub api_only: bool,
     pub view_setup: bool,
+    pub approve_uninstalled_apps: bool,
+    pub use_any_api_client: bool,
     everywhere: BTreeSet<Right>,
     objects: BTreeMap<String, BTreeSet<Right>>,
     hidden: Vec<Pattern>,
@@ -58,6 +71,8 @@ impl UserAccess {
             access.api_enabled |= source.api_enabled;
             access.api_only |= source.api_only;
             access.view_setup |= source.view_setup;
+            access.approve_uninstalled_apps |= source.approve_uninstalled_apps;
+            access.use_any_api_client |= source.use_any_api_client;
             if source.view_all_data || source.modify_all_data {
                 access.everywhere.insert(Right::Read);
             }

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::scenario::RefreshTokenPolicy;
+use crate::scenario::{RefreshTokenPolicy, SessionLevel};
 
 /// Names one approval and everything issued under it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ApprovalId(u64);
 
 /// What a user approved.
@@ -17,7 +17,17 @@ pub(crate) struct Approval {
     pub(crate) consumer_key: String,
     pub(crate) username: String,
     pub(crate) scopes: Vec<String>,
+    pub(crate) level: SessionLevel,
     pub(crate) issued: DateTime<Utc>,
+    last_used: DateTime<Utc>,
+}
+
+/// That a user once agreed to what an app asks for. It outlives the tokens, and lets the next authorization pass
+/// without a question.
+#[derive(Clone, Debug)]
+struct Consent {
+    scopes: HashSet<String>,
+    given: DateTime<Utc>,
     last_used: DateTime<Utc>,
 }
 
@@ -35,6 +45,7 @@ pub(crate) struct Redeemed {
     pub(crate) approval: ApprovalId,
     pub(crate) username: String,
     pub(crate) scopes: Vec<String>,
+    pub(crate) level: SessionLevel,
 }
 
 /// Why a refresh token may not be used.
@@ -47,16 +58,18 @@ pub(crate) enum Refusal {
 }
 
 /// The refresh tokens of an org.
-#[derive(Default)]
 pub(crate) struct Approvals {
     state: Mutex<State>,
     in_process: Arc<Mutex<HashSet<String>>>,
+    most_per_user_and_app: usize,
 }
 
 #[derive(Default)]
 struct State {
     approvals: HashMap<ApprovalId, Approval>,
     tokens: HashMap<String, TokenState>,
+    /// By consumer key and user name in lower case.
+    consents: HashMap<(String, String), Consent>,
     last: u64,
 }
 
@@ -74,28 +87,78 @@ impl Drop for InProcess {
 }
 
 impl Approvals {
-    /// Records an approval whose refresh token is `token`.
+    pub(crate) fn new(most_per_user_and_app: usize) -> Self {
+        Self { state: Mutex::default(), in_process: Arc::default(), most_per_user_and_app }
+    }
+
+    /// Records an approval whose refresh token is `token`. One too many of a user for an app ends the oldest of them;
+    /// its id comes back, so that its sessions can be ended too (Salesforce Help, 000205876).
     pub(crate) fn grant(
         &self,
         token: String,
         consumer_key: &str,
         username: &str,
         scopes: Vec<String>,
+        level: SessionLevel,
         now: DateTime<Utc>,
-    ) -> ApprovalId {
+    ) -> Granted {
         let mut state = self.lock();
+        let displaced = state.oldest_beyond(self.most_per_user_and_app, consumer_key, username);
+        if let Some(oldest) = displaced {
+            state.end(oldest);
+        }
         state.last += 1;
         let id = ApprovalId(state.last);
         let approval = Approval {
             consumer_key: consumer_key.to_owned(),
             username: username.to_owned(),
             scopes,
+            level,
             issued: now,
             last_used: now,
         };
         state.approvals.insert(id, approval);
         state.tokens.insert(token, TokenState::Current(id));
-        id
+        Granted { id, displaced }
+    }
+
+    /// Records that a user agreed to scopes, besides those agreed to before.
+    pub(crate) fn consent(&self, consumer_key: &str, username: &str, scopes: &[String], now: DateTime<Utc>) {
+        let mut state = self.lock();
+        let fresh = Consent { scopes: HashSet::new(), given: now, last_used: now };
+        let consent = state.consents.entry(consent_key(consumer_key, username)).or_insert(fresh);
+        consent.scopes.extend(scopes.iter().cloned());
+        (consent.given, consent.last_used) = (now, now);
+    }
+
+    /// Whether a user ever agreed to an app.
+    pub(crate) fn has_consent(&self, consumer_key: &str, username: &str) -> bool {
+        self.lock().consents.contains_key(&consent_key(consumer_key, username))
+    }
+
+    /// Whether a user's agreement to an app still covers some scopes. It ages like a refresh token, and being asked for
+    /// counts as its use.
+    pub(crate) fn use_consent(
+        &self,
+        consumer_key: &str,
+        username: &str,
+        scopes: &[String],
+        policy: RefreshTokenPolicy,
+        now: DateTime<Utc>,
+    ) -> bool {
+        let mut state = self.lock();
+        let Some(consent) = state.consents.get_mut(&consent_key(consumer_key, username)) else { return false };
+        let covers = scopes.iter().all(|scope| consent.scopes.contains(scope));
+        let holds = covers && !has_expired(policy, consent.given, consent.last_used, now);
+        if holds {
+            consent.last_used = now;
+        }
+        holds
+    }
+
+    /// Whether a token was ever issued here.
+    pub(crate) fn issued(&self, token: &str) -> bool {
+        self.lock().tokens.contains_key(token)
     }
 
     /// Claims a token for one request; `None` while another request has it.
@@ -128,11 +191,16 @@ impl Approvals {
         if approval.consumer_key != consumer_key {
             return Err(Refusal::Expired);
         }
-        if approval.has_expired(policy, now) {
+        if has_expired(policy, approval.issued, approval.last_used, now) {
             state.end(id);
             return Err(Refusal::Expired);
         }
-        Ok(Redeemed { approval: id, username: approval.username.clone(), scopes: approval.scopes.clone() })
+        Ok(Redeemed {
+            approval: id,
+            username: approval.username.clone(),
+            scopes: approval.scopes.clone(),
+            level: approval.level,
+        })
     }
 
     /// Counts a use of an approval; with a successor, the presented token is rotated away.
@@ -178,17 +246,39 @@ impl State {
     fn end(&mut self, approval: ApprovalId) {
         self.approvals.remove(&approval);
     }
+
+    /// The oldest approval of a user for an app, when there are `most` already.
+    fn oldest_beyond(&self, most: usize, consumer_key: &str, username: &str) -> Option<ApprovalId> {
+        let of_both = |approval: &Approval| {
+            approval.consumer_key == consumer_key && approval.username.eq_ignore_ascii_case(username)
+        };
+        let ids = || self.approvals.iter().filter(|(_, approval)| of_both(approval)).map(|(id, _)| *id);
+        (ids().count() >= most).then(|| ids().min()).flatten()
+    }
 }
 
-impl Approval {
-    /// Policies are evaluated when the token is used, so a changed policy affects tokens that exist.
-    fn has_expired(&self, policy: RefreshTokenPolicy, now: DateTime<Utc>) -> bool {
-        let hours = |hours: u32| TimeDelta::hours(i64::from(hours));
-        match policy {
-            RefreshTokenPolicy::Infinite => false,
-            RefreshTokenPolicy::Zero => true,
-            RefreshTokenPolicy::LifetimeHours(life) => now - self.issued > hours(life),
-            RefreshTokenPolicy::InactivityHours(idle) => now - self.last_used > hours(idle),
-        }
+/// A new approval, and the one that it displaced.
+pub(crate) struct Granted {
+    pub(crate) id: ApprovalId,
+    pub(crate) displaced: Option<ApprovalId>,
+}
+
+fn consent_key(consumer_key: &str, username: &str) -> (String, String) {
+    (consumer_key.to_owned(), username.to_ascii_lowercase())
+}
+
+/// Policies are evaluated when the token is used, so a changed policy affects tokens that exist.
+fn has_expired(
+    policy: RefreshTokenPolicy,
+    issued: DateTime<Utc>,
+    last_used: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> bool {
+    let hours = |hours: u32| TimeDelta::hours(i64::from(hours));
+    match policy {
+        RefreshTokenPolicy::Infinite => false,
+        RefreshTokenPolicy::Zero => true,
+        RefreshTokenPolicy::LifetimeHours(life) => now - issued > hours(life),
+        RefreshTokenPolicy::InactivityHours(idle) => now - last_used > hours(idle),
     }
 }

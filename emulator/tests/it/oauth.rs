@@ -75,7 +75,8 @@ async fn every_failure_of_the_password_flow_reads_the_same() {
 
 #[tokio::test]
 async fn a_trusted_network_needs_no_security_token() {
-    let acme = Acme::start_with(|scenario| scenario.org.trusted_network = true).await;
+    let acme =
+        Acme::start_with(|scenario| scenario.org.trusted_ip_ranges = vec!["203.0.113.10".parse().unwrap()]).await;
     assert_eq!(acme.password_grant(ADMIN, "correct-horse").await.status, 200);
 }
 

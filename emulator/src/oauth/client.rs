@@ -1,0 +1,55 @@
+//! The app behind a request: which one it is, whether it can be used, and whether the caller is it.
+
+use std::borrow::Cow;
+
+use super::OAuthError;
+use super::form::ClientCredentials;
+use crate::call::Call;
+use crate::org::Org;
+use crate::scenario::{AppKind, AppSpec, AppState, Setup};
+
+impl Org {
+    /// The app with a consumer key as this org knows it: its own, or another org's, which is not installed here.
+    pub(crate) fn app<'a>(&self, call: &Call, setup: &'a Setup, consumer_key: &str) -> Option<Cow<'a, AppSpec>> {
+        let own = setup.app(consumer_key).map(Cow::Borrowed);
+        own.or_else(|| self.shared.foreign_app(consumer_key, self.now(), call.number).map(Cow::Owned))
+    }
+
+    /// The app of a token request, when it can be used in this org.
+    pub(super) fn usable_app<'a>(
+        &self,
+        call: &Call,
+        setup: &'a Setup,
+        consumer_key: Option<&str>,
+    ) -> Result<Cow<'a, AppSpec>, OAuthError> {
+        let unknown = || OAuthError::new("invalid_client_id", "client identifier invalid");
+        let app = consumer_key.and_then(|key| self.app(call, setup, key)).ok_or_else(unknown)?;
+        match (app.state, app.kind) {
+            (AppState::Enabled, _) | (AppState::NotInstalled, AppKind::ConnectedApp) => Ok(app),
+            (AppState::NotInstalled, AppKind::ExternalClientApp) => {
+                Err(OAuthError::new("app_not_found", "External client app is not installed in this org"))
+            }
+            (AppState::Disabled, _) => {
+                Err(OAuthError::new("oauth_flow_disabled", "The external client app or the OAuth plugin is disabled."))
+            }
+            (AppState::Blocked, _) => Err(OAuthError::new("app_blocked", "this app is blocked by admin")),
+        }
+    }
+}
+
+/// Whether a caller proves to be an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    Required,
+    /// A secret that is sent is checked all the same.
+    Optional,
+}
+
+/// Checks the secret of an app.
+pub(super) fn check_secret(app: &AppSpec, sent: &ClientCredentials, proof: Proof) -> Result<(), OAuthError> {
+    let passes = match &sent.secret {
+        Some(secret) => app.consumer_secret.matches(secret),
+        None => proof == Proof::Optional,
+    };
+    if passes { Ok(()) } else { Err(OAuthError::new("invalid_client", "invalid client credentials")) }
+}
