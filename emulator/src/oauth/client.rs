@@ -1,6 +1,7 @@
 //! The app behind a request: which one it is, whether it can be used, and whether the caller is it.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use super::OAuthError;
 use super::form::ClientCredentials;
@@ -8,10 +9,27 @@ use crate::call::Call;
 use crate::org::Org;
 use crate::scenario::{AppKind, AppSpec, AppState, Setup};
 
+/// The app of Salesforce's own command line, which every org knows without installing it. It has no secret.
+static SALESFORCE_CLI: LazyLock<AppSpec> = LazyLock::new(|| {
+    let app = r#"
+        name = "Salesforce CLI"
+        kind = "connected_app"
+        consumer_key = "PlatformCLI"
+        consumer_secret = ""
+        scopes = ["refresh_token", "api", "web"]
+        callback_urls = ["http://localhost:1717/OauthRedirect"]
+        secret_required_for_web_server = false
+        secret_required_for_refresh = false
+    "#;
+    toml::from_str(app).expect("the app is written as a scenario writes one")
+});
+
 impl Org {
-    /// The app with a consumer key as this org knows it: its own, or another org's, which is not installed here.
+    /// The app with a consumer key as this org knows it: its own, Salesforce's, or another org's, which is not
+    /// installed here.
     pub(crate) fn app<'a>(&self, call: &Call, setup: &'a Setup, consumer_key: &str) -> Option<Cow<'a, AppSpec>> {
-        let own = setup.app(consumer_key).map(Cow::Borrowed);
+        let of_salesforce = || Some(&*SALESFORCE_CLI).filter(|app| app.consumer_key == consumer_key);
+        let own = setup.app(consumer_key).or_else(of_salesforce).map(Cow::Borrowed);
         own.or_else(|| self.shared.foreign_app(consumer_key, self.now(), call.number).map(Cow::Owned))
     }
 

@@ -6,6 +6,8 @@ mod bulk;
 mod client;
 mod control;
 mod faults;
+mod fidelity;
 mod oauth;
+mod recordings;
 mod rest;
 mod transport;
