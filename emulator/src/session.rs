@@ -46,9 +46,18 @@ pub(crate) struct Sessions {
     open: Mutex<HashMap<String, Session>>,
 }
 
+/// Up to here nobody looks for sessions that have ended by themselves.
+const FEW: usize = 1024;
+
 impl Sessions {
+    /// Opens a session. Whenever their number has doubled, those that have ended by themselves are forgotten.
     pub(crate) fn open(&self, token: String, session: Session) {
-        self.lock().insert(token, session);
+        let mut open = self.lock();
+        if open.len() >= FEW && open.len().is_power_of_two() {
+            let now = session.issued;
+            open.retain(|_, session| session.expires() > now);
+        }
+        open.insert(token, session);
     }
 
     /// The session of a token that is used now, which extends its life.

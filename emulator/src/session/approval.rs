@@ -1,6 +1,6 @@
 //! Approvals: a user let an app act for them, and a refresh token proves it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,8 +11,8 @@ use crate::scenario::{RefreshTokenPolicy, SessionLevel};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ApprovalId(u64);
 
-/// What a user approved.
-#[derive(Clone, Debug)]
+/// What a user approved. Tokens are among it, so there is no `Debug`.
+#[derive(Clone)]
 pub(crate) struct Approval {
     pub(crate) consumer_key: String,
     pub(crate) username: String,
@@ -20,7 +20,13 @@ pub(crate) struct Approval {
     pub(crate) level: SessionLevel,
     pub(crate) issued: DateTime<Utc>,
     last_used: DateTime<Utc>,
+    token: String,
+    /// Tokens that were rotated away, oldest first.
+    rotated: VecDeque<String>,
 }
+
+/// Older ones of an approval are forgotten: they are refused then, but no longer known for replays.
+const ROTATED_TOKENS_KEPT: usize = 1000;
 
 /// That a user once agreed to what an app asks for. It outlives the tokens, and lets the next authorization pass
 /// without a question.
@@ -116,6 +122,8 @@ impl Approvals {
             level,
             issued: now,
             last_used: now,
+            token: token.clone(),
+            rotated: VecDeque::new(),
         };
         state.approvals.insert(id, approval);
         state.tokens.insert(token, TokenState::Current(id));
@@ -206,14 +214,15 @@ impl Approvals {
     /// Counts a use of an approval; with a successor, the presented token is rotated away.
     pub(crate) fn used(&self, approval: ApprovalId, presented: &str, successor: Option<&str>, now: DateTime<Utc>) {
         let mut state = self.lock();
-        if let Some(known) = state.approvals.get_mut(&approval) {
-            known.last_used = now;
-        }
-        if let Some(successor) = successor {
-            let rotated = TokenState::Rotated(approval);
-            state.tokens.insert(presented.to_owned(), rotated);
-            let current = TokenState::Current(approval);
-            state.tokens.insert(successor.to_owned(), current);
+        let State { approvals, tokens, .. } = &mut *state;
+        let Some(known) = approvals.get_mut(&approval) else { return };
+        known.last_used = now;
+        let Some(successor) = successor else { return };
+        tokens.insert(presented.to_owned(), TokenState::Rotated(approval));
+        tokens.insert(successor.to_owned(), TokenState::Current(approval));
+        known.rotated.push_back(std::mem::replace(&mut known.token, successor.to_owned()));
+        if known.rotated.len() > ROTATED_TOKENS_KEPT {
+            known.rotated.pop_front().map(|forgotten| tokens.remove(&forgotten));
         }
     }
 
@@ -243,8 +252,13 @@ impl Approvals {
 }
 
 impl State {
+    /// Ends an approval and forgets its tokens.
     fn end(&mut self, approval: ApprovalId) {
-        self.approvals.remove(&approval);
+        let Some(ended) = self.approvals.remove(&approval) else { return };
+        self.tokens.remove(&ended.token);
+        for token in &ended.rotated {
+            self.tokens.remove(token);
+        }
     }
 
     /// The oldest approval of a user for an app, when there are `most` already.

@@ -8,6 +8,7 @@ mod control;
 mod faults;
 mod fidelity;
 mod oauth;
+mod proof;
 mod recordings;
 mod rest;
 mod transport;
