@@ -176,7 +176,7 @@ impl Demo<'_> {
         if guide.connection == GUIDES[0].connection {
             self.heading(2, "Connect it, as two vendors' guides describe");
         }
-        let secret = self.scenario.app(guide.consumer_key).map(|app| app.consumer_secret.expose().to_owned());
+        let secret = self.scenario.setup().app(guide.consumer_key).map(|app| app.consumer_secret.expose().to_owned());
         let secret = secret.ok_or_else(|| failure(format!("its scenario has no app {}", guide.consumer_key)))?;
         let connected = self
             .app
