@@ -7,6 +7,7 @@ mod locator;
 mod results;
 mod run;
 mod spool;
+mod version_one;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -18,6 +18,7 @@ use crate::journal::JournalEntry;
 use crate::payload::Payload;
 use crate::route::Route;
 use crate::scenario::OrgState;
+use crate::site::Site;
 use crate::world::World;
 
 /// REST API guide, "Status Codes and Error Responses": both limits are the same number.
@@ -96,7 +97,10 @@ impl World {
         }
         let org = self.org_for(call, &route);
         if org.setup(call).org.state == OrgState::Maintenance {
-            return maintenance(StatusCode::SERVICE_UNAVAILABLE);
+            return match route {
+                Route::Soap(api, _) => crate::soap::in_maintenance(api),
+                _ => maintenance(StatusCode::SERVICE_UNAVAILABLE),
+            };
         }
         match route {
             Route::Token => org.token(call, hangs).await,
@@ -109,7 +113,11 @@ impl World {
             Route::Identity { org: id, user } => org.identity(call, &id, &user),
             Route::OpenIdConfiguration => org.openid_configuration(call),
             Route::AuthConfiguration => org.auth_configuration(call),
-            Route::Soap => crate::soap::login_is_disabled(),
+            Route::Soap(..) | Route::Async(_) if matches!(call.site, Site::Lightning | Site::Setup | Site::Unknown) => {
+                unknown_page(call)
+            }
+            Route::Soap(api, version) => org.soap(call, api, version),
+            Route::Async(version) => org.bulk_version_one(call, version),
             Route::Versions => crate::rest::versions(call),
             Route::Data(version, data) => org.data(call, version, data, effect).await,
             Route::Authorize | Route::Unknown => unknown_page(call),

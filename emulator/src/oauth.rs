@@ -18,7 +18,7 @@ use crate::answer::Answer;
 use crate::sign_in::Refusal;
 use form::{Encoding, Fields};
 
-pub(crate) use form::Parameters;
+pub(crate) use form::{Parameters, escape_xml};
 
 /// An error of an OAuth endpoint: an object with `error` and `error_description`, status 400 unless it says otherwise
 /// (Salesforce Help, "OAuth 2.0 error codes").

@@ -159,6 +159,12 @@ impl Org {
         population::scenario_id("005", scenario.users.iter().position(named).unwrap_or_default())
     }
 
+    /// The record id of a profile of the scenario.
+    pub(crate) fn profile_id(&self, name: &str) -> RecordId {
+        let position = self.scenario.profiles.keys().position(|profile| profile == name);
+        population::scenario_id("00e", position.unwrap_or_default())
+    }
+
     /// The data as it is now.
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.database.read().unwrap_or_else(PoisonError::into_inner).snapshot()

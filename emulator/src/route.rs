@@ -20,15 +20,40 @@ pub(crate) enum Version {
 
 impl Version {
     fn parse(segment: &str) -> Self {
-        let number = segment
-            .strip_prefix('v')
-            .and_then(|rest| rest.strip_suffix(".0"))
-            .filter(|digits| !digits.starts_with('0'))
-            .and_then(|digits| digits.parse::<u16>().ok());
+        let number = segment.strip_prefix('v').and_then(bare_version);
         match number {
             Some(number) if (OLDEST_VERSION..=NEWEST_VERSION).contains(&number) => Self::Supported(number),
             Some(number) if (FIRST_VERSION..OLDEST_VERSION).contains(&number) => Self::Retired,
             _ => Self::Unknown,
+        }
+    }
+}
+
+/// A version without the letter, such as `60.0`.
+fn bare_version(segment: &str) -> Option<u16> {
+    let digits = segment.strip_suffix(".0")?;
+    digits.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0'))
+}
+
+/// The interfaces of the SOAP API, each with a WSDL of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SoapApi {
+    Partner,
+    Enterprise,
+    Metadata,
+}
+
+impl SoapApi {
+    fn parse(segment: &str) -> Option<Self> {
+        [Self::Partner, Self::Enterprise, Self::Metadata].into_iter().find(|api| api.segment() == segment)
+    }
+
+    /// Its name in paths.
+    pub(crate) fn segment(self) -> &'static str {
+        match self {
+            Self::Partner => "u",
+            Self::Enterprise => "c",
+            Self::Metadata => "m",
         }
     }
 }
@@ -41,10 +66,15 @@ pub(crate) enum Route {
     Introspect,
     Revoke,
     Authorize,
-    Identity { org: String, user: String },
+    Identity {
+        org: String,
+        user: String,
+    },
     OpenIdConfiguration,
     AuthConfiguration,
-    Soap,
+    Soap(SoapApi, Option<u16>),
+    /// Bulk API 1.0.
+    Async(Option<u16>),
     Versions,
     Data(Version, DataRoute),
     Unknown,
@@ -90,7 +120,11 @@ impl Route {
             ["id", org, user] => Self::Identity { org: (*org).to_owned(), user: (*user).to_owned() },
             [".well-known", "openid-configuration"] => Self::OpenIdConfiguration,
             [".well-known", "auth-configuration"] => Self::AuthConfiguration,
-            ["services", "Soap", "u" | "c", ..] => Self::Soap,
+            ["services", "Soap", api, rest @ ..] => match SoapApi::parse(api) {
+                Some(api) => Self::Soap(api, rest.first().and_then(|segment| bare_version(segment))),
+                None => Self::Unknown,
+            },
+            ["services", "async", version, ..] => Self::Async(bare_version(version)),
             ["services", "data"] => Self::Versions,
             ["services", "data", version, rest @ ..] => Self::Data(Version::parse(version), DataRoute::parse(rest)),
             _ => Self::Unknown,
@@ -108,7 +142,10 @@ impl Route {
             Self::Identity { .. } => "/id/{org}/{user}",
             Self::OpenIdConfiguration => "/.well-known/openid-configuration",
             Self::AuthConfiguration => "/.well-known/auth-configuration",
-            Self::Soap => "/services/Soap/u/{version}",
+            Self::Soap(SoapApi::Partner, _) => "/services/Soap/u/{version}",
+            Self::Soap(SoapApi::Enterprise, _) => "/services/Soap/c/{version}",
+            Self::Soap(SoapApi::Metadata, _) => "/services/Soap/m/{version}",
+            Self::Async(_) => "/services/async/{version}",
             Self::Versions => "/services/data",
             Self::Data(_, route) => route.template(),
             Self::Unknown => "unknown",

@@ -19,6 +19,8 @@ pub(crate) struct Session {
     pub(crate) consumer_key: Option<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) level: SessionLevel,
+    /// The password has expired: the session is good for setting a new one and for nothing else.
+    pub(crate) password_expired: bool,
     /// Whether the user is the app's Run As user.
     pub(crate) runs_as: bool,
     pub(crate) issued: DateTime<Utc>,

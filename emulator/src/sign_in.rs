@@ -194,7 +194,7 @@ impl Org {
         if *entry != Entry::Refresh && !self.attempts.count_login(&user.username, limit, self.now()) {
             return Err(Refusal::RateExceeded);
         }
-        let Some(app) = visit.app else { return Ok(()) };
+        let Some(app) = visit.app else { return check_client_without_app(visit) };
         self.check_installed(visit, app)?;
         check_permitted(visit, app)?;
         if visit.level < app.required_session_level {
@@ -270,6 +270,16 @@ pub(crate) fn check_org(setup: &Setup) -> Result<(), Refusal> {
         OrgState::Locked => Err(Refusal::OrgLocked),
         OrgState::Deleted => Err(Refusal::OrgDeleted),
     }
+}
+
+/// API Access Control for clients that are no app (Salesforce Help, "Manage API Access"). Signing in by SOAP needs the
+/// permission.
+fn check_client_without_app(visit: &Visit<'_>) -> Result<(), Refusal> {
+    let controlled = visit.setup.org.api_access_control && visit.entry == Entry::Soap;
+    if controlled && !visit.setup.access(visit.user).use_any_api_client {
+        return Err(Refusal::AppNotAllowed);
+    }
+    Ok(())
 }
 
 /// *Permitted Users*: with admin approval, a profile or permission set must be assigned to user and app.

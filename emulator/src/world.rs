@@ -17,6 +17,7 @@ use crate::org::{Configuration, Org, PopulateError};
 use crate::route::Route;
 use crate::scenario::{AppSpec, AppState, Scenario, ScenarioError};
 use crate::site::Site;
+use crate::soap;
 
 /// What all orgs of a process have in common.
 pub(crate) struct Shared {
@@ -151,6 +152,9 @@ impl World {
         if let (_, Some(org)) = self.locate(&call.host, call.arrival) {
             return org;
         }
+        if let (Route::Soap(..), Some(key)) = (route, soap::Key::of(call)) {
+            return self.org_of_soap(call, &key).unwrap_or_else(|| self.primary());
+        }
         let parameters = Parameters::of(call);
         let by_identity = || match route {
             Route::Identity { org, .. } => self.orgs.iter().find(|known| known.is_named(org)),
@@ -159,7 +163,8 @@ impl World {
         let by_token = || {
             let sent =
                 ["token", "access_token", "oauth_token", "refresh_token", "code"].map(|name| parameters.get(name));
-            let tokens: Vec<&str> = sent.into_iter().chain([call.bearer()]).flatten().collect();
+            let in_headers = [call.bearer(), call.header("x-sfdc-session")];
+            let tokens: Vec<&str> = sent.into_iter().chain(in_headers).flatten().collect();
             self.orgs.iter().find(|org| tokens.iter().any(|token| org.issued(token)))
         };
         let by_user = || {
@@ -171,6 +176,13 @@ impl World {
             .or_else(by_user)
             .or_else(|| self.org_of_app(call, &parameters))
             .unwrap_or_else(|| self.primary())
+    }
+
+    fn org_of_soap(&self, call: &Call, key: &soap::Key) -> Option<&Arc<Org>> {
+        self.orgs.iter().find(|org| match key {
+            soap::Key::Username(username) => org.setup(call).user(username).is_some(),
+            soap::Key::Session(token) => org.issued(token),
+        })
     }
 
     /// The org that has the app a request names, preferably one that signs in at the host.

@@ -55,13 +55,14 @@ impl Org {
         let Request { call, setup, app, .. } = *request;
         let now = self.now();
         let access_token = self.new_access_token();
-        let minutes = setup.session_timeout_minutes(app, granted.user);
+        let minutes = setup.session_timeout_minutes(Some(app), granted.user);
         let scope = shows_scope(granted.entry).then(|| granted.scopes.join(" "));
         let session = Session {
             username: granted.user.username.clone(),
             consumer_key: Some(app.consumer_key.clone()),
             scopes: granted.scopes,
             level: granted.level,
+            password_expired: false,
             runs_as: granted.entry == Entry::ClientCredentials,
             issued: now,
             last_used: now,

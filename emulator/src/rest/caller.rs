@@ -39,6 +39,10 @@ impl Org {
         if !self.still_holds(&setup, &session) {
             return Err(ApiError::invalid_session());
         }
+        if session.password_expired {
+            let message = crate::soap::EXPIRED_PASSWORD;
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "INVALID_OPERATION_WITH_EXPIRED_PASSWORD", message));
+        }
         if !session.reaches_api() {
             return Err(ApiError::new(
                 StatusCode::UNAUTHORIZED,

@@ -74,10 +74,10 @@ impl Setup {
         }
     }
 
-    /// Minutes of inactivity after which a session of an app and a user ends: the app's, else the profile's, else the
-    /// org's.
-    pub fn session_timeout_minutes(&self, app: &AppSpec, user: &UserSpec) -> u32 {
+    /// Minutes of inactivity after which a session of a user ends: those of the app, when there is one, else the
+    /// profile's, else the org's.
+    pub fn session_timeout_minutes(&self, app: Option<&AppSpec>, user: &UserSpec) -> u32 {
         let of_profile = || self.profile(user).and_then(|profile| profile.session_timeout_minutes);
-        app.session_timeout_minutes.or_else(of_profile).unwrap_or(self.org.session_timeout_minutes)
+        app.and_then(|app| app.session_timeout_minutes).or_else(of_profile).unwrap_or(self.org.session_timeout_minutes)
     }
 }

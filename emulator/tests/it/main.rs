@@ -11,4 +11,5 @@ mod oauth;
 mod proof;
 mod recordings;
 mod rest;
+mod soap;
 mod transport;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use emulator::{Effect, Fault};
-use reqwest::Method;
 use ring::hmac;
 
 use crate::client::{Acme, CONNECTED_KEY, CONNECTED_SECRET, KEY, SECRET, Seen, access_token};
@@ -409,14 +408,4 @@ async fn discovery_names_the_org_itself_as_issuer() {
     let document = Seen::of(acme.http.get(url).send().await.unwrap()).await.json();
     assert_eq!(document["issuer"], acme.emulator.http_url());
     assert_eq!(document["token_endpoint"], acme.url("/services/oauth2/token"));
-}
-
-#[tokio::test]
-async fn soap_login_is_refused_with_a_fault_that_says_it_is_disabled() {
-    let acme = Acme::start().await;
-    let request = acme.http.request(Method::POST, acme.url("/services/Soap/u/60.0")).body("<x/>");
-    let answer = Seen::of(request.send().await.unwrap()).await;
-    assert_eq!(answer.status, 500);
-    assert!(answer.text.contains("<faultcode>sf:INVALID_OPERATION</faultcode>"), "{}", answer.text);
-    assert!(answer.text.contains("SOAP API login() is disabled by default in this org"));
 }
