@@ -118,6 +118,8 @@ impl World {
             }
             Route::Soap(api, version) => org.soap(call, api, version),
             Route::Async(version) => org.bulk_version_one(call, version),
+            Route::Register => crate::oauth::register(),
+            Route::Echo | Route::Headless => crate::oauth::headless(call),
             Route::Versions => crate::rest::versions(call),
             Route::Data(version, data) => org.data(call, version, data, effect).await,
             Route::Authorize | Route::Unknown => unknown_page(call),

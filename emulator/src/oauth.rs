@@ -5,6 +5,7 @@ mod client;
 mod discovery;
 mod form;
 mod grant;
+mod headless;
 mod identity;
 mod multipart;
 mod token;
@@ -19,6 +20,7 @@ use crate::sign_in::Refusal;
 use form::{Encoding, Fields};
 
 pub(crate) use form::{Parameters, escape_xml};
+pub(crate) use headless::{headless, register};
 
 /// An error of an OAuth endpoint: an object with `error` and `error_description`, status 400 unless it says otherwise
 /// (Salesforce Help, "OAuth 2.0 error codes").

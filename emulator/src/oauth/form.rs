@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
 use http::{StatusCode, header};
 use serde::Serializer;
 use serde::ser::SerializeMap;
 use url::form_urlencoded;
 
-use super::multipart;
+use super::{OAuthError, multipart};
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::payload::Payload;
@@ -40,7 +40,7 @@ impl Parameters {
 
     /// The consumer key that a request names, in its parameters or by HTTP Basic.
     pub(crate) fn client_id(&self, call: &Call) -> Option<String> {
-        ClientCredentials::of(call, self).id
+        ClientCredentials::of(call, self).ok()?.id
     }
 }
 
@@ -51,29 +51,47 @@ pub(super) struct ClientCredentials {
 }
 
 impl ClientCredentials {
-    /// From the body, else from HTTP Basic.
-    pub(super) fn of(call: &Call, parameters: &Parameters) -> Self {
-        let basic = basic(call);
-        let (basic_id, basic_secret) = basic.map_or((None, None), |(id, secret)| (Some(id), Some(secret)));
+    /// From the body, else from HTTP Basic. A header that cannot be read matters only where it would be needed.
+    pub(super) fn of(call: &Call, parameters: &Parameters) -> Result<Self, OAuthError> {
         let owned = |name| parameters.get(name).map(str::to_owned);
-        Self { id: owned("client_id").or(basic_id), secret: owned("client_secret").or(basic_secret) }
+        let (id, secret) = (owned("client_id"), owned("client_secret"));
+        match basic(call) {
+            Basic::Absent => Ok(Self { id, secret }),
+            Basic::Sent { id: user, secret: password } => Ok(Self { id: id.or(user), secret: secret.or(password) }),
+            Basic::Malformed if id.is_some() => Ok(Self { id, secret }),
+            Basic::Malformed => Err(OAuthError::new("invalid_basic_auth_header", "invalid basic auth header")),
+        }
     }
 }
 
-/// User and password of HTTP Basic. RFC 6749 §2.3.1 asks for form-encoding first; consumer keys and secrets survive
-/// decoding either way, except for `+`, which they do not contain.
-fn basic(call: &Call) -> Option<(String, String)> {
-    let (scheme, encoded) = call.header(header::AUTHORIZATION)?.split_once(' ')?;
+/// User and password of HTTP Basic.
+enum Basic {
+    Absent,
+    Malformed,
+    Sent { id: Option<String>, secret: Option<String> },
+}
+
+/// The padding of Base64 may be missing.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// RFC 6749 §2.3.1 asks for form-encoding first; consumer keys and secrets survive decoding either way, except for `+`,
+/// which they do not contain.
+fn basic(call: &Call) -> Basic {
+    let header = call.header(header::AUTHORIZATION).unwrap_or_default().trim();
+    let (scheme, encoded) = header.split_once(' ').unwrap_or((header, ""));
     if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
+        return Basic::Absent;
     }
-    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (id, secret) = decoded.split_once(':')?;
-    let unescape = |text: &str| {
-        let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
-        text.into_owned()
+    let decoded = BASE64.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let Some((id, secret)) = decoded.as_deref().and_then(|text| text.split_once(':')) else {
+        return Basic::Malformed;
     };
-    Some((unescape(id), unescape(secret)))
+    let unescape = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let some = |text: &str| Some(unescape(text)).filter(|text| !text.is_empty());
+    Basic::Sent { id: some(id), secret: some(secret) }
 }
 
 /// Names and texts, in order. Every value of a token answer is a string.

@@ -3,6 +3,9 @@
 mod client_credentials;
 mod password;
 mod refresh;
+mod token_exchange;
+
+pub(super) use token_exchange::refuse_exchange;
 
 use super::OAuthError;
 use super::client::Proof;
@@ -13,13 +16,14 @@ use crate::session::{ApprovalId, InProcess};
 use crate::sign_in::{Entry, Visit};
 use crate::site::Site;
 
-/// The grant types that this org redeems. The others of Salesforce's catalogue get `unsupported_grant_type`, as an org
-/// answers for flows that are not available.
+/// The grant types that this org knows. The others of Salesforce's catalogue (`hybrid_auth_code`, `hybrid_refresh`, the
+/// SAML bearer assertion) get `unsupported_grant_type`, as an org answers for flows that are not available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GrantType {
     ClientCredentials,
     Password,
     RefreshToken,
+    TokenExchange,
 }
 
 impl GrantType {
@@ -28,6 +32,7 @@ impl GrantType {
             "client_credentials" => Some(Self::ClientCredentials),
             "password" => Some(Self::Password),
             "refresh_token" => Some(Self::RefreshToken),
+            "urn:ietf:params:oauth:grant-type:token-exchange" => Some(Self::TokenExchange),
             _ => None,
         }
     }
@@ -38,7 +43,7 @@ impl GrantType {
             Site::MyDomain => Ok(()),
             Site::Login | Site::Test => match self {
                 Self::ClientCredentials => Err(OAuthError::wrong_domain()),
-                Self::Password | Self::RefreshToken => Ok(()),
+                Self::Password | Self::RefreshToken | Self::TokenExchange => Ok(()),
             },
             Site::Setup => Err(OAuthError::wrong_domain()),
             Site::Lightning | Site::Unknown => Err(OAuthError::unsupported_grant_type()),
@@ -50,6 +55,7 @@ impl GrantType {
         let required = match self {
             Self::ClientCredentials | Self::Password => true,
             Self::RefreshToken => app.secret_required_for_refresh,
+            Self::TokenExchange => app.secret_required_for_token_exchange,
         };
         if required { Proof::Required } else { Proof::Optional }
     }

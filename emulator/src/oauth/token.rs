@@ -9,7 +9,8 @@ use ring::hmac;
 use super::OAuthError;
 use super::client::check_secret;
 use super::form::{ClientCredentials, Encoding, Fields, Parameters};
-use super::grant::{GrantType, Granted, Request};
+use super::grant::{GrantType, Granted, Request, refuse_exchange};
+use super::headless::check_guest;
 use crate::answer::Answer;
 use crate::call::{Arrival, Call};
 use crate::org::Org;
@@ -36,9 +37,10 @@ impl Org {
         let grant_type = GrantType::of(parameters).ok_or_else(OAuthError::unsupported_grant_type)?;
         grant_type.check_site(call.site)?;
         let setup = self.setup(call);
-        let credentials = ClientCredentials::of(call, parameters);
+        let credentials = ClientCredentials::of(call, parameters)?;
         let app = self.usable_app(call, &setup, credentials.id.as_deref())?;
         check_secret(&app, &credentials, grant_type.proof(&app))?;
+        check_guest(call)?;
         let request = Request { call, setup: &setup, app: &app, parameters, hangs };
         if grant_type != GrantType::RefreshToken {
             self.shared.hang_if(hangs).await;
@@ -47,6 +49,7 @@ impl Org {
             GrantType::ClientCredentials => self.grant_client_credentials(&request),
             GrantType::Password => self.grant_password(&request),
             GrantType::RefreshToken => self.grant_refresh(&request).await,
+            GrantType::TokenExchange => Err(refuse_exchange(&request)),
         }?;
         Ok(self.issue(&request, granted))
     }

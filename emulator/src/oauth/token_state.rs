@@ -18,11 +18,12 @@ impl Org {
             return Answer::empty(StatusCode::METHOD_NOT_ALLOWED);
         }
         let parameters = Parameters::of(call);
-        let credentials = ClientCredentials::of(call, &parameters);
         let setup = self.setup(call);
-        let app = credentials.id.as_deref().and_then(|id| setup.app(id));
-        let authentic = |app: &&AppSpec| check_secret(app, &credentials, Proof::Required).is_ok();
-        let Some(app) = app.filter(authentic) else {
+        let authentic = ClientCredentials::of(call, &parameters).ok().and_then(|credentials| {
+            let app = setup.app(credentials.id.as_deref()?)?;
+            check_secret(app, &credentials, Proof::Required).is_ok().then_some(app)
+        });
+        let Some(app) = authentic else {
             return OAuthError::new("invalid_client", "invalid client credentials")
                 .with_status(StatusCode::UNAUTHORIZED)
                 .into_answer(Encoding::Json);

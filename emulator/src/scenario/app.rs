@@ -40,6 +40,9 @@ pub struct AppSpec {
     /// *Enable Token Exchange Flow*.
     #[serde(default = "no")]
     pub token_exchange_flow: bool,
+    /// *Require secret for Token Exchange Flow*.
+    #[serde(default = "no")]
+    pub secret_required_for_token_exchange: bool,
     /// The certificate (PEM) that switches the JWT bearer flow on.
     #[serde(default)]
     pub certificate: Option<String>,

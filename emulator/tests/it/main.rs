@@ -12,4 +12,5 @@ mod proof;
 mod recordings;
 mod rest;
 mod soap;
+mod token_requests;
 mod transport;
