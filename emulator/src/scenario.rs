@@ -3,9 +3,12 @@
 //! It is a TOML file. Unknown keys are errors, and names that point at nothing are found before anything starts.
 
 mod app;
+mod builtin;
 mod check;
+pub mod guide;
 mod network;
 mod org;
+mod patch;
 mod permission;
 mod sandbox;
 mod setup;
@@ -22,18 +25,17 @@ pub use app::{
     AppKind, AppSpec, AppState, ClientCredentialsSpec, Distribution, IpRelaxation, IssuedRefreshToken, LevelAction,
     PermittedUsers, RefreshTokenPolicy, SessionLevel,
 };
+pub use builtin::Builtin;
 pub use network::{IpRange, LoginHours, MalformedRange};
 pub use org::{IdentityVerification, OrgKind, OrgSpec, OrgState, SandboxSpec, SessionLevelPolicy};
 pub use permission::{Permissions, Right, UserAccess};
 pub use setup::Setup;
 pub use user::{UserKind, UserSpec};
 
+use patch::Patch;
+
 use crate::clock::Passage;
 use crate::schema::{FieldSpec, ObjectSpec};
-
-/// Scenarios that come with the program, by name.
-const BUILTIN: [(&str, &str); 2] =
-    [("acme", include_str!("../scenarios/acme.toml")), ("demo", include_str!("../scenarios/demo.toml"))];
 
 /// Why a scenario is refused.
 #[derive(Debug, thiserror::Error)]
@@ -134,15 +136,16 @@ impl Scenario {
         Self::from_toml(&text)
     }
 
-    /// A scenario that comes with the program: one of [`Scenario::builtin_names`].
-    pub fn builtin(name: &str) -> Option<Self> {
-        let (_, text) = BUILTIN.iter().find(|(known, _)| *known == name)?;
-        Some(Self::from_toml(text).expect("the tests read every scenario that is shipped"))
-    }
-
-    /// Names of the scenarios that come with the program.
-    pub fn builtin_names() -> impl Iterator<Item = &'static str> {
-        BUILTIN.iter().map(|(name, _)| *name)
+    /// Reads a scenario with some changes, under another name.
+    fn patched(text: &str, name: &str, patches: &[&Patch]) -> Result<Self, ScenarioError> {
+        let mut document: toml::Table = toml::from_str(text)?;
+        document.insert("name".to_owned(), name.into());
+        for patch in patches {
+            patch.apply(&mut document).map_err(|error| ScenarioError::Inconsistent(format!("{name}: {error}")))?;
+        }
+        let scenario: Self = document.try_into()?;
+        scenario.check()?;
+        Ok(scenario)
     }
 }
 
