@@ -9,6 +9,7 @@ mod faults;
 mod fidelity;
 mod guides;
 mod oauth;
+mod orgs;
 mod proof;
 mod recordings;
 mod rest;
