@@ -104,14 +104,20 @@ impl World {
         }
         match route {
             Route::Token => org.token(call, hangs).await,
-            Route::UserInfo | Route::Identity { .. } if !matches!(call.method, Method::GET | Method::POST) => {
+            Route::UserInfo | Route::Identity { .. } | Route::SingleAccess | Route::Frontdoor
+                if !matches!(call.method, Method::GET | Method::POST) =>
+            {
                 Answer::empty(StatusCode::METHOD_NOT_ALLOWED)
             }
             Route::UserInfo => org.user_info(call),
             Route::Introspect => org.introspect(call),
             Route::Revoke => org.revoke(call),
             Route::Identity { org: id, user } => org.identity(call, &id, &user),
+            Route::SingleAccess => org.single_access(call),
+            Route::Frontdoor => org.frontdoor(call),
+            Route::Keys => Answer::ok(&crate::jwt::jwks()),
             Route::OpenIdConfiguration => org.openid_configuration(call),
+            Route::AuthorizationServer => org.authorization_server(call),
             Route::AuthConfiguration => org.auth_configuration(call),
             Route::Soap(..) | Route::Async(_) if matches!(call.site, Site::Lightning | Site::Setup | Site::Unknown) => {
                 unknown_page(call)

@@ -6,6 +6,8 @@
 
 pub mod catalog;
 pub mod database;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod generate;
 pub mod ids;
 pub mod scenario;
@@ -23,6 +25,7 @@ mod control;
 mod dispatch;
 mod faults;
 mod journal;
+mod jwt;
 mod limits;
 mod login_history;
 mod mailbox;

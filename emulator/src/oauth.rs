@@ -1,13 +1,18 @@
 //! The OAuth endpoints. The order of checks at the token endpoint decides which error a client meets first, and follows
 //! what is seen in the field.
 
+mod assertion;
 mod client;
 mod discovery;
 mod form;
 mod grant;
 mod headless;
+mod id_token;
 mod identity;
+mod identity_format;
+mod jwt_token;
 mod multipart;
+mod single_access;
 mod token;
 mod token_state;
 
@@ -19,8 +24,10 @@ use crate::answer::Answer;
 use crate::sign_in::Refusal;
 use form::{Encoding, Fields};
 
+pub(crate) use assertion::UsedAssertions;
 pub(crate) use form::{Parameters, escape_xml};
 pub(crate) use headless::{headless, register};
+pub(crate) use single_access::Frontdoors;
 
 /// An error of an OAuth endpoint: an object with `error` and `error_description`, status 400 unless it says otherwise
 /// (Salesforce Help, "OAuth 2.0 error codes").
@@ -42,6 +49,14 @@ impl OAuthError {
 
     fn unsupported_grant_type() -> Self {
         Self::new("unsupported_grant_type", "grant type not supported")
+    }
+
+    fn invalid_assertion() -> Self {
+        Self::invalid_grant("invalid assertion")
+    }
+
+    fn app_not_found() -> Self {
+        Self::new("app_not_found", "External client app is not installed in this org")
     }
 
     fn wrong_domain() -> Self {

@@ -15,6 +15,7 @@ use crate::database::{Database, RowError, Snapshot};
 use crate::ids::RecordId;
 use crate::limits::Usage;
 use crate::login_history::LoginHistory;
+use crate::oauth::{Frontdoors, UsedAssertions};
 use crate::rest::Cursors;
 use crate::scenario::{Scenario, ScenarioError, SessionLevel, Setup, UserSpec};
 use crate::schema::SchemaError;
@@ -42,6 +43,8 @@ pub(crate) struct Org {
     pub(crate) started: DateTime<Utc>,
     pub(crate) sessions: Sessions,
     pub(crate) approvals: Approvals,
+    pub(crate) used_assertions: UsedAssertions,
+    pub(crate) frontdoors: Frontdoors,
     pub(crate) attempts: Attempts,
     pub(crate) login_history: LoginHistory,
     pub(crate) usage: Usage,
@@ -90,6 +93,8 @@ impl Org {
             started: now,
             sessions: Sessions::default(),
             approvals: Approvals::new(scenario.limits.approvals_per_user_and_app),
+            used_assertions: UsedAssertions::default(),
+            frontdoors: Frontdoors::default(),
             attempts: Attempts::default(),
             login_history: LoginHistory::default(),
             usage: Usage::default(),
@@ -135,7 +140,7 @@ impl Org {
     /// Whether the org issued a token, whatever has become of it since.
     pub(crate) fn issued(&self, token: &str) -> bool {
         let owner = token.split_once('!').map(|(owner, _)| owner);
-        owner.is_some_and(|owner| self.is_named(owner)) || self.approvals.issued(token)
+        owner.is_some_and(|owner| self.is_named(owner)) || self.approvals.issued(token) || self.sessions.knows(token)
     }
 
     /// Whether this org's users sign in at a host: at its My Domain, and at its generic host unless that is closed.

@@ -77,6 +77,11 @@ impl Org {
             DataRoute::QueryAll => self.query(call, caller, RowScope::All).await,
             DataRoute::QueryMore(locator) => self.query_more(call, caller, &locator).await,
             DataRoute::Composite => self.composite(call, caller).await,
+            DataRoute::Jobs | DataRoute::Job(_) | DataRoute::JobResults(_) | DataRoute::JobResultPages(_)
+                if caller.by_jwt =>
+            {
+                Err(ApiError::invalid_session())
+            }
             DataRoute::Jobs | DataRoute::Job(_) | DataRoute::JobResults(_) | DataRoute::JobResultPages(_) => {
                 self.bulk(call, caller, route, effect).await
             }

@@ -11,6 +11,13 @@ use crate::scenario::SessionLevel;
 
 pub(crate) use approval::{ApprovalId, Approvals, InProcess, Refusal};
 
+/// What an access token looks like. JWTs are refused by SOAP and Bulk (`jsforce/jsforce:src/soap.ts`; vendor guides).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenFormat {
+    Opaque,
+    Jwt,
+}
+
 /// What an access token stands for.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
@@ -23,9 +30,10 @@ pub(crate) struct Session {
     pub(crate) password_expired: bool,
     /// Whether the user is the app's Run As user.
     pub(crate) runs_as: bool,
+    pub(crate) format: TokenFormat,
     pub(crate) issued: DateTime<Utc>,
     pub(crate) last_used: DateTime<Utc>,
-    /// Inactivity that ends it.
+    /// Inactivity that ends it; for a JWT its life, whether it is used or not.
     pub(crate) timeout: TimeDelta,
     /// The approval whose refresh token made it.
     pub(crate) approval: Option<ApprovalId>,
@@ -33,12 +41,26 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn expires(&self) -> DateTime<Utc> {
-        self.last_used.checked_add_signed(self.timeout).unwrap_or(DateTime::<Utc>::MAX_UTC)
+        let from = match self.format {
+            TokenFormat::Opaque => self.last_used,
+            TokenFormat::Jwt => self.issued,
+        };
+        from.checked_add_signed(self.timeout).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    /// Whether the token is not a JWT.
+    pub(crate) fn is_opaque(&self) -> bool {
+        self.format == TokenFormat::Opaque
+    }
+
+    /// Whether one of some scopes was granted.
+    pub(crate) fn has_scope(&self, wanted: &[&str]) -> bool {
+        self.scopes.iter().any(|scope| wanted.contains(&scope.as_str()))
     }
 
     /// Whether the scopes include use of the data API.
     pub(crate) fn reaches_api(&self) -> bool {
-        self.scopes.iter().any(|scope| matches!(scope.as_str(), "api" | "full"))
+        self.has_scope(&["api", "full"])
     }
 }
 
@@ -78,6 +100,11 @@ impl Sessions {
     pub(crate) fn look_up(&self, token: &str, now: DateTime<Utc>) -> Option<Session> {
         let open = self.lock();
         open.get(token).filter(|session| session.expires() > now).cloned()
+    }
+
+    /// Whether a session with this token is kept, ended or not.
+    pub(crate) fn knows(&self, token: &str) -> bool {
+        self.lock().contains_key(token)
     }
 
     /// Ends one session; whether there was one.

@@ -101,12 +101,13 @@ impl Org {
         }
     }
 
-    /// The session in the `SessionHeader` of a message.
+    /// The session in the `SessionHeader` of a message. A JWT is none to SOAP (`jsforce/jsforce:src/soap.ts`).
     fn soap_session(&self, call: &Call, message: &Message) -> Result<Session, Fault> {
         let token = message.session.as_deref().unwrap_or_default();
         let session = self.sessions.authenticate(token, self.now());
         session
-            .filter(|session| session.reaches_api() && self.still_holds(&self.setup(call), session))
+            .filter(|session| session.is_opaque() && session.reaches_api())
+            .filter(|session| self.still_holds(&self.setup(call), session))
             .ok_or_else(|| Fault::unexpected(Code::InvalidSessionId))
     }
 }

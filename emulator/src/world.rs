@@ -168,8 +168,8 @@ impl World {
             self.orgs.iter().find(|org| tokens.iter().any(|token| org.issued(token)))
         };
         let by_user = || {
-            let username = parameters.get("username")?;
-            self.orgs.iter().find(|org| org.setup(call).user(username).is_some())
+            let username = parameters.username()?;
+            self.orgs.iter().find(|org| org.setup(call).user(&username).is_some())
         };
         by_identity()
             .or_else(by_token)

@@ -20,7 +20,9 @@ impl Org {
             return refuse("InvalidSessionId", "Unable to find session id");
         };
         let session = self.sessions.authenticate(token, self.now());
-        let holds = session.filter(|session| session.reaches_api() && self.still_holds(&self.setup(call), session));
+        let holds = session
+            .filter(|session| session.is_opaque() && session.reaches_api())
+            .filter(|session| self.still_holds(&self.setup(call), session));
         match holds {
             None => refuse("InvalidSessionId", "Invalid session id"),
             Some(_) => refuse("FeatureNotEnabled", "Bulk API 1.0 is not available in this org; use Bulk API 2.0"),

@@ -7,31 +7,50 @@ use crate::call::{Arrival, Call};
 use crate::org::Org;
 use crate::site::Site;
 
-const SCOPES: [&str; 15] = [
+/// The scopes of the document at `login.salesforce.com` and of Salesforce Help, "OAuth Tokens and Scopes".
+const SCOPES: &[&str] = &[
     "cdp_ingest_api",
+    "custom_permissions",
+    "cdp_segment_api",
+    "content",
+    "cdp_api",
+    "chatbot_api",
+    "cdp_identityresolution_api",
+    "interaction_api",
+    "wave_api",
+    "einstein_gpt_api",
+    "cdp_calculated_insight_api",
+    "pwdless_login_api",
     "id",
     "api",
-    "web",
-    "full",
-    "chatter_api",
+    "eclair_api",
+    "lightning",
+    "data_cloud_user_claims",
+    "mcp_api",
+    "email",
+    "pardot_api",
     "visualforce",
-    "refresh_token",
+    "cdp_query_api",
+    "sfap_api",
+    "offline_access",
+    "address",
     "openid",
     "profile",
-    "email",
-    "address",
+    "cdp_profile_api",
+    "refresh_token",
+    "user_registration_api",
+    "scrt_api",
     "phone",
-    "offline_access",
-    "custom_permissions",
+    "forgot_password",
+    "full",
+    "chatter_api",
+    "web",
 ];
 
 impl Org {
     /// `GET /.well-known/openid-configuration`; a My Domain answers with itself as the issuer.
     pub(crate) fn openid_configuration(&self, call: &Call) -> Answer {
-        let issuer = match (call.arrival, call.site) {
-            (Arrival::Tls, Site::Login | Site::Test) => format!("https://{}", call.host),
-            _ => self.instance_url(call.arrival),
-        };
+        let issuer = self.issuer(call);
         let oauth = |name: &str| format!("{issuer}/services/oauth2/{name}");
         Answer::ok(&json!({
             "issuer": issuer,
@@ -47,6 +66,37 @@ impl Org {
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
             "display_values_supported": ["page", "popup", "touch"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "private_key_jwt"],
+        }))
+    }
+
+    /// The host that was asked, as an issuer.
+    fn issuer(&self, call: &Call) -> String {
+        match (call.arrival, call.site) {
+            (Arrival::Tls, Site::Login | Site::Test) => format!("https://{}", call.host),
+            _ => self.instance_url(call.arrival),
+        }
+    }
+
+    /// `GET /.well-known/oauth-authorization-server` (RFC 8414). The login hosts have none; a My Domain answers as
+    /// `api.salesforce.com` does, for clients that can do nothing but authorization code with PKCE and refresh.
+    pub(crate) fn authorization_server(&self, call: &Call) -> Answer {
+        if call.site != Site::MyDomain {
+            return ApiError::not_found().into();
+        }
+        let issuer = self.issuer(call);
+        let oauth = |name: &str| format!("{issuer}/services/oauth2/{name}");
+        Answer::ok(&json!({
+            "issuer": issuer,
+            "authorization_endpoint": oauth("authorize"),
+            "token_endpoint": oauth("token"),
+            "revocation_endpoint": oauth("revoke"),
+            "introspection_endpoint": oauth("introspect"),
+            "jwks_uri": format!("{issuer}/id/keys"),
+            "scopes_supported": SCOPES,
+            "response_types_supported": ["code"],
+            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "private_key_jwt"],
         }))
     }

@@ -12,6 +12,7 @@ use url::form_urlencoded;
 use super::{OAuthError, multipart};
 use crate::answer::Answer;
 use crate::call::Call;
+use crate::jwt::Unverified;
 use crate::payload::Payload;
 
 /// The parameters of a request: those of the body before those of the query string. Secrets are among them, so there
@@ -38,7 +39,13 @@ impl Parameters {
         Some(value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// The consumer key that a request names, in its parameters or by HTTP Basic.
+    /// The user that a request names, by user name or in an assertion.
+    pub(crate) fn username(&self) -> Option<String> {
+        let asserted = || Some(Unverified::parse(self.get("assertion")?)?.claims().username()?.to_owned());
+        self.get("username").map(str::to_owned).or_else(asserted)
+    }
+
+    /// The consumer key that a request names, in its parameters, by HTTP Basic or in an assertion.
     pub(crate) fn client_id(&self, call: &Call) -> Option<String> {
         ClientCredentials::of(call, self).ok()?.id
     }
@@ -48,19 +55,34 @@ impl Parameters {
 pub(super) struct ClientCredentials {
     pub(super) id: Option<String>,
     pub(super) secret: Option<String>,
+    /// A JWT in the place of the secret, and its type (RFC 7523 §2.2).
+    pub(super) assertion: Option<(String, Option<String>)>,
 }
 
 impl ClientCredentials {
     /// From the body, else from HTTP Basic. A header that cannot be read matters only where it would be needed.
+    ///
+    /// An assertion names its app as the issuer: that of the JWT bearer flow says who asks, whatever `client_id` comes
+    /// with it.
     pub(super) fn of(call: &Call, parameters: &Parameters) -> Result<Self, OAuthError> {
         let owned = |name| parameters.get(name).map(str::to_owned);
-        let (id, secret) = (owned("client_id"), owned("client_secret"));
-        match basic(call) {
-            Basic::Absent => Ok(Self { id, secret }),
-            Basic::Sent { id: user, secret: password } => Ok(Self { id: id.or(user), secret: secret.or(password) }),
-            Basic::Malformed if id.is_some() => Ok(Self { id, secret }),
-            Basic::Malformed => Err(OAuthError::new("invalid_basic_auth_header", "invalid basic auth header")),
-        }
+        let issuer = |name| {
+            let assertion = Unverified::parse(parameters.get(name)?)?;
+            assertion.claims().issuer().map(str::to_owned)
+        };
+        let named = issuer("assertion").or_else(|| owned("client_id")).or_else(|| issuer("client_assertion"));
+        let (user, password) = match basic(call) {
+            Basic::Malformed if named.is_none() => {
+                return Err(OAuthError::new("invalid_basic_auth_header", "invalid basic auth header"));
+            }
+            Basic::Absent | Basic::Malformed => (None, None),
+            Basic::Sent { id, secret } => (id, secret),
+        };
+        Ok(Self {
+            id: named.or(user),
+            secret: owned("client_secret").or(password),
+            assertion: owned("client_assertion").map(|assertion| (assertion, owned("client_assertion_type"))),
+        })
     }
 }
 
@@ -169,6 +191,15 @@ impl Encoding {
         };
         answer.with(header::CACHE_CONTROL, "no-cache, no-store").with(header::PRAGMA, "no-cache")
     }
+}
+
+/// JSON as a call of a function, for pages that load it as a script. Only letters of names get into the script.
+pub(super) fn jsonp(status: StatusCode, callback: &str, json: &str) -> Answer {
+    let name: String = callback
+        .chars()
+        .filter(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | '$'))
+        .collect();
+    Answer::text(status, format!("{name}({json});")).with(header::CONTENT_TYPE, "application/javascript")
 }
 
 fn xml(fields: &Fields) -> String {

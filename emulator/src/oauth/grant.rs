@@ -1,6 +1,7 @@
 //! The grants: what is presented, and what it gives.
 
 mod client_credentials;
+mod jwt_bearer;
 mod password;
 mod refresh;
 mod token_exchange;
@@ -21,6 +22,7 @@ use crate::site::Site;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GrantType {
     ClientCredentials,
+    JwtBearer,
     Password,
     RefreshToken,
     TokenExchange,
@@ -33,6 +35,7 @@ impl GrantType {
             "password" => Some(Self::Password),
             "refresh_token" => Some(Self::RefreshToken),
             "urn:ietf:params:oauth:grant-type:token-exchange" => Some(Self::TokenExchange),
+            "urn:ietf:params:oauth:grant-type:jwt-bearer" => Some(Self::JwtBearer),
             _ => None,
         }
     }
@@ -43,7 +46,7 @@ impl GrantType {
             Site::MyDomain => Ok(()),
             Site::Login | Site::Test => match self {
                 Self::ClientCredentials => Err(OAuthError::wrong_domain()),
-                Self::Password | Self::RefreshToken | Self::TokenExchange => Ok(()),
+                Self::JwtBearer | Self::Password | Self::RefreshToken | Self::TokenExchange => Ok(()),
             },
             Site::Setup => Err(OAuthError::wrong_domain()),
             Site::Lightning | Site::Unknown => Err(OAuthError::unsupported_grant_type()),
@@ -56,6 +59,7 @@ impl GrantType {
             Self::ClientCredentials | Self::Password => true,
             Self::RefreshToken => app.secret_required_for_refresh,
             Self::TokenExchange => app.secret_required_for_token_exchange,
+            Self::JwtBearer => false,
         };
         if required { Proof::Required } else { Proof::Optional }
     }
@@ -85,6 +89,8 @@ pub(super) struct Granted<'a> {
     pub(super) level: SessionLevel,
     pub(super) entry: Entry,
     pub(super) approval: Option<ApprovalId>,
+    /// The `nonce` of the authorization request, for the ID token.
+    pub(super) nonce: Option<String>,
     /// A refresh token to hand out.
     pub(super) refresh_token: Option<String>,
     pub(super) in_process: Option<InProcess>,
@@ -94,7 +100,7 @@ impl<'a> Granted<'a> {
     /// A session of standard level without a refresh token.
     pub(super) fn session(user: &'a UserSpec, entry: Entry, scopes: Vec<String>) -> Self {
         let level = SessionLevel::Standard;
-        Self { user, scopes, level, entry, approval: None, refresh_token: None, in_process: None }
+        Self { user, scopes, level, entry, approval: None, nonce: None, refresh_token: None, in_process: None }
     }
 }
 

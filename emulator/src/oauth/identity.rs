@@ -5,6 +5,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::form::Parameters;
+use super::identity_format;
 use crate::answer::Answer;
 use crate::call::{Arrival, Call};
 use crate::org::Org;
@@ -12,46 +13,98 @@ use crate::route::NEWEST_VERSION;
 use crate::scenario::{Setup, UserSpec};
 use crate::session::Session;
 
+/// Why an endpoint about users refuses: a status and one word of plain text. The words for ids, inactive users and
+/// access are remembered from Salesforce Help ("Identity URLs", errors); which status each has is inferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    MissingToken,
+    BadToken,
+    InvalidScope,
+    WrongOrg,
+    BadId,
+    Inactive,
+    NoAccess,
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        let (status, text) = match refusal {
+            Refusal::MissingToken => (StatusCode::FORBIDDEN, "Missing_OAuth_Token"),
+            Refusal::BadToken => (StatusCode::FORBIDDEN, "Bad_OAuth_Token"),
+            Refusal::InvalidScope => (StatusCode::FORBIDDEN, "Invalid_Scope"),
+            Refusal::WrongOrg => (StatusCode::FORBIDDEN, "Wrong_Org"),
+            Refusal::BadId => (StatusCode::NOT_FOUND, "Bad_Id"),
+            Refusal::Inactive => (StatusCode::NOT_FOUND, "Inactive"),
+            Refusal::NoAccess => (StatusCode::NOT_FOUND, "No_Access"),
+        };
+        Self::text(status, text)
+    }
+}
+
+/// Scopes that give the whole identity (Salesforce Help, "OAuth Tokens and Scopes").
+const IDENTITY_SCOPES: [&str; 7] = ["openid", "id", "profile", "email", "address", "phone", "full"];
+/// Scopes that give the part of it that says who it is: clients with `api` alone are answered in practice.
+const API_SCOPES: [&str; 3] = ["api", "web", "chatter_api"];
+
 impl Org {
     /// `GET|POST /services/oauth2/userinfo`.
     pub(crate) fn user_info(&self, call: &Call) -> Answer {
-        let session = match self.identify(call, "access_token") {
-            Ok(session) => session,
-            Err(refusal) => return forbidden(refusal),
-        };
+        self.user_info_of(call).map_or_else(Answer::from, |body| Answer::ok(&body))
+    }
+
+    fn user_info_of(&self, call: &Call) -> Result<Value, Refusal> {
         let setup = self.setup(call);
-        let Some(user) = setup.user(&session.username) else {
-            return forbidden(BAD_TOKEN);
-        };
-        Answer::ok(&self.user_info_body(&setup, user, call.arrival))
+        let session = self.identify(call, &Parameters::of(call), "access_token")?;
+        let user = setup.user(&session.username).ok_or(Refusal::BadToken)?;
+        let whole = session.has_scope(&IDENTITY_SCOPES);
+        if !whole && !session.has_scope(&API_SCOPES) {
+            return Err(Refusal::InvalidScope);
+        }
+        let mut body = self.user_info_body(&setup, user, call.arrival);
+        if whole {
+            body["email"] = json!(user.address());
+            body["email_verified"] = json!(true);
+            body["address"] = json!({"country": "US"});
+        }
+        if session.has_scope(&["custom_permissions", "full"]) {
+            body["custom_permissions"] = json!({});
+        }
+        Ok(body)
     }
 
     /// `GET|POST /id/<org>/<user>`.
     pub(crate) fn identity(&self, call: &Call, org: &str, user: &str) -> Answer {
-        let session = match self.identify(call, "oauth_token") {
-            Ok(session) => session,
-            Err(refusal) => return forbidden(refusal),
-        };
-        if !self.is_named(org) {
-            return forbidden("Wrong_Org");
+        let parameters = Parameters::of(call);
+        match self.identity_of(call, &parameters, org, user) {
+            Ok(body) => identity_format::answer(call, &parameters, &body),
+            Err(refusal) => refusal.into(),
         }
-        let setup = self.setup(call);
-        let Some(spec) = setup.user(&session.username) else {
-            return forbidden(BAD_TOKEN);
-        };
-        if !same_id(user, &self.user_id(&spec.username).to_string()) {
-            return forbidden("Bad_Id");
-        }
-        let version = call.parameter("version");
-        Answer::ok(&self.identity_body(spec, call.arrival, version.as_deref()))
     }
 
-    /// The session of a call, or the plain text with which these endpoints refuse.
-    fn identify(&self, call: &Call, parameter: &str) -> Result<Session, &'static str> {
-        let parameters = Parameters::of(call);
-        let token = call.bearer().or_else(|| parameters.get(parameter)).ok_or("Missing_OAuth_Token")?;
+    fn identity_of(&self, call: &Call, parameters: &Parameters, org: &str, user: &str) -> Result<Value, Refusal> {
+        let setup = self.setup(call);
+        let session = self.identify(call, parameters, "oauth_token")?;
+        if !is_id(org, "00D") {
+            return Err(Refusal::BadId);
+        }
+        if !self.is_named(org) {
+            return Err(Refusal::WrongOrg);
+        }
+        let same_user = |known: &&UserSpec| same_id(user, &self.user_id(&known.username).to_string());
+        let asked = setup.users.iter().find(same_user).ok_or(Refusal::BadId)?;
+        check_access(&setup, &session, asked)?;
+        let mut body = self.identity_body(asked, call.arrival, parameters.get("version"));
+        if session.has_scope(&["custom_permissions", "full"]) {
+            body["custom_permissions"] = json!({});
+        }
+        Ok(body)
+    }
+
+    /// The session of a call, or how these endpoints refuse.
+    pub(super) fn identify(&self, call: &Call, parameters: &Parameters, name: &str) -> Result<Session, Refusal> {
+        let token = call.bearer().or_else(|| parameters.get(name)).ok_or(Refusal::MissingToken)?;
         let session = self.sessions.authenticate(token, self.now());
-        session.filter(|session| self.still_holds(&self.setup(call), session)).ok_or(BAD_TOKEN)
+        session.filter(|session| self.still_holds(&self.setup(call), session)).ok_or(Refusal::BadToken)
     }
 
     fn user_info_body(&self, setup: &Setup, user: &UserSpec, arrival: Arrival) -> Value {
@@ -65,14 +118,11 @@ impl Org {
             "preferred_username": user.username,
             "nickname": nickname(user),
             "name": user.full_name(),
-            "email": user.address(),
-            "email_verified": true,
             "family_name": user.last_name,
             "zoneinfo": "GMT",
             "photos": photos(&base),
             "profile": format!("{base}/{id}"),
             "picture": format!("{base}/profilephoto/005/F"),
-            "address": {"country": "US"},
             "is_salesforce_integration_user": setup.access(user).api_only,
             "urls": self.urls(&base, id.to_string().as_str(), None),
             "active": user.active,
@@ -88,7 +138,6 @@ impl Org {
         }
         body
     }
-
     fn identity_body(&self, user: &UserSpec, arrival: Arrival, version: Option<&str>) -> Value {
         let base = self.instance_url(arrival);
         let id = self.user_id(&user.username).to_string();
@@ -158,10 +207,17 @@ impl Org {
     }
 }
 
-const BAD_TOKEN: &str = "Bad_OAuth_Token";
-
-fn forbidden(text: &str) -> Answer {
-    Answer::text(StatusCode::FORBIDDEN, text)
+/// A token with a scope of the identity or of the API tells of its own user; with `api` or `full` and *API Enabled* it
+/// tells of others too.
+fn check_access(setup: &Setup, session: &Session, asked: &UserSpec) -> Result<(), Refusal> {
+    let own = setup.user(&session.username).ok_or(Refusal::BadToken)?;
+    if !session.has_scope(&API_SCOPES) && !session.has_scope(&IDENTITY_SCOPES) {
+        return Err(Refusal::InvalidScope);
+    }
+    if own.username != asked.username && !(session.reaches_api() && setup.access(own).api_enabled) {
+        return Err(Refusal::NoAccess);
+    }
+    if asked.active { Ok(()) } else { Err(Refusal::Inactive) }
 }
 
 fn photos(base: &str) -> Value {
@@ -173,6 +229,12 @@ fn photos(base: &str) -> Value {
 
 fn nickname(user: &UserSpec) -> &str {
     user.username.split('@').next().unwrap_or_default()
+}
+
+fn is_id(given: &str, prefix: &str) -> bool {
+    matches!(given.len(), 15 | 18)
+        && given.starts_with(prefix)
+        && given.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Ids are the same in their 15- and their 18-character form.

@@ -7,15 +7,14 @@ use http::{Method, StatusCode};
 use ring::hmac;
 
 use super::OAuthError;
-use super::client::check_secret;
 use super::form::{ClientCredentials, Encoding, Fields, Parameters};
 use super::grant::{GrantType, Granted, Request, refuse_exchange};
 use super::headless::check_guest;
 use crate::answer::Answer;
 use crate::call::{Arrival, Call};
 use crate::org::Org;
-use crate::scenario::AppSpec;
-use crate::session::{InProcess, Session};
+use crate::scenario::{AppSpec, Setup, UserSpec};
+use crate::session::{InProcess, Session, TokenFormat};
 use crate::sign_in::Entry;
 
 impl Org {
@@ -38,8 +37,11 @@ impl Org {
         grant_type.check_site(call.site)?;
         let setup = self.setup(call);
         let credentials = ClientCredentials::of(call, parameters)?;
+        if credentials.id.is_none() && grant_type == GrantType::JwtBearer {
+            return Err(OAuthError::invalid_assertion());
+        }
         let app = self.usable_app(call, &setup, credentials.id.as_deref())?;
-        check_secret(&app, &credentials, grant_type.proof(&app))?;
+        self.check_client(call, &app, &credentials, grant_type.proof(&app))?;
         check_guest(call)?;
         let request = Request { call, setup: &setup, app: &app, parameters, hangs };
         if grant_type != GrantType::RefreshToken {
@@ -47,6 +49,7 @@ impl Org {
         }
         let granted = match grant_type {
             GrantType::ClientCredentials => self.grant_client_credentials(&request),
+            GrantType::JwtBearer => self.grant_jwt_bearer(&request),
             GrantType::Password => self.grant_password(&request),
             GrantType::RefreshToken => self.grant_refresh(&request).await,
             GrantType::TokenExchange => Err(refuse_exchange(&request)),
@@ -57,36 +60,47 @@ impl Org {
     fn issue(&self, request: &Request<'_>, granted: Granted<'_>) -> Issued {
         let Request { call, setup, app, .. } = *request;
         let now = self.now();
-        let access_token = self.new_access_token();
-        let minutes = setup.session_timeout_minutes(Some(app), granted.user);
-        let scope = shows_scope(granted.entry).then(|| granted.scopes.join(" "));
+        let (format, minutes) = token_life(setup, app, granted.user);
+        let entry = granted.entry;
+        let scope = shows_scope(entry).then(|| granted.scopes.join(" "));
         let session = Session {
             username: granted.user.username.clone(),
             consumer_key: Some(app.consumer_key.clone()),
             scopes: granted.scopes,
             level: granted.level,
             password_expired: false,
-            runs_as: granted.entry == Entry::ClientCredentials,
+            runs_as: entry == Entry::ClientCredentials,
+            format,
             issued: now,
             last_used: now,
             timeout: TimeDelta::minutes(i64::from(minutes)),
             approval: granted.approval,
         };
+        let access_token = match format {
+            TokenFormat::Opaque => self.new_access_token(),
+            TokenFormat::Jwt => self.jwt_access_token(&session, call.arrival),
+        };
+        let id_token = shows_id_token(&session, entry)
+            .then(|| self.id_token(app, granted.user, granted.nonce.as_deref(), &access_token, now, call.arrival));
         self.sessions.open(access_token.clone(), session);
         let id = self.identity_url(&granted.user.username, call.arrival);
         let issued_at = now.timestamp_millis().to_string();
-        let signature = sign(app, &id, &issued_at);
-        let api_instance = (granted.entry == Entry::ClientCredentials).then(|| "https://api.salesforce.com".to_owned());
+        let signed = entry != Entry::JwtBearer;
+        let signature = signed.then(|| sign(app, &id, &issued_at));
+        let is_jwt = format == TokenFormat::Jwt;
+        let names_api_instance = is_jwt || entry == Entry::ClientCredentials;
         let fields = Fields::new()
             .with("access_token", access_token)
             .with_some("refresh_token", granted.refresh_token)
-            .with("signature", signature)
+            .with_some("signature", signature)
             .with_some("scope", scope)
+            .with_some("id_token", id_token)
             .with("instance_url", self.instance_url(call.arrival))
             .with("id", id)
             .with("token_type", "Bearer")
-            .with("issued_at", issued_at)
-            .with_some("api_instance_url", api_instance);
+            .with_some("issued_at", signed.then_some(issued_at))
+            .with_some("api_instance_url", names_api_instance.then(|| "https://api.salesforce.com".to_owned()))
+            .with_some("token_format", is_jwt.then(|| "jwt".to_owned()));
         Issued { fields, in_process: granted.in_process }
     }
 
@@ -123,6 +137,20 @@ fn sign(app: &AppSpec, id: &str, issued_at: &str) -> String {
 /// The port of `http://address:port`.
 fn port_of(url: &str) -> &str {
     url.rsplit_once(':').map_or("", |(_, port)| port)
+}
+
+/// Format and life in minutes of an access token. A JWT lives as long as a session unless the app says otherwise.
+fn token_life(setup: &Setup, app: &AppSpec, user: &UserSpec) -> (TokenFormat, u32) {
+    let of_session = setup.session_timeout_minutes(Some(app), user);
+    if app.named_user_jwt {
+        return (TokenFormat::Jwt, app.named_user_jwt_minutes.unwrap_or(of_session));
+    }
+    (TokenFormat::Opaque, of_session)
+}
+
+/// The flows in which a person signed in come with an ID token, and so do their renewals.
+fn shows_id_token(session: &Session, entry: Entry) -> bool {
+    matches!(entry, Entry::WebServer | Entry::Device | Entry::Refresh) && session.has_scope(&["openid"])
 }
 
 /// The username-password flow alone shows no scopes.

@@ -4,8 +4,8 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::OAuthError;
-use super::client::{Proof, check_secret};
-use super::form::{ClientCredentials, Encoding, Parameters};
+use super::client::Proof;
+use super::form::{ClientCredentials, Encoding, Parameters, jsonp};
 use crate::answer::Answer;
 use crate::call::{Arrival, Call};
 use crate::org::Org;
@@ -21,7 +21,7 @@ impl Org {
         let setup = self.setup(call);
         let authentic = ClientCredentials::of(call, &parameters).ok().and_then(|credentials| {
             let app = setup.app(credentials.id.as_deref()?)?;
-            check_secret(app, &credentials, Proof::Required).is_ok().then_some(app)
+            self.check_client(call, app, &credentials, Proof::Required).is_ok().then_some(app)
         });
         let Some(app) = authentic else {
             return OAuthError::new("invalid_client", "invalid client credentials")
@@ -75,7 +75,11 @@ impl Org {
         let token = parameters.get("token").unwrap_or_default();
         let revoked = self.sessions.end(token) || self.revoke_refresh_token(token);
         if let Some(callback) = parameters.get("callback") {
-            return jsonp(callback, revoked);
+            let (status, body) = match revoked {
+                true => (StatusCode::OK, "{}"),
+                false => (StatusCode::BAD_REQUEST, r#"{"error":"invalid_token"}"#),
+            };
+            return jsonp(status, callback, body);
         }
         if revoked {
             return Answer::empty(StatusCode::OK);
@@ -93,14 +97,4 @@ impl Org {
         self.sessions.end_approval(approval);
         true
     }
-}
-
-fn jsonp(callback: &str, revoked: bool) -> Answer {
-    let name: String = callback
-        .chars()
-        .filter(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | '$'))
-        .collect();
-    let body = if revoked { "{}" } else { r#"{"error":"invalid_token"}"# };
-    let status = if revoked { StatusCode::OK } else { StatusCode::BAD_REQUEST };
-    Answer::text(status, format!("{name}({body});")).with(http::header::CONTENT_TYPE, "application/javascript")
 }

@@ -14,6 +14,8 @@ use crate::session::Session;
 pub(crate) struct Caller {
     pub(crate) user_id: RecordId,
     pub(crate) access: UserAccess,
+    /// Whether the token is a JWT, which Bulk does not take.
+    pub(crate) by_jwt: bool,
     /// API version of the path.
     pub(crate) version: u16,
 }
@@ -60,7 +62,7 @@ impl Org {
                 "API is disabled for this User",
             ));
         }
-        Ok(Caller { user_id: self.user_id(&user.username), access, version })
+        Ok(Caller { user_id: self.user_id(&user.username), access, by_jwt: !session.is_opaque(), version })
     }
 
     /// What *Session Settings* and *Session Security Level Policies* refuse at every request.

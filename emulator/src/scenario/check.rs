@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::jwt::Certificate;
+
 use super::{AppSpec, IssuedRefreshToken, SandboxSpec, Scenario, ScenarioError, Setup, UserSpec};
 
 impl Scenario {
@@ -88,6 +90,7 @@ impl Setup {
             })?;
         }
         self.check_permission_sets(&app.name, &app.permission_sets)?;
+        check_tokens(app)?;
         let run_as = app.client_credentials.as_ref().and_then(|flow| flow.run_as.as_ref());
         run_as.map_or(Ok(()), |run_as| self.require_user(&app.name, run_as))
     }
@@ -103,6 +106,23 @@ impl Setup {
     fn require_user(&self, of: &str, username: &str) -> Result<(), ScenarioError> {
         require(self.user(username).is_some(), || format!("{of} names the user {username}, who does not exist"))
     }
+}
+
+/// Minutes that a JWT access token may live (Salesforce Help, "Manage OAuth Access Policies").
+const JWT_MINUTES: [u32; 11] = [1, 5, 10, 15, 30, 60, 90, 120, 240, 480, 720];
+
+fn check_tokens(app: &AppSpec) -> Result<(), ScenarioError> {
+    for pem in app.certificate.iter().chain(&app.client_assertion_certificate) {
+        Certificate::from_pem(pem).map_err(|error| {
+            ScenarioError::Inconsistent(format!("{} has a certificate of no use: {error}", app.name))
+        })?;
+    }
+    require(app.named_user_jwt_minutes.is_none_or(|minutes| JWT_MINUTES.contains(&minutes)), || {
+        format!("{}: a JWT access token lives for one of {JWT_MINUTES:?} minutes", app.name)
+    })?;
+    require((1..=720).contains(&app.id_token_minutes), || {
+        format!("{}: an ID token is valid for 1 to 720 minutes", app.name)
+    })
 }
 
 fn require(holds: bool, problem: impl FnOnce() -> String) -> Result<(), ScenarioError> {

@@ -8,7 +8,7 @@ use crate::oauth::escape_xml;
 use crate::org::Org;
 use crate::route::SoapApi;
 use crate::scenario::{SessionLevel, Setup, UserSpec};
-use crate::session::Session;
+use crate::session::{Session, TokenFormat};
 use crate::sign_in::{Entry, PasswordForm, Refusal, Visit};
 use crate::site::Site;
 
@@ -95,6 +95,7 @@ impl Org {
             level: SessionLevel::Standard,
             password_expired: user.password_expired,
             runs_as: false,
+            format: TokenFormat::Opaque,
             issued: now,
             last_used: now,
             timeout,

@@ -8,6 +8,8 @@ mod control;
 mod faults;
 mod fidelity;
 mod guides;
+mod identity;
+mod jwt;
 mod oauth;
 mod orgs;
 mod proof;
