@@ -6,6 +6,7 @@ mod data;
 mod routes;
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::faults::{Fault, FaultRate};
 use crate::journal::JournalEntry;
 use crate::login_history::LoginEntry;
 use crate::mailbox::Message;
+use crate::metadata::{self, DeployError};
 use crate::org::Org;
 use crate::scenario::{Advance, ScenarioError, Setup, UserSpec};
 use crate::world::World;
@@ -60,6 +62,18 @@ impl Control {
             let problem = "users can be changed while an org runs, but not added, removed, moved or renamed";
             return Err(ScenarioError::Inconsistent(problem.to_owned()));
         }
+        self.org.configuration.save(setup, self.now());
+        Ok(())
+    }
+
+    /// Deploys a source-format folder into the org, as [`Scenario::deploy`](crate::Scenario::deploy) does before it starts.
+    /// It takes effect after the org's propagation delay. Rows of PermissionSet stay as they were.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or a deployment would be refused; with every problem and its place.
+    pub fn deploy(&self, folder: &Path) -> Result<(), DeployError> {
+        let snapshot = self.org.snapshot();
+        let setup = metadata::deploy(folder, &self.setup(), snapshot.schema(), self.org.scenario.seed)?;
         self.org.configuration.save(setup, self.now());
         Ok(())
     }

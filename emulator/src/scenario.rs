@@ -26,6 +26,7 @@ pub use app::{
     PermittedUsers, RefreshTokenPolicy, SessionLevel,
 };
 pub use builtin::Builtin;
+pub(crate) use check::{ID_TOKEN_MINUTES, JWT_MINUTES};
 pub use network::{IpRange, LoginHours, MalformedRange};
 pub use org::{IdentityVerification, OrgKind, OrgSpec, OrgState, SandboxSpec, SessionLevelPolicy};
 pub use permission::{Permissions, Right, UserAccess};
@@ -34,8 +35,10 @@ pub use user::{UserKind, UserSpec};
 
 use patch::Patch;
 
+use crate::catalog;
 use crate::clock::Passage;
-use crate::schema::{FieldSpec, ObjectSpec};
+use crate::metadata::{self, DeployError};
+use crate::schema::{FieldSpec, ObjectSpec, Schema};
 
 /// Why a scenario is refused.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +52,9 @@ pub enum ScenarioError {
     /// The parts do not fit together.
     #[error("the scenario is not consistent: {0}")]
     Inconsistent(String),
+    /// A folder of metadata that the scenario names is not deployed.
+    #[error(transparent)]
+    Metadata(#[from] DeployError),
 }
 
 /// An org and everything around it that decides what a client gets.
@@ -87,6 +93,10 @@ pub struct Scenario {
     /// Refresh tokens that exist from the start.
     #[serde(default)]
     pub refresh_tokens: Vec<IssuedRefreshToken>,
+    /// Source-format folders that are deployed into the org before it starts, in this order. In a scenario file they
+    /// are relative to the file.
+    #[serde(default)]
+    pub metadata: Vec<PathBuf>,
     /// Limits.
     #[serde(default)]
     pub limits: LimitSpec,
@@ -116,24 +126,60 @@ pub struct ExtraField {
 }
 
 impl Scenario {
-    /// Reads a scenario.
+    /// Reads a scenario and deploys the folders of metadata that it names; they are relative to the working directory.
     ///
     /// # Errors
-    /// When it is not valid TOML of this shape, or its parts do not fit together.
+    /// When it is not valid TOML of this shape, a folder is refused, or the parts do not fit together.
     pub fn from_toml(text: &str) -> Result<Self, ScenarioError> {
-        let scenario: Self = toml::from_str(text)?;
-        scenario.check()?;
-        Ok(scenario)
+        Self::read(text, Path::new(""))
     }
 
     /// Reads a scenario file.
     ///
     /// # Errors
-    /// As [`Scenario::from_toml`], and when the file cannot be read.
+    /// As [`Scenario::from_toml`], and when the file cannot be read. Folders of metadata are relative to the file.
     pub fn from_path(path: &Path) -> Result<Self, ScenarioError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ScenarioError::File { path: path.to_path_buf(), source })?;
-        Self::from_toml(&text)
+        Self::read(&text, path.parent().unwrap_or(Path::new("")))
+    }
+
+    fn read(text: &str, base: &Path) -> Result<Self, ScenarioError> {
+        toml::from_str::<Self>(text)?.ready(base)
+    }
+
+    /// With its folders of metadata deployed, and checked.
+    fn ready(mut self, base: &Path) -> Result<Self, ScenarioError> {
+        for folder in std::mem::take(&mut self.metadata) {
+            self.deploy(&base.join(folder))?;
+        }
+        self.check()?;
+        Ok(self)
+    }
+
+    /// Deploys a source-format folder: External Client Apps, Connected Apps, permission sets and org switches, as
+    /// `sf project deploy start` does. Either everything is deployed or nothing.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or a deployment would be refused; with every problem and its place.
+    pub fn deploy(&mut self, folder: &Path) -> Result<(), DeployError> {
+        let setup = metadata::deploy(folder, &self.setup(), &self.schema(), self.seed)?;
+        let Setup { org, profiles, permission_sets, users, apps } = setup;
+        (self.org, self.profiles, self.permission_sets) = (org, profiles, permission_sets);
+        (self.users, self.apps) = (users, apps);
+        Ok(())
+    }
+
+    /// The objects and fields of the org. Declarations that make no sense are refused when the org starts.
+    fn schema(&self) -> Schema {
+        let mut schema = catalog::standard();
+        for object in &self.objects {
+            let _ = schema.declare(object);
+        }
+        for extra in &self.fields {
+            let _ = schema.declare_field(&extra.object, &extra.field);
+        }
+        schema
     }
 
     /// Reads a scenario with some changes, under another name.
@@ -143,9 +189,7 @@ impl Scenario {
         for patch in patches {
             patch.apply(&mut document).map_err(|error| ScenarioError::Inconsistent(format!("{name}: {error}")))?;
         }
-        let scenario: Self = document.try_into()?;
-        scenario.check()?;
-        Ok(scenario)
+        document.try_into::<Self>()?.ready(Path::new(""))
     }
 }
 
@@ -222,6 +266,12 @@ pub enum Advance {
     #[default]
     Auto,
     Step,
+}
+
+/// The API name that Setup proposes for a label.
+pub(crate) fn developer_name(label: &str) -> String {
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    label.chars().map(letter).collect()
 }
 
 fn yes() -> bool {

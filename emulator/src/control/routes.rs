@@ -1,6 +1,7 @@
 //! The control interface over HTTP, on the plain listener only.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::{Control, ControlError};
 use crate::answer::Answer;
 use crate::call::{Arrival, Call};
 use crate::database::Record;
+use crate::metadata::DeployError;
 use crate::tree::Unknown;
 use crate::world::World;
 
@@ -53,6 +55,13 @@ struct Tree {
     declare: bool,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Deployment {
+    /// A source-format folder on the machine of the emulator.
+    folder: PathBuf,
+}
+
 /// Why a control request is refused.
 struct Problem {
     status: StatusCode,
@@ -61,6 +70,12 @@ struct Problem {
 
 impl From<ControlError> for Problem {
     fn from(error: ControlError) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, message: error.to_string() }
+    }
+}
+
+impl From<DeployError> for Problem {
+    fn from(error: DeployError) -> Self {
         Self { status: StatusCode::BAD_REQUEST, message: error.to_string() }
     }
 }
@@ -102,6 +117,10 @@ impl Control {
             ("GET", ["logins"]) => Ok(Answer::ok(&self.login_history())),
             ("PUT", ["caller"]) => {
                 self.set_caller_address(body::<Caller>(call)?.address);
+                Ok(done())
+            }
+            ("POST", ["deploy"]) => {
+                self.deploy(&body::<Deployment>(call)?.folder)?;
                 Ok(done())
             }
             ("DELETE", ["sessions"]) => {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Org, PopulateError};
 use crate::database::{Author, Database, Record};
 use crate::ids::{KeyPrefix, RecordId};
-use crate::scenario::{Permissions, Right, Scenario};
+use crate::scenario::{Permissions, Right, Scenario, developer_name};
 use crate::schema::FullAccess;
 use crate::value::Timestamp;
 
@@ -118,7 +118,7 @@ impl Rows<'_> {
         for (index, (name, permissions, profile)) in owned.chain(sets).enumerate() {
             let id = scenario_id("0PS", index);
             let record = json!({
-                "Name": api_name(name),
+                "Name": developer_name(name),
                 "Label": name,
                 "IsOwnedByProfile": profile.is_some(),
                 "ProfileId": profile.map(|id| id.to_string()),
@@ -186,9 +186,4 @@ fn as_record(value: serde_json::Value) -> Record {
         serde_json::Value::Object(record) => record,
         _ => Record::new(),
     }
-}
-
-fn api_name(label: &str) -> String {
-    let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-    label.chars().map(letter).collect()
 }

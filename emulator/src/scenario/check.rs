@@ -1,6 +1,7 @@
 //! Finds names in a scenario that point at nothing.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use crate::jwt::Certificate;
 
@@ -109,7 +110,10 @@ impl Setup {
 }
 
 /// Minutes that a JWT access token may live (Salesforce Help, "Manage OAuth Access Policies").
-const JWT_MINUTES: [u32; 11] = [1, 5, 10, 15, 30, 60, 90, 120, 240, 480, 720];
+pub(crate) const JWT_MINUTES: [u32; 11] = [1, 5, 10, 15, 30, 60, 90, 120, 240, 480, 720];
+
+/// Minutes that an ID token may be valid (Metadata API, `idTokenValidityInMinutes`).
+pub(crate) const ID_TOKEN_MINUTES: RangeInclusive<u32> = 1..=720;
 
 fn check_tokens(app: &AppSpec) -> Result<(), ScenarioError> {
     for pem in app.certificate.iter().chain(&app.client_assertion_certificate) {
@@ -120,7 +124,7 @@ fn check_tokens(app: &AppSpec) -> Result<(), ScenarioError> {
     require(app.named_user_jwt_minutes.is_none_or(|minutes| JWT_MINUTES.contains(&minutes)), || {
         format!("{}: a JWT access token lives for one of {JWT_MINUTES:?} minutes", app.name)
     })?;
-    require((1..=720).contains(&app.id_token_minutes), || {
+    require(ID_TOKEN_MINUTES.contains(&app.id_token_minutes), || {
         format!("{}: an ID token is valid for 1 to 720 minutes", app.name)
     })
 }

@@ -10,6 +10,7 @@ mod fidelity;
 mod guides;
 mod identity;
 mod jwt;
+mod metadata;
 mod oauth;
 mod orgs;
 mod proof;
