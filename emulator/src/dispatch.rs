@@ -128,7 +128,9 @@ impl World {
             Route::Echo | Route::Headless => crate::oauth::headless(call),
             Route::Versions => crate::rest::versions(call),
             Route::Data(version, data) => org.data(call, version, data, effect).await,
-            Route::Authorize | Route::Unknown => unknown_page(call),
+            Route::Authorize => self.authorize(call),
+            Route::Web(page) => self.web(call, page),
+            Route::Unknown => unknown_page(call),
         }
     }
 

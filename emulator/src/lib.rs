@@ -44,6 +44,7 @@ mod sign_in;
 mod site;
 mod soap;
 mod tls;
+mod web;
 mod world;
 
 pub use clock::Passage;

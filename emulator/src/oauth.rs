@@ -12,9 +12,11 @@ mod identity;
 mod identity_format;
 mod jwt_token;
 mod multipart;
+mod pkce;
 mod single_access;
 mod token;
 mod token_state;
+mod user_agent;
 
 use std::borrow::Cow;
 
@@ -27,6 +29,7 @@ use form::{Encoding, Fields};
 pub(crate) use assertion::UsedAssertions;
 pub(crate) use form::{Parameters, escape_xml};
 pub(crate) use headless::{headless, register};
+pub(crate) use pkce::CodeChallenge;
 pub(crate) use single_access::Frontdoors;
 
 /// An error of an OAuth endpoint: an object with `error` and `error_description`, status 400 unless it says otherwise
@@ -81,6 +84,7 @@ impl From<Refusal> for OAuthError {
             Refusal::OrgLocked => Self::new("inactive_org", "organization is inactive"),
             Refusal::OrgDeleted => Self::invalid_grant("Data Not Available"),
             Refusal::FlowClosed
+            | Refusal::HostClosed
             | Refusal::UnknownUser
             | Refusal::WrongPassword
             | Refusal::SecurityTokenMissing
@@ -95,6 +99,7 @@ impl From<Refusal> for OAuthError {
             Refusal::NotAdminApproved => {
                 Self::new("invalid_app_access", "user is not admin approved to access this app")
             }
+            Refusal::BrowserClosed => Self::new("access_denied", "end-user denied authorization"),
             Refusal::LevelTooLow => Self::new("invalid_session_level", "session security level is too low"),
         }
     }

@@ -19,7 +19,7 @@ use crate::oauth::{Frontdoors, UsedAssertions};
 use crate::rest::Cursors;
 use crate::scenario::{Scenario, ScenarioError, SessionLevel, Setup, UserSpec};
 use crate::schema::SchemaError;
-use crate::session::{Approvals, Sessions};
+use crate::session::{Approvals, Codes, Sessions};
 use crate::sign_in::Attempts;
 use crate::site::{Hosts, Site};
 use crate::value::Timestamp;
@@ -45,6 +45,7 @@ pub(crate) struct Org {
     pub(crate) approvals: Approvals,
     pub(crate) used_assertions: UsedAssertions,
     pub(crate) frontdoors: Frontdoors,
+    pub(crate) codes: Codes,
     pub(crate) attempts: Attempts,
     pub(crate) login_history: LoginHistory,
     pub(crate) usage: Usage,
@@ -95,6 +96,7 @@ impl Org {
             approvals: Approvals::new(scenario.limits.approvals_per_user_and_app),
             used_assertions: UsedAssertions::default(),
             frontdoors: Frontdoors::default(),
+            codes: Codes::default(),
             attempts: Attempts::default(),
             login_history: LoginHistory::default(),
             usage: Usage::default(),
@@ -137,10 +139,11 @@ impl Org {
         matches!(id.len(), 15 | 18) && id.get(..15) == self.id.to_string().get(..15)
     }
 
-    /// Whether the org issued a token, whatever has become of it since.
+    /// Whether the org issued a token or an authorization code, whatever has become of it since.
     pub(crate) fn issued(&self, token: &str) -> bool {
         let owner = token.split_once('!').map(|(owner, _)| owner);
-        owner.is_some_and(|owner| self.is_named(owner)) || self.approvals.issued(token) || self.sessions.knows(token)
+        let names_org = owner.is_some_and(|owner| self.is_named(owner));
+        names_org || self.approvals.issued(token) || self.codes.issued(token) || self.sessions.knows(token)
     }
 
     /// Whether this org's users sign in at a host: at its My Domain, and at its generic host unless that is closed.

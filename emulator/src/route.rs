@@ -71,6 +71,7 @@ pub(crate) enum Route {
     Register,
     Echo,
     Headless,
+    Web(WebRoute),
     Identity {
         org: String,
         user: String,
@@ -85,6 +86,36 @@ pub(crate) enum Route {
     Versions,
     Data(Version, DataRoute),
     Unknown,
+}
+
+/// A page for people, or what belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WebRoute {
+    Login,
+    Verification,
+    Consent,
+    Error,
+    Logout,
+    Style,
+}
+
+impl WebRoute {
+    const PATHS: [(Self, &'static str); 6] = [
+        (Self::Login, "/login"),
+        (Self::Verification, "/_ui/identity/verification"),
+        (Self::Consent, "/setup/secur/RemoteAccessAuthorizationPage.apexp"),
+        (Self::Error, "/setup/secur/RemoteAccessErrorPage.apexp"),
+        (Self::Logout, "/secur/logout.jsp"),
+        (Self::Style, "/emulated/web.css"),
+    ];
+
+    fn parse(path: &str) -> Option<Self> {
+        Self::PATHS.iter().find(|(_, known)| *known == path).map(|(route, _)| *route)
+    }
+
+    pub(crate) fn path(self) -> &'static str {
+        Self::PATHS.iter().find(|(route, _)| *route == self).map_or("/", |(_, path)| path)
+    }
 }
 
 /// A resource below `/services/data/vXX.0`.
@@ -113,6 +144,9 @@ pub(crate) enum DataRoute {
 impl Route {
     /// Reads a path. An empty segment (a double slash) names nothing.
     pub(crate) fn parse(path: &str) -> Self {
+        if let Some(page) = WebRoute::parse(path) {
+            return Self::Web(page);
+        }
         let path = path.strip_prefix('/').unwrap_or(path);
         let path = path.strip_suffix('/').unwrap_or(path);
         let decoded: Vec<Cow<'_, str>> =
@@ -123,13 +157,14 @@ impl Route {
             ["services", "oauth2", "userinfo"] => Self::UserInfo,
             ["services", "oauth2", "introspect"] => Self::Introspect,
             ["services", "oauth2", "revoke"] => Self::Revoke,
-            ["services", "oauth2", "authorize"] => Self::Authorize,
             ["services", "oauth2", "singleaccess"] => Self::SingleAccess,
             ["secur", "frontdoor.jsp"] => Self::Frontdoor,
             ["id", "keys"] => Self::Keys,
             ["services", "oauth2", "register"] => Self::Register,
             ["services", "oauth2", "echo"] => Self::Echo,
             ["services", "auth", "headless", _, ..] => Self::Headless,
+            // The name of a login experience may follow.
+            ["services", "oauth2", "authorize"] | ["services", "oauth2", "authorize", _] => Self::Authorize,
             ["id", org, user] => Self::Identity { org: (*org).to_owned(), user: (*user).to_owned() },
             [".well-known", "openid-configuration"] => Self::OpenIdConfiguration,
             [".well-known", "oauth-authorization-server"] => Self::AuthorizationServer,
@@ -158,6 +193,7 @@ impl Route {
             Self::Register => "/services/oauth2/register",
             Self::Echo => "/services/oauth2/echo",
             Self::Headless => "/services/auth/headless/{call}",
+            Self::Web(page) => page.path(),
             Self::Identity { .. } => "/id/{org}/{user}",
             Self::Keys => "/id/keys",
             Self::OpenIdConfiguration => "/.well-known/openid-configuration",

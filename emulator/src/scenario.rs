@@ -28,7 +28,7 @@ pub use app::{
 pub use builtin::Builtin;
 pub(crate) use check::{ID_TOKEN_MINUTES, JWT_MINUTES};
 pub use network::{IpRange, LoginHours, MalformedRange};
-pub use org::{IdentityVerification, OrgKind, OrgSpec, OrgState, SandboxSpec, SessionLevelPolicy};
+pub use org::{IdentityVerification, OrgKind, OrgSpec, OrgState, PolicyRefusals, SandboxSpec, SessionLevelPolicy};
 pub use permission::{Permissions, Right, UserAccess};
 pub use setup::Setup;
 pub use user::{UserKind, UserSpec};

@@ -1,6 +1,7 @@
 //! Sessions and the approvals behind refresh tokens.
 
 mod approval;
+mod code;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::scenario::SessionLevel;
 
 pub(crate) use approval::{ApprovalId, Approvals, InProcess, Refusal};
+pub(crate) use code::{Authorized, Codes, Unusable};
 
 /// What an access token looks like. JWTs are refused by SOAP and Bulk (`jsforce/jsforce:src/soap.ts`; vendor guides).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,6 +19,8 @@ pub(crate) enum Refusal {
     OrgDeleted,
     /// The org's switches keep this way of signing in, or this host, closed.
     FlowClosed,
+    /// The org's users sign in at its My Domain only.
+    HostClosed,
     UnknownUser,
     WrongPassword,
     SecurityTokenMissing,
@@ -27,6 +29,8 @@ pub(crate) enum Refusal {
     Inactive,
     /// A user of an Experience Cloud site.
     NotInternal,
+    /// The user's license has no place for a browser.
+    BrowserClosed,
     RestrictedIp,
     RestrictedHours,
     RateExceeded,
@@ -47,12 +51,14 @@ impl Refusal {
             Self::OrgLocked => "Organization is Locked",
             Self::OrgDeleted => "Organization Closed",
             Self::FlowClosed => "Username-Password Flow Disabled",
+            Self::HostClosed => "Failed: My Domain required",
             Self::UnknownUser => "Failed: User Not Found",
             Self::WrongPassword => "Invalid Password",
             Self::SecurityTokenMissing => "Failed: API security token required",
             Self::LockedOut => "Password Lockout",
             Self::Inactive => "User is Inactive",
             Self::NotInternal => "Failed: Not an internal user",
+            Self::BrowserClosed => "Failed: License without browser access",
             Self::RestrictedIp => "Restricted IP",
             Self::RestrictedHours => "Restricted Time",
             Self::RateExceeded => "Login Rate Exceeded",
@@ -67,6 +73,8 @@ impl Refusal {
 /// How somebody comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
+    /// The login page alone, on behalf of no app.
+    Browser,
     WebServer,
     Device,
     Refresh,
@@ -77,8 +85,14 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
+    /// Whether the user sits at a browser.
+    fn is_browser(self) -> bool {
+        matches!(self, Self::Browser | Self::WebServer | Self::Device)
+    }
+
     fn login_type(self) -> &'static str {
         match self {
+            Self::Browser => "Application",
             Self::Soap => "Other Apex API",
             _ => "Remote Access 2.0",
         }
@@ -184,6 +198,9 @@ impl Org {
         }
         if user.kind == UserKind::Portal {
             return Err(Refusal::NotInternal);
+        }
+        if user.kind == UserKind::Integration && entry.is_browser() {
+            return Err(Refusal::BrowserClosed);
         }
         self.check_address(visit)?;
         let hours = setup.profile(user).and_then(|profile| profile.login_hours);

@@ -25,6 +25,11 @@ impl Site {
         matches!(self, Self::Login | Self::Test)
     }
 
+    /// Whether people sign in here.
+    pub(crate) fn signs_in(self) -> bool {
+        matches!(self, Self::MyDomain | Self::Login | Self::Test)
+    }
+
     /// The generic login host that `host` (without port) names.
     pub(crate) fn generic(host: &str) -> Option<Self> {
         [(LOGIN, Self::Login), (TEST, Self::Test)]

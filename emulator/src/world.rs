@@ -18,6 +18,7 @@ use crate::route::Route;
 use crate::scenario::{AppSpec, AppState, Scenario, ScenarioError};
 use crate::site::Site;
 use crate::soap;
+use crate::web::{Browsers, PendingAuthorizations};
 
 /// What all orgs of a process have in common.
 pub(crate) struct Shared {
@@ -25,6 +26,9 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     pub(crate) faults: Faults,
     pub(crate) mailbox: Mailbox,
+    pub(crate) browsers: Browsers,
+    /// Authorizations that wait for a person.
+    pub(crate) pending: PendingAuthorizations,
     /// Address of the plain listener, once it is bound.
     pub(crate) http_url: OnceLock<String>,
     configurations: Vec<Arc<Configuration>>,
@@ -86,6 +90,8 @@ impl World {
             journal: Journal::default(),
             faults: Faults::new(first.seed),
             mailbox: Mailbox::default(),
+            browsers: Browsers::default(),
+            pending: PendingAuthorizations::default(),
             http_url: OnceLock::new(),
             configurations: scenarios.iter().map(configure).collect(),
             caller: Mutex::new(first.caller_address),

@@ -135,6 +135,10 @@ impl Fields {
             None => self,
         }
     }
+
+    pub(super) fn url_encoded(&self) -> String {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
+    }
 }
 
 impl serde::Serialize for Fields {
@@ -184,8 +188,7 @@ impl Encoding {
                 Answer::typed(status, "application/xml;charset=UTF-8", body)
             }
             Self::UrlEncoded => {
-                let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields.0).finish();
-                let body = Payload::bytes(body);
+                let body = Payload::bytes(fields.url_encoded());
                 Answer::typed(status, "application/x-www-form-urlencoded", body)
             }
         };

@@ -1,5 +1,6 @@
 //! The grants: what is presented, and what it gives.
 
+mod authorization_code;
 mod client_credentials;
 mod jwt_bearer;
 mod password;
@@ -21,6 +22,7 @@ use crate::site::Site;
 /// SAML bearer assertion) get `unsupported_grant_type`, as an org answers for flows that are not available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GrantType {
+    AuthorizationCode,
     ClientCredentials,
     JwtBearer,
     Password,
@@ -31,6 +33,7 @@ pub(super) enum GrantType {
 impl GrantType {
     pub(super) fn of(parameters: &Parameters) -> Option<Self> {
         match parameters.get("grant_type")? {
+            "authorization_code" => Some(Self::AuthorizationCode),
             "client_credentials" => Some(Self::ClientCredentials),
             "password" => Some(Self::Password),
             "refresh_token" => Some(Self::RefreshToken),
@@ -46,7 +49,11 @@ impl GrantType {
             Site::MyDomain => Ok(()),
             Site::Login | Site::Test => match self {
                 Self::ClientCredentials => Err(OAuthError::wrong_domain()),
-                Self::JwtBearer | Self::Password | Self::RefreshToken | Self::TokenExchange => Ok(()),
+                Self::AuthorizationCode
+                | Self::JwtBearer
+                | Self::Password
+                | Self::RefreshToken
+                | Self::TokenExchange => Ok(()),
             },
             Site::Setup => Err(OAuthError::wrong_domain()),
             Site::Lightning | Site::Unknown => Err(OAuthError::unsupported_grant_type()),
@@ -56,6 +63,7 @@ impl GrantType {
     /// Whether an app has to prove itself for the grant.
     pub(super) fn proof(self, app: &AppSpec) -> Proof {
         let required = match self {
+            Self::AuthorizationCode => app.secret_required_for_web_server,
             Self::ClientCredentials | Self::Password => true,
             Self::RefreshToken => app.secret_required_for_refresh,
             Self::TokenExchange => app.secret_required_for_token_exchange,

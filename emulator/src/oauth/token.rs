@@ -48,6 +48,7 @@ impl Org {
             self.shared.hang_if(hangs).await;
         }
         let granted = match grant_type {
+            GrantType::AuthorizationCode => self.grant_authorization_code(&request),
             GrantType::ClientCredentials => self.grant_client_credentials(&request),
             GrantType::JwtBearer => self.grant_jwt_bearer(&request),
             GrantType::Password => self.grant_password(&request),
@@ -57,7 +58,7 @@ impl Org {
         Ok(self.issue(&request, granted))
     }
 
-    fn issue(&self, request: &Request<'_>, granted: Granted<'_>) -> Issued {
+    pub(super) fn issue(&self, request: &Request<'_>, granted: Granted<'_>) -> Issued {
         let Request { call, setup, app, .. } = *request;
         let now = self.now();
         let (format, minutes) = token_life(setup, app, granted.user);
@@ -159,12 +160,17 @@ fn shows_scope(entry: Entry) -> bool {
 }
 
 /// The fields of a token answer.
-struct Issued {
+pub(super) struct Issued {
     fields: Fields,
     in_process: Option<InProcess>,
 }
 
 impl Issued {
+    /// The fields as the fragment of an address.
+    pub(super) fn into_fragment(self) -> String {
+        self.fields.url_encoded()
+    }
+
     /// The refresh token counts as being processed until the answer has been sent.
     fn into_answer(self, encoding: Encoding) -> Answer {
         let answer = encoding.answer(StatusCode::OK, &self.fields);

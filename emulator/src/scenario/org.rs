@@ -74,6 +74,9 @@ pub struct OrgSpec {
     /// *Identity Verification > Session Security Level Policies*: what sessions of standard level meet at the data API.
     #[serde(default)]
     pub session_level_policy: SessionLevelPolicy,
+    /// Where a person ends up whom an app's policies refuse.
+    #[serde(default)]
+    pub policy_refusals: PolicyRefusals,
     /// Minutes of inactivity that end a session, unless the app or the profile sets its own. Default two hours.
     #[serde(default = "two_hours")]
     pub session_timeout_minutes: u32,
@@ -146,6 +149,17 @@ pub enum SessionLevelPolicy {
     None,
     /// 403 `INSUFFICIENT_ACCESS`; only high assurance sessions pass.
     Block,
+}
+
+/// Where a person ends up whom an app's policies refuse: field reports show both.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyRefusals {
+    /// At the app's callback.
+    #[default]
+    Callback,
+    /// On an error page of Salesforce.
+    Page,
 }
 
 /// A sandbox of the scenario's org: a copy of its data, with the same record ids.

@@ -100,6 +100,8 @@ impl From<Refusal> for Code {
             | Refusal::LockedOut
             | Refusal::Inactive
             | Refusal::NotInternal
+            | Refusal::BrowserClosed
+            | Refusal::HostClosed
             | Refusal::AppNotInstalled
             | Refusal::NotAdminApproved
             | Refusal::LevelTooLow => Self::InvalidLogin,

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod authorize;
+mod browser;
 mod bulk;
 mod client;
 mod control;
@@ -20,3 +22,4 @@ mod soap;
 mod token_requests;
 mod transport;
 mod vendor;
+mod web_server;
