@@ -17,6 +17,7 @@ mod oauth;
 mod orgs;
 mod proof;
 mod recordings;
+mod reference;
 mod rest;
 mod soap;
 mod token_requests;

@@ -1,0 +1,97 @@
+//! The reference pages say what the program takes: no more, no less.
+
+use std::collections::BTreeSet;
+
+use emulator::Scenario;
+
+const PAGE: &str = include_str!("../../../docs/scenarios.md");
+
+/// A section of the page, and the beginning of a scenario in which a key of that section may follow.
+const SECTIONS: [(&str, &str); 18] = [
+    ("Top level", ""),
+    ("`[org]`", "[org]"),
+    ("`[[sandboxes]]`", "[[sandboxes]]"),
+    ("`[profiles.NAME]` and `[permission_sets.NAME]`", "[profiles.P]"),
+    ("`login_hours`", "[profiles.P.login_hours]"),
+    ("`[[users]]`", "[[users]]"),
+    ("`[[apps]]`", "[[apps]]"),
+    ("`client_credentials`", "[[apps]]\nclient_credentials.\"?\" = 1"),
+    ("`[[refresh_tokens]]`", "[[refresh_tokens]]"),
+    ("`[limits]`", "[limits]"),
+    ("`[pages]`", "[pages]"),
+    ("`[bulk]`", "[bulk]"),
+    ("`[[objects]]`", "[[objects]]"),
+    ("`record_types`", "[[objects]]\n[[objects.record_types]]"),
+    ("`can`", "[[objects]]\n[objects.can]"),
+    ("`[[fields]]`", "[[fields]]"),
+    ("`field`", "[[fields]]\n[fields.field]"),
+    ("`field`", "[[objects]]\n[[objects.fields]]"),
+];
+
+/// Keys whose values are a closed set: the section, the key, and a scenario with a value that does not exist.
+const CHOICES: [(&str, &str, &str); 22] = [
+    ("Top level", "time", "time = '?'"),
+    ("`[org]`", "kind", "[org]\nkind = '?'"),
+    ("`[org]`", "state", "[org]\nstate = '?'"),
+    ("`[org]`", "identity_verification", "[org]\nidentity_verification = '?'"),
+    ("`[org]`", "session_level_policy", "[org]\nsession_level_policy = '?'"),
+    ("`[org]`", "policy_refusals", "[org]\npolicy_refusals = '?'"),
+    ("`[profiles.NAME]` and `[permission_sets.NAME]`", "objects", "[profiles.P]\nobjects.Account = ['?']"),
+    ("`[[users]]`", "kind", "[[users]]\nkind = '?'"),
+    ("`[[apps]]`", "kind", "[[apps]]\nkind = '?'"),
+    ("`[[apps]]`", "state", "[[apps]]\nstate = '?'"),
+    ("`[[apps]]`", "distribution", "[[apps]]\ndistribution = '?'"),
+    ("`[[apps]]`", "permitted_users", "[[apps]]\npermitted_users = '?'"),
+    ("`[[apps]]`", "ip_relaxation", "[[apps]]\nip_relaxation = '?'"),
+    ("`[[apps]]`", "refresh_token_policy", "[[apps]]\nrefresh_token_policy = '?'"),
+    ("`[[apps]]`", "required_session_level", "[[apps]]\nrequired_session_level = '?'"),
+    ("`[[apps]]`", "level_action", "[[apps]]\nlevel_action = '?'"),
+    ("`[bulk]`", "advance", "[bulk]\nadvance = '?'"),
+    ("`[[objects]]`", "system_fields", "[[objects]]\nsystem_fields = '?'"),
+    ("`[[objects]]`", "owner", "[[objects]]\nowner = '?'"),
+    ("`[[objects]]`", "name_kind", "[[objects]]\nname_kind = '?'"),
+    ("`field`", "type", "[[fields]]\nfield.type = '?'"),
+    ("`field`", "formula", "[[fields]]\nfield.formula = '?'"),
+];
+
+/// The rows of the table below a heading: key and the rest.
+fn rows(heading: &str) -> Vec<(&'static str, &'static str)> {
+    let named = |section: &&str| section.trim_start_matches(['#', ' ']).lines().next() == Some(heading);
+    let section = PAGE.split("\n#").find(named).unwrap_or_else(|| panic!("there is no section {heading}"));
+    section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | ")).collect()
+}
+
+/// What the program would have taken in the place of something that it does not know.
+fn expected(scenario: &str) -> BTreeSet<String> {
+    let refusal = Scenario::from_toml(scenario).unwrap_err().to_string();
+    let (_, list) = refusal.split_once("expected").unwrap_or_else(|| panic!("{scenario}: {refusal}"));
+    list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_reference_of_scenarios_lists_every_key_that_is_taken_and_no_other() {
+    for (heading, start) in SECTIONS {
+        let unknown = if start.contains('?') { String::new() } else { "\"?\" = 1".to_owned() };
+        let taken = expected(&format!("{start}\n{unknown}"));
+        let listed: BTreeSet<String> = rows(heading).into_iter().map(|(key, _)| key.to_owned()).collect();
+        assert_eq!(listed, taken, "{heading}");
+    }
+}
+
+#[test]
+fn the_reference_of_scenarios_names_every_choice() {
+    for (heading, key, scenario) in CHOICES {
+        let (_, row) = rows(heading).into_iter().find(|(known, _)| *known == key).unwrap();
+        for choice in expected(scenario) {
+            let named = row.contains(&format!("`{choice}`")) || row.contains(&format!("{{ {choice} = "));
+            assert!(named, "{heading} {key} does not name {choice}");
+        }
+    }
+}
+
+#[test]
+fn the_smallest_scenario_of_the_reference_is_one() {
+    let (_, rest) = PAGE.split_once("```toml\n").unwrap();
+    let scenario = Scenario::from_toml(rest.split_once("```").unwrap().0).unwrap();
+    assert_eq!(scenario.name, "small");
+}
