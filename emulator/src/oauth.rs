@@ -3,6 +3,7 @@
 
 mod assertion;
 mod client;
+mod device;
 mod discovery;
 mod form;
 mod grant;
@@ -27,6 +28,7 @@ use crate::sign_in::Refusal;
 use form::{Encoding, Fields};
 
 pub(crate) use assertion::UsedAssertions;
+pub(crate) use device::{DeviceApproval, DeviceCodes, DeviceRequest, plain_user_code};
 pub(crate) use form::{Parameters, escape_xml};
 pub(crate) use headless::{headless, register};
 pub(crate) use pkce::CodeChallenge;

@@ -94,16 +94,18 @@ pub(crate) enum WebRoute {
     Login,
     Verification,
     Consent,
+    Connect,
     Error,
     Logout,
     Style,
 }
 
 impl WebRoute {
-    const PATHS: [(Self, &'static str); 6] = [
+    const PATHS: [(Self, &'static str); 7] = [
         (Self::Login, "/login"),
         (Self::Verification, "/_ui/identity/verification"),
         (Self::Consent, "/setup/secur/RemoteAccessAuthorizationPage.apexp"),
+        (Self::Connect, "/setup/connect"),
         (Self::Error, "/setup/secur/RemoteAccessErrorPage.apexp"),
         (Self::Logout, "/secur/logout.jsp"),
         (Self::Style, "/emulated/web.css"),

@@ -5,6 +5,7 @@ mod authorization;
 mod authorize;
 mod bounded;
 mod browser;
+mod connect;
 mod consent;
 mod failure;
 mod login;
@@ -25,6 +26,7 @@ use visitor::Visitor;
 pub(crate) use authorization::PendingAuthorizations;
 pub(crate) use bounded::Bounded;
 pub(crate) use browser::Browsers;
+pub(crate) use scope::granted as granted_scopes;
 
 /// Larger forms are none of ours.
 const MAX_FORM: usize = 64 << 10;
@@ -53,6 +55,7 @@ impl World {
             WebRoute::Login => self.visit(call, Visitor::login),
             WebRoute::Verification => self.visit(call, Visitor::verification),
             WebRoute::Consent => self.visit(call, Visitor::consent),
+            WebRoute::Connect => self.visit(call, Visitor::connect),
             WebRoute::Logout => self.visit(call, Visitor::log_out),
             WebRoute::Error => failure::error_page(call),
             WebRoute::Style => page::style(),

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::journal::Journal;
 use crate::mailbox::Mailbox;
-use crate::oauth::Parameters;
+use crate::oauth::{DeviceCodes, Parameters};
 use crate::org::{Configuration, Org, PopulateError};
 use crate::route::Route;
 use crate::scenario::{AppSpec, AppState, Scenario, ScenarioError};
@@ -29,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) browsers: Browsers,
     /// Authorizations that wait for a person.
     pub(crate) pending: PendingAuthorizations,
+    pub(crate) device_codes: DeviceCodes,
     /// Address of the plain listener, once it is bound.
     pub(crate) http_url: OnceLock<String>,
     configurations: Vec<Arc<Configuration>>,
@@ -92,6 +93,7 @@ impl World {
             mailbox: Mailbox::default(),
             browsers: Browsers::default(),
             pending: PendingAuthorizations::default(),
+            device_codes: DeviceCodes::default(),
             http_url: OnceLock::new(),
             configurations: scenarios.iter().map(configure).collect(),
             caller: Mutex::new(first.caller_address),
@@ -173,12 +175,17 @@ impl World {
             let tokens: Vec<&str> = sent.into_iter().chain(in_headers).flatten().collect();
             self.orgs.iter().find(|org| tokens.iter().any(|token| org.issued(token)))
         };
+        let by_device_code = || {
+            let org = self.shared.device_codes.org_of(parameters.get("code")?)?;
+            self.orgs.iter().find(|known| known.id == org)
+        };
         let by_user = || {
             let username = parameters.username()?;
             self.orgs.iter().find(|org| org.setup(call).user(&username).is_some())
         };
         by_identity()
             .or_else(by_token)
+            .or_else(by_device_code)
             .or_else(by_user)
             .or_else(|| self.org_of_app(call, &parameters))
             .unwrap_or_else(|| self.primary())

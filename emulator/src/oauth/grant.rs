@@ -2,11 +2,13 @@
 
 mod authorization_code;
 mod client_credentials;
+mod device;
 mod jwt_bearer;
 mod password;
 mod refresh;
 mod token_exchange;
 
+pub(super) use device::DeviceAnswer;
 pub(super) use token_exchange::refuse_exchange;
 
 use super::OAuthError;
@@ -24,6 +26,9 @@ use crate::site::Site;
 pub(super) enum GrantType {
     AuthorizationCode,
     ClientCredentials,
+    Device,
+    /// No grant yet: a device asks for its codes.
+    DeviceStart,
     JwtBearer,
     Password,
     RefreshToken,
@@ -32,9 +37,14 @@ pub(super) enum GrantType {
 
 impl GrantType {
     pub(super) fn of(parameters: &Parameters) -> Option<Self> {
-        match parameters.get("grant_type")? {
+        let Some(grant_type) = parameters.get("grant_type") else {
+            let starts_device_flow = parameters.get("response_type") == Some("device_code");
+            return starts_device_flow.then_some(Self::DeviceStart);
+        };
+        match grant_type {
             "authorization_code" => Some(Self::AuthorizationCode),
             "client_credentials" => Some(Self::ClientCredentials),
+            "device" => Some(Self::Device),
             "password" => Some(Self::Password),
             "refresh_token" => Some(Self::RefreshToken),
             "urn:ietf:params:oauth:grant-type:token-exchange" => Some(Self::TokenExchange),
@@ -50,6 +60,8 @@ impl GrantType {
             Site::Login | Site::Test => match self {
                 Self::ClientCredentials => Err(OAuthError::wrong_domain()),
                 Self::AuthorizationCode
+                | Self::Device
+                | Self::DeviceStart
                 | Self::JwtBearer
                 | Self::Password
                 | Self::RefreshToken
@@ -63,7 +75,8 @@ impl GrantType {
     /// Whether an app has to prove itself for the grant.
     pub(super) fn proof(self, app: &AppSpec) -> Proof {
         let required = match self {
-            Self::AuthorizationCode => app.secret_required_for_web_server,
+            Self::AuthorizationCode | Self::Device => app.secret_required_for_web_server,
+            Self::DeviceStart => false,
             Self::ClientCredentials | Self::Password => true,
             Self::RefreshToken => app.secret_required_for_refresh,
             Self::TokenExchange => app.secret_required_for_token_exchange,

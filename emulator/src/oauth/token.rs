@@ -8,7 +8,7 @@ use ring::hmac;
 
 use super::OAuthError;
 use super::form::{ClientCredentials, Encoding, Fields, Parameters};
-use super::grant::{GrantType, Granted, Request, refuse_exchange};
+use super::grant::{DeviceAnswer, GrantType, Granted, Request, refuse_exchange};
 use super::headless::check_guest;
 use crate::answer::Answer;
 use crate::call::{Arrival, Call};
@@ -23,13 +23,14 @@ impl Org {
         let parameters = Parameters::of(call);
         let encoding = Encoding::wanted(call, &parameters, Encoding::Json);
         match self.redeem(call, &parameters, hangs).await {
-            Ok(issued) => issued.into_answer(encoding),
+            Ok(Redeemed::Token(issued)) => issued.into_answer(encoding),
+            Ok(Redeemed::DeviceCodes(codes)) => codes.into_answer(encoding),
             Err(error) => error.into_answer(encoding),
         }
     }
 
     /// The checks in their order: method, grant type, host, client, its state, its secret, then the grant's own.
-    async fn redeem(&self, call: &Call, parameters: &Parameters, hangs: bool) -> Result<Issued, OAuthError> {
+    async fn redeem(&self, call: &Call, parameters: &Parameters, hangs: bool) -> Result<Redeemed, OAuthError> {
         if call.method != Method::POST {
             return Err(OAuthError::new("invalid_request", "must use HTTP POST"));
         }
@@ -49,13 +50,15 @@ impl Org {
         }
         let granted = match grant_type {
             GrantType::AuthorizationCode => self.grant_authorization_code(&request),
+            GrantType::Device => self.grant_device(&request),
+            GrantType::DeviceStart => return self.start_device_flow(&request).map(Redeemed::DeviceCodes),
             GrantType::ClientCredentials => self.grant_client_credentials(&request),
             GrantType::JwtBearer => self.grant_jwt_bearer(&request),
             GrantType::Password => self.grant_password(&request),
             GrantType::RefreshToken => self.grant_refresh(&request).await,
             GrantType::TokenExchange => Err(refuse_exchange(&request)),
         }?;
-        Ok(self.issue(&request, granted))
+        Ok(Redeemed::Token(self.issue(&request, granted)))
     }
 
     pub(super) fn issue(&self, request: &Request<'_>, granted: Granted<'_>) -> Issued {
@@ -115,6 +118,15 @@ impl Org {
         }
     }
 
+    /// Base of the generic login host `name`, for a client that came by `arrival`.
+    pub(super) fn login_url(&self, arrival: Arrival, name: &str) -> String {
+        let plain = self.shared.http_url.get().filter(|_| arrival == Arrival::Plain);
+        plain.map_or_else(
+            || format!("https://{name}.salesforce.com"),
+            |url| format!("http://{name}.localhost:{}", port_of(url)),
+        )
+    }
+
     /// The identity URL of a user. It names the generic login host, whatever host was called.
     ///
     /// A client of the plain listener gets an address there: it follows the URL, and could reach no other.
@@ -157,6 +169,12 @@ fn shows_id_token(session: &Session, entry: Entry) -> bool {
 /// The username-password flow alone shows no scopes.
 fn shows_scope(entry: Entry) -> bool {
     entry != Entry::Password
+}
+
+/// What a request to the token endpoint gives.
+enum Redeemed {
+    Token(Issued),
+    DeviceCodes(DeviceAnswer),
 }
 
 /// The fields of a token answer.

@@ -129,7 +129,7 @@ pub(super) fn check_app<'a>(
     Ok((app, scopes))
 }
 
-fn check_state(app: &AppSpec) -> Result<(), Failure> {
+pub(super) fn check_state(app: &AppSpec) -> Result<(), Failure> {
     match (app.state, app.kind) {
         (AppState::Enabled, _) | (AppState::NotInstalled, AppKind::ConnectedApp) => Ok(()),
         (AppState::NotInstalled, AppKind::ExternalClientApp) => Err(Failure::not_in_this_org()),

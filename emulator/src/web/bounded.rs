@@ -34,6 +34,11 @@ impl<V> Bounded<V> {
         self.entries.get_mut(key)
     }
 
+    /// The entry that is `wanted`; there is one at most.
+    pub(crate) fn find_mut(&mut self, wanted: impl Fn(&V) -> bool) -> Option<&mut V> {
+        self.entries.values_mut().find(|value| wanted(value))
+    }
+
     pub(crate) fn remove(&mut self, key: &str) -> Option<V> {
         self.entries.remove(key)
     }

@@ -126,7 +126,7 @@ impl Visitor<'_> {
         }
     }
 
-    fn raise(&mut self, person: &Person, start: StartUrl) -> Answer {
+    pub(super) fn raise(&mut self, person: &Person, start: StartUrl) -> Answer {
         let address = person.user().map(|user| user.address().to_owned()).unwrap_or_default();
         let remembers = self.browser.remembered.is_some();
         self.challenge(&person.session, Purpose::RaiseLevel, &address, Some(start), remembers)

@@ -66,6 +66,29 @@ pub(super) struct ConsentPage<'a> {
     pub(super) log_out: &'a str,
 }
 
+#[derive(Template)]
+#[template(path = "web/connect.html")]
+pub(super) struct ConnectPage<'a> {
+    pub(super) frame: Frame,
+    pub(super) problem: Option<&'a str>,
+    pub(super) user_code: &'a str,
+    pub(super) username: &'a str,
+    pub(super) log_out: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "web/device.html")]
+pub(super) struct DevicePage<'a> {
+    pub(super) frame: Frame,
+    pub(super) app: &'a str,
+    pub(super) org: &'a str,
+    pub(super) full_name: &'a str,
+    pub(super) username: &'a str,
+    pub(super) lines: Vec<Line>,
+    pub(super) user_code: &'a str,
+    pub(super) log_out: &'a str,
+}
+
 /// A page that says one thing.
 #[derive(Template)]
 #[template(path = "web/message.html")]
@@ -104,6 +127,18 @@ impl VerificationPage<'_> {
 impl ConsentPage<'_> {
     pub(super) fn answer(&self) -> Answer {
         page(StatusCode::OK, self, &self.frame.callback)
+    }
+}
+
+impl ConnectPage<'_> {
+    pub(super) fn answer(&self) -> Answer {
+        page(StatusCode::OK, self, "")
+    }
+}
+
+impl DevicePage<'_> {
+    pub(super) fn answer(&self) -> Answer {
+        page(StatusCode::OK, self, "")
     }
 }
 

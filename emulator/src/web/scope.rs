@@ -54,7 +54,7 @@ pub(super) fn lines(scopes: &[String]) -> Vec<Line> {
 }
 
 /// The scopes that a request gets: those it names, when the app may have them, else all of the app's.
-pub(super) fn granted(app: &AppSpec, wanted: Option<&[String]>) -> Result<Vec<String>, &'static str> {
+pub(crate) fn granted(app: &AppSpec, wanted: Option<&[String]>) -> Result<Vec<String>, &'static str> {
     let Some(wanted) = wanted else { return Ok(app.scopes.clone()) };
     let mut scopes: Vec<String> = Vec::new();
     for scope in wanted {

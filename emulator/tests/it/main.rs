@@ -7,6 +7,7 @@ mod browser;
 mod bulk;
 mod client;
 mod control;
+mod device;
 mod faults;
 mod fidelity;
 mod guides;

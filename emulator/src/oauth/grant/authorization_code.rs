@@ -3,7 +3,7 @@
 use super::{Granted, Request};
 use crate::oauth::OAuthError;
 use crate::org::Org;
-use crate::scenario::{AppSpec, RefreshTokenPolicy, UserSpec};
+use crate::scenario::{AppSpec, RefreshTokenPolicy, SessionLevel, UserSpec};
 use crate::session::{Authorized, Unusable};
 use crate::sign_in::{Entry, check_org};
 
@@ -31,7 +31,7 @@ impl Org {
         Ok(self.grant_authorized(app, user, authorized))
     }
 
-    /// What a user has let an app have, with a refresh token where scope and policy allow one.
+    /// What a user has let an app have by a code.
     pub(in crate::oauth) fn grant_authorized<'a>(
         &self,
         app: &AppSpec,
@@ -39,8 +39,20 @@ impl Org {
         authorized: Authorized,
     ) -> Granted<'a> {
         let Authorized { scopes, level, nonce, .. } = authorized;
+        Granted { nonce, ..self.grant_approved(app, user, Entry::WebServer, scopes, level) }
+    }
+
+    /// A session for what a user approved, with a refresh token where scope and policy allow one.
+    pub(in crate::oauth) fn grant_approved<'a>(
+        &self,
+        app: &AppSpec,
+        user: &'a UserSpec,
+        entry: Entry,
+        scopes: Vec<String>,
+        level: SessionLevel,
+    ) -> Granted<'a> {
         let renews = scopes.iter().any(|scope| matches!(scope.as_str(), "refresh_token" | "offline_access"));
-        let mut granted = Granted { level, nonce, ..Granted::session(user, Entry::WebServer, scopes) };
+        let mut granted = Granted { level, ..Granted::session(user, entry, scopes) };
         if renews && app.refresh_token_policy != RefreshTokenPolicy::Zero {
             let (token, scopes) = (self.new_refresh_token(), granted.scopes.clone());
             let approval =
