@@ -106,7 +106,7 @@ impl Browser {
     }
 
     /// Sends a request with the cookies of its host, and goes where the answers lead.
-    async fn follow(&mut self, mut url: Url, mut request: RequestBuilder) -> Page {
+    pub(crate) async fn follow(&mut self, mut url: Url, mut request: RequestBuilder) -> Page {
         for _ in 0..MOST_REDIRECTS {
             let host = url.host_str().unwrap().to_owned();
             let of_host = self.cookies.iter().filter(|((known, _), _)| *known == host);

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Acme, CONNECTED_KEY, CONNECTED_SECRET, KEY, SECRET, Seen, access_token, tls_client};
 
-const CERTIFICATE: &str = include_str!("keys/client.crt.pem");
+pub(crate) const CERTIFICATE: &str = include_str!("keys/client.crt.pem");
 const PRIVATE_KEY: &[u8] = include_bytes!("keys/client.key.pem");
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -61,7 +61,7 @@ fn sign(header: &Value, claims: &Value) -> String {
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-fn assertion(claims: &Value) -> String {
+pub(crate) fn assertion(claims: &Value) -> String {
     sign(&json!({"alg": "RS256"}), claims)
 }
 

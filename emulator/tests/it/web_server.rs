@@ -14,7 +14,7 @@ use crate::client::{Acme, CONNECTED_KEY, CONNECTED_SECRET, Seen, access_token};
 const SAM: &str = "sam@acme.example";
 const SAMS_PASSWORD: &str = "sams-password";
 
-fn challenge_of(verifier: &str) -> String {
+pub(crate) fn challenge_of(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()))
 }
 
@@ -29,7 +29,7 @@ async fn authorize(acme: &Acme, browser: &mut Browser, more: &[(&str, &str)]) ->
 }
 
 /// A code that Sam lets the app have in a fresh browser.
-async fn code(acme: &Acme, more: &[(&str, &str)]) -> String {
+pub(crate) async fn code(acme: &Acme, more: &[(&str, &str)]) -> String {
     let mut browser = Browser::plain(&acme.emulator);
     let login = authorize(acme, &mut browser, more).await;
     let mut page = browser.log_in(&login, SAM, SAMS_PASSWORD).await;
