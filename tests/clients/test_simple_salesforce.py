@@ -7,6 +7,7 @@ import json
 import os
 import unittest
 import urllib.request
+import warnings
 from datetime import datetime, timedelta
 
 from simple_salesforce import Salesforce
@@ -19,11 +20,21 @@ from simple_salesforce.exceptions import (
 
 ORG = json.loads(os.environ["ORGTIDE_CLIENTS"])
 VERSION = "60.0"
+# The app that knows the certificate of this key.
+SIGNED = "orgtide-clients-signed"
+PRIVATE_KEY = "emulator/tests/it/keys/client.key.pem"
 
 
 def by_client_credentials(secret=ORG["client_secret"]):
     return Salesforce(
         consumer_key=ORG["client_id"], consumer_secret=secret, domain=ORG["domain"], version=VERSION
+    )
+
+
+def by_assertion(username):
+    """The library's assertions live for three minutes, so the emulated clock must not be moved further than that."""
+    return Salesforce(
+        username=username, consumer_key=SIGNED, privatekey_file=PRIVATE_KEY, domain=ORG["domain"], version=VERSION
     )
 
 
@@ -64,6 +75,19 @@ class SigningIn(unittest.TestCase):
             version=VERSION,
         )
         self.assertGreater(contacts(org), 0)
+
+    def test_a_signed_assertion_opens_a_session(self):
+        org = by_assertion(ORG["username"])
+        self.assertEqual(org.sf_instance, ORG["host"])
+        self.assertGreater(contacts(org), 0)
+
+    def test_an_assertion_for_nobody_is_told_that_nobody_approved(self):
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            with self.assertRaises(SalesforceAuthenticationFailed):
+                by_assertion("nobody@acme.example")
+        # The library knows this error by its text alone, and explains it.
+        self.assertIn("authorize", " ".join(str(warning.message) for warning in warned))
 
     def test_a_wrong_secret_is_refused_with_the_reason(self):
         with self.assertRaises(SalesforceAuthenticationFailed) as refused:

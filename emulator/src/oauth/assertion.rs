@@ -1,6 +1,6 @@
 //! Assertions that apps sign: the checks that the JWT bearer flow and client assertions have in common.
 
-use std::collections::HashMap;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,15 +17,29 @@ const MEMORY: TimeDelta = TimeDelta::days(1);
 /// The `jti` claims that have been used, by consumer key.
 #[derive(Default)]
 pub(crate) struct UsedAssertions {
-    seen: Mutex<HashMap<(String, String), DateTime<Utc>>>,
+    used: Mutex<Used>,
+}
+
+#[derive(Default)]
+struct Used {
+    known: HashSet<(String, String)>,
+    /// The same, oldest first.
+    by_age: VecDeque<(DateTime<Utc>, (String, String))>,
 }
 
 impl UsedAssertions {
     /// Whether a `jti` is used for the first time.
     fn is_first_use(&self, consumer_key: &str, jti: &str, now: DateTime<Utc>) -> bool {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.retain(|_, at| now - *at < MEMORY);
-        seen.insert((consumer_key.to_owned(), jti.to_owned()), now).is_none()
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((_, oldest)) = used.by_age.pop_front_if(|(at, _)| now - *at >= MEMORY) {
+            used.known.remove(&oldest);
+        }
+        let claim = (consumer_key.to_owned(), jti.to_owned());
+        let is_first = used.known.insert(claim.clone());
+        if is_first {
+            used.by_age.push_back((now, claim));
+        }
+        is_first
     }
 }
 

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use emulator::Scenario;
 use emulator::Secret;
-use emulator::scenario::{AppSpec, IssuedRefreshToken, RefreshTokenPolicy, SandboxSpec};
+use emulator::scenario::{AppSpec, AppState, IssuedRefreshToken, PermittedUsers, RefreshTokenPolicy, SandboxSpec};
 use ring::digest;
 use ring::rand::SystemRandom;
 use ring::rsa::{KeyPair, PublicKeyComponents};
@@ -272,6 +272,20 @@ async fn the_login_history_says_what_the_caller_is_told_and_more() {
 }
 
 #[tokio::test]
+async fn an_uninstalled_connected_app_is_told_to_be_installed() {
+    let acme = start_with(|scenario| {
+        let connected = app(scenario, CONNECTED_KEY);
+        connected.state = AppState::NotInstalled;
+        connected.permitted_users = PermittedUsers::AdminApproved;
+        connected.profiles = vec!["Standard User".to_owned()];
+    })
+    .await;
+    let answer = bearer(&acme, &with(with(good(), "iss", CONNECTED_KEY), "sub", SAM)).await;
+    let text = "refresh_token scope is required and the connected app should be installed and preauthorized";
+    assert_eq!(answer.oauth_error(), error("invalid_request", text));
+}
+
+#[tokio::test]
 async fn an_inactive_user_is_told_so() {
     let acme = start().await;
     acme.emulator.control().change_setup(|setup| setup.user_mut(INTEGRATION).unwrap().active = false).unwrap();
@@ -300,7 +314,7 @@ async fn a_login_host_finds_the_org_by_the_subject() {
     let acme = start_with(|scenario| {
         let sandbox = SandboxSpec { name: "uat".to_owned(), id: "00DgL000000UAT1".to_owned(), copies_apps: true };
         scenario.sandboxes.push(sandbox);
-        app(scenario, CONNECTED_KEY).permitted_users = emulator::scenario::PermittedUsers::AdminApproved;
+        app(scenario, CONNECTED_KEY).permitted_users = PermittedUsers::AdminApproved;
         app(scenario, CONNECTED_KEY).profiles = vec!["System Administrator".to_owned()];
     })
     .await;

@@ -21,12 +21,12 @@ impl Org {
             self.note_refusal(&username, Some(app), Entry::JwtBearer, refusal);
             OAuthError::invalid_grant("user hasn't approved this consumer")
         })?;
-        self.admit(&request.visit(user, Entry::JwtBearer))?;
+        self.admit(&request.visit(user, Entry::JwtBearer)).map_err(|refusal| match refusal {
+            Refusal::AppNotInstalled => scope_or_installation_missing(),
+            other => other.into(),
+        })?;
         if !app.has_refresh_scope() {
-            return Err(OAuthError::new(
-                "invalid_request",
-                "refresh_token scope is required and the connected app should be installed and preauthorized",
-            ));
+            return Err(scope_or_installation_missing());
         }
         let mut scopes = app.scopes.clone();
         scopes.retain(|scope| !matches!(scope.as_str(), "refresh_token" | "offline_access"));
@@ -56,4 +56,9 @@ impl Org {
             PermittedUsers::All | PermittedUsers::AdminApproved => Ok(user),
         }
     }
+}
+
+fn scope_or_installation_missing() -> OAuthError {
+    let text = "refresh_token scope is required and the connected app should be installed and preauthorized";
+    OAuthError::new("invalid_request", text)
 }
