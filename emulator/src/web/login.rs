@@ -20,6 +20,19 @@ const WRONG: &str =
 /// For who is right in name and password and may not come in all the same.
 const NO_ACCESS: &str = "You can't log in now. Contact your Salesforce administrator.";
 
+/// A user whose name and password are right.
+struct Proven {
+    org: Arc<Org>,
+    setup: Arc<Setup>,
+    user: UserSpec,
+}
+
+/// Why name and password are not enough, and the org that may note it.
+struct TurnedAway {
+    org: Option<Arc<Org>>,
+    refusal: Refusal,
+}
+
 impl Visitor<'_> {
     pub(super) fn login(&mut self) -> Answer {
         if !self.is_post() {
@@ -35,9 +48,9 @@ impl Visitor<'_> {
         let username = self.parameters.get("username").unwrap_or_default().trim().to_owned();
         let password = self.parameters.get("password").unwrap_or_default().to_owned();
         match self.check_name(&username, &password) {
-            Ok((org, setup, user)) => self.sign_in(&org, &setup, &user, start),
-            Err((org, refusal)) => {
-                self.note_failure(org.as_deref(), &username, start.as_ref(), refusal);
+            Ok(proven) => self.sign_in(&proven, start),
+            Err(turned_away) => {
+                self.note_failure(&turned_away, &username, start.as_ref());
                 self.login_page(Some(WRONG), &username)
             }
         }
@@ -117,36 +130,32 @@ impl Visitor<'_> {
     }
 
     /// The user with a name and a password, in the org of the host or, at a generic host, in the user's own.
-    #[expect(clippy::type_complexity, reason = "the pieces go to one caller, who takes them apart")]
-    fn check_name(
-        &self,
-        username: &str,
-        password: &str,
-    ) -> Result<(Arc<Org>, Arc<Setup>, UserSpec), (Option<Arc<Org>>, Refusal)> {
+    fn check_name(&self, username: &str, password: &str) -> Result<Proven, TurnedAway> {
         let (site, own) = self.world.locate(&self.call.host, self.call.arrival);
         let by_name = || self.world.orgs.iter().find(|org| org.setup(self.call).user(username).is_some());
-        let org = own.or_else(by_name).ok_or((None, Refusal::UnknownUser))?;
+        let org = own.or_else(by_name).ok_or(TurnedAway { org: None, refusal: Refusal::UnknownUser })?;
         let setup = org.setup(self.call);
-        let refused = |refusal| (Some(Arc::clone(org)), refusal);
+        let refused = |refusal| TurnedAway { org: Some(Arc::clone(org)), refusal };
         if !org.signs_in_at(&setup, site) {
             let is_of_kind = (site == Site::Test) == setup.org.kind.is_sandbox();
             return Err(refused(if is_of_kind { Refusal::HostClosed } else { Refusal::UnknownUser }));
         }
         let user = org.check_password(&setup, username, password, PasswordForm::Alone).map_err(refused)?.clone();
-        Ok((Arc::clone(org), setup, user))
+        Ok(Proven { org: Arc::clone(org), setup, user })
     }
 
-    fn note_failure(&self, org: Option<&Org>, username: &str, start: Option<&StartUrl>, refusal: Refusal) {
-        let Some(org) = org else { return };
+    fn note_failure(&self, turned_away: &TurnedAway, username: &str, start: Option<&StartUrl>) {
+        let TurnedAway { org: Some(org), refusal } = turned_away else { return };
         let pending = self.pending(start);
         let entry = if pending.is_some() { Entry::WebServer } else { Entry::Browser };
         let setup = org.setup(self.call);
         let app = pending.and_then(|(_, authorization)| setup.app(&authorization.consumer_key).cloned());
-        org.note_refusal(username, app.as_ref(), entry, refusal);
+        org.note_refusal(username, app.as_ref(), entry, *refusal);
     }
 
     /// Name and password are right: a code may be needed still.
-    fn sign_in(&mut self, org: &Arc<Org>, setup: &Setup, user: &UserSpec, start: Option<StartUrl>) -> Answer {
+    fn sign_in(&mut self, proven: &Proven, start: Option<StartUrl>) -> Answer {
+        let Proven { org, setup, user } = proven;
         let remembers = self.parameters.get("remember").is_some();
         let (username, level, last_used) = (user.username.clone(), SessionLevel::Standard, self.now());
         let session = SignedIn { org: org.id, username, level, last_used };
