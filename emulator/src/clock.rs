@@ -37,6 +37,11 @@ impl Clock {
         }
     }
 
+    /// Whether the time runs by itself.
+    pub(crate) fn passage(&self) -> Passage {
+        self.passage
+    }
+
     /// The emulated time.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         let advanced = *self.advanced.lock().unwrap_or_else(PoisonError::into_inner);

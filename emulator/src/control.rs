@@ -22,7 +22,7 @@ use crate::scenario::{Advance, ScenarioError, Setup, UserSpec};
 use crate::world::World;
 
 pub use data::ControlError;
-pub(crate) use routes::{answer, is_control};
+pub(crate) use routes::{answer, is_control, is_within_reach, refuse_cross_site};
 
 /// A handle on a running org, and on what it shares with the other orgs of the process: clock, faults, journal, mailbox
 /// and the callers' address.

@@ -14,6 +14,7 @@ use crate::answer::{Answer, ApiError};
 use crate::call::{Arrival, Call, Unreadable};
 use crate::control;
 use crate::faults::Effect;
+use crate::home;
 use crate::journal::JournalEntry;
 use crate::payload::Payload;
 use crate::route::Route;
@@ -48,8 +49,8 @@ impl World {
                 return Ok(Answer::empty(StatusCode::PAYLOAD_TOO_LARGE).into_response());
             }
         };
-        if control::is_control(&call) {
-            return Ok(control::answer(&self, &call).await.into_response());
+        if let Some(answer) = self.answer_ourselves(&call).await {
+            return Ok(answer.into_response());
         }
         let route = Route::parse(&call.path);
         let number = self.shared.journal.open(JournalEntry {
@@ -69,6 +70,20 @@ impl World {
         let answer = self.finish(&call, answer).await;
         self.shared.journal.answered(number, answer.status.as_u16());
         Ok(answer.into_response())
+    }
+
+    /// Answers what is the emulator's own and no org's. It is not in the journal, and meets no fault.
+    async fn answer_ourselves(self: &Arc<Self>, call: &Call) -> Option<Answer> {
+        let is_home = home::is_home(call);
+        if !control::is_within_reach(call) || !(is_home || control::is_control(&call.path)) {
+            return None;
+        }
+        let refusal = control::refuse_cross_site(call);
+        Some(match refusal {
+            Some(refusal) => refusal,
+            None if is_home => home::answer(self, call),
+            None => control::answer(self, call).await,
+        })
     }
 
     fn strike(&self, call: &Call, route: &Route) -> Option<Effect> {

@@ -5,9 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use tokio::sync::broadcast;
 
 /// The oldest entries are dropped beyond this number.
 const CAPACITY: usize = 100_000;
+/// A watcher that is further behind than this number of changes misses some.
+const WATCHED: usize = 1024;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,10 +30,17 @@ pub struct JournalEntry {
     pub fault: Option<&'static str>,
 }
 
-/// The requests of one org in order of arrival.
-#[derive(Debug, Default)]
+/// The requests to all orgs in order of arrival.
+#[derive(Debug)]
 pub(crate) struct Journal {
     entries: Mutex<Entries>,
+    changes: broadcast::Sender<JournalEntry>,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { entries: Mutex::default(), changes: broadcast::Sender::new(WATCHED) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +58,7 @@ impl Journal {
         if entries.kept.len() == CAPACITY {
             entries.kept.pop_front();
         }
+        self.announce(&entry);
         entries.kept.push_back(entry);
         entries.last
     }
@@ -70,6 +81,25 @@ impl Journal {
         let index = entries.kept.len().checked_sub(1 + usize::try_from(from_end).unwrap_or(usize::MAX));
         if let Some(entry) = index.and_then(|index| entries.kept.get_mut(index)) {
             change(entry);
+            self.announce(entry);
+        }
+    }
+
+    /// The last `most` requests, newest first.
+    pub(crate) fn newest(&self, most: usize) -> Vec<JournalEntry> {
+        self.lock().kept.iter().rev().take(most).cloned().collect()
+    }
+
+    /// Every request from now on, as it arrives and again with each change.
+    pub(crate) fn watch(&self) -> broadcast::Receiver<JournalEntry> {
+        self.changes.subscribe()
+    }
+
+    /// Called under the lock, so that watchers see changes in their order.
+    fn announce(&self, entry: &JournalEntry) {
+        if self.changes.receiver_count() > 0 {
+            // The watchers may have gone meanwhile.
+            let _ = self.changes.send(entry.clone());
         }
     }
 

@@ -24,6 +24,7 @@ mod clock;
 mod control;
 mod dispatch;
 mod faults;
+mod home;
 mod journal;
 mod jwt;
 mod limits;

@@ -20,7 +20,7 @@ use crate::org::PopulateError;
 use crate::proxy;
 use crate::scenario::Scenario;
 use crate::tls::{HostCertificate, TlsError};
-use crate::world::World;
+use crate::world::{Listeners, World};
 
 /// Large enough that the emulator's own answer to an oversized request is given.
 const HEADER_SPACE: u32 = 256 << 10;
@@ -28,7 +28,7 @@ const HEADER_SPACE: u32 = 256 << 10;
 /// Where an emulator listens and keeps files.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Plain HTTP: stands for the org's My Domain, and serves the control routes.
+    /// Plain HTTP: stands for the first org's My Domain, and serves the emulator's page and the control routes.
     pub http: Option<SocketAddr>,
     /// TLS under the org's host names.
     pub tls: Option<SocketAddr>,
@@ -71,9 +71,6 @@ pub struct Emulator {
     world: Arc<World>,
     control: Control,
     http: Option<SocketAddr>,
-    tls: Option<SocketAddr>,
-    proxy: Option<SocketAddr>,
-    ca_pem: String,
     listeners: JoinSet<()>,
 }
 
@@ -103,12 +100,11 @@ impl Emulator {
         let mut emulator = Self {
             control: Control::new(Arc::clone(&world), Arc::clone(world.primary())),
             http: address(&http),
-            tls: address(&tls),
-            proxy: address(&proxy),
-            ca_pem: certificate.ca_pem,
             listeners: JoinSet::new(),
             world,
         };
+        let known = Listeners { tls: address(&tls), proxy: address(&proxy), ca_pem: certificate.ca_pem };
+        let _ = emulator.world.shared.listeners.set(known);
         if let Some(address) = emulator.http {
             let _ = emulator.world.shared.http_url.set(format!("http://{address}"));
         }
@@ -135,19 +131,23 @@ impl Emulator {
         self.world.shared.http_url.get().map_or("", String::as_str)
     }
 
+    fn known(&self) -> &Listeners {
+        self.world.shared.listeners.get().expect("the listeners are known before an emulator has started")
+    }
+
     /// Address of the TLS listener.
     pub fn tls_address(&self) -> Option<SocketAddr> {
-        self.tls
+        self.known().tls
     }
 
     /// Address of the proxy.
     pub fn proxy_address(&self) -> Option<SocketAddr> {
-        self.proxy
+        self.known().proxy
     }
 
     /// The certificate authority that clients have to trust, in PEM.
     pub fn ca_pem(&self) -> &str {
-        &self.ca_pem
+        &self.known().ca_pem
     }
 
     /// Every host name that the orgs answer to, the first org's My Domain first.

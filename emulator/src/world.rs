@@ -1,6 +1,6 @@
 //! All orgs of one process, what they share, and which of them a request is for.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -20,6 +20,14 @@ use crate::site::Site;
 use crate::soap;
 use crate::web::{Browsers, PendingAuthorizations};
 
+/// Where clients that speak TLS find the orgs, and whom they have to trust.
+pub(crate) struct Listeners {
+    pub(crate) tls: Option<SocketAddr>,
+    pub(crate) proxy: Option<SocketAddr>,
+    /// The certificate authority, in PEM.
+    pub(crate) ca_pem: String,
+}
+
 /// What all orgs of a process have in common.
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
@@ -32,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) device_codes: DeviceCodes,
     /// Address of the plain listener, once it is bound.
     pub(crate) http_url: OnceLock<String>,
+    /// The other listeners, once they are bound.
+    pub(crate) listeners: OnceLock<Listeners>,
     configurations: Vec<Arc<Configuration>>,
     caller: Mutex<IpAddr>,
     released: watch::Sender<u64>,
@@ -95,6 +105,7 @@ impl World {
             pending: PendingAuthorizations::default(),
             device_codes: DeviceCodes::default(),
             http_url: OnceLock::new(),
+            listeners: OnceLock::new(),
             configurations: scenarios.iter().map(configure).collect(),
             caller: Mutex::new(first.caller_address),
             released: watch::channel(0).0,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Method, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -20,12 +20,32 @@ use crate::world::World;
 
 const PREFIX: &str = "/__emulator/";
 
-/// Whether a call is for the control interface. It is reachable under a loopback name only, so that no web page can
-/// reach it by a name of its own.
-pub(crate) fn is_control(call: &Call) -> bool {
+/// Whether a call may reach what is the emulator's own: by the plain listener, under a loopback name, so that no web
+/// page can reach it by a name of its own.
+pub(crate) fn is_within_reach(call: &Call) -> bool {
     let host = call.host.trim_start_matches('[').trim_end_matches(']');
     let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    call.arrival == Arrival::Plain && loopback && call.path.starts_with(PREFIX)
+    call.arrival == Arrival::Plain && loopback
+}
+
+/// Whether a path is one of the control interface, provided that the call may reach it at all.
+pub(crate) fn is_control(path: &str) -> bool {
+    path.starts_with(PREFIX)
+}
+
+/// The refusal of a change that a browser sends for another site's page. Programs send neither header
+/// (W3C, "Fetch Metadata Request Headers"; RFC 6454).
+pub(crate) fn refuse_cross_site(call: &Call) -> Option<Answer> {
+    let from_our_page = match (call.header("sec-fetch-site"), call.header(header::ORIGIN)) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => call.header(header::HOST).is_some_and(|host| origin == format!("http://{host}")),
+        (None, None) => true,
+    };
+    if from_our_page || matches!(call.method, Method::GET | Method::HEAD) {
+        return None;
+    }
+    let message = "another site's page may not change this emulator".to_owned();
+    Some(Problem { status: StatusCode::FORBIDDEN, message }.into())
 }
 
 #[derive(Deserialize)]

@@ -11,6 +11,7 @@ mod device;
 mod faults;
 mod fidelity;
 mod guides;
+mod home;
 mod identity;
 mod jwt;
 mod metadata;
