@@ -14,6 +14,7 @@ mod browser;
 mod clients;
 mod command;
 mod emulated;
+mod examples;
 mod json;
 mod leash;
 mod postgres;

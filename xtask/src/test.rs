@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     Failure, browser, clients,
     command::{cargo, in_ci, succeed},
-    named_values,
+    examples, named_values,
     postgres::{self, Postgres},
     runner::{Runner, SELECTION},
     setup::{self, Tools},
@@ -30,12 +30,14 @@ Steps:
   doctests  the examples in the documentation
   clients   jsforce and simple-salesforce, unmodified, against the emulated org
   browser   the pages of the emulated org in Chromium
+  examples  the Node and Python examples of docs/emulator.md; the Rust one is a test
 
 `--only` runs one of them (after setup, when it needs it). Tests take a short, seeded slice of every long proof;
 `cargo xtask prove` runs them at full length.
 ";
 
-const STEPS: [&str; 9] = ["setup", "format", "tidy", "clippy", "docs", "tests", "doctests", "clients", "browser"];
+const STEPS: [&str; 10] =
+    ["setup", "format", "tidy", "clippy", "docs", "tests", "doctests", "clients", "browser", "examples"];
 
 pub(crate) fn run(root: &Path, options: &[String]) -> Result<(), Failure> {
     let only = match named_values(options, &["--only"])?.as_slice() {
@@ -44,7 +46,7 @@ pub(crate) fn run(root: &Path, options: &[String]) -> Result<(), Failure> {
         _ => return Err(Failure::new(format!("--only takes one of: {}", STEPS.join(", ")))),
     };
     let chosen = |step: &str| only.is_none_or(|only| only == step);
-    let needs_tools = ["setup", "tests", "clients", "browser"].into_iter().any(chosen);
+    let needs_tools = ["setup", "tests", "clients", "browser", "examples"].into_iter().any(chosen);
 
     let mut steps = Steps::default();
     let mut tools = Tools::default();
@@ -86,6 +88,14 @@ pub(crate) fn run(root: &Path, options: &[String]) -> Result<(), Failure> {
     }
     if let Some(browser) = tools.browser.as_ref().filter(|_| chosen("browser")) {
         steps.run("browser", || browser::run(root, browser));
+    }
+    if chosen("examples") {
+        let mut skipped = Vec::new();
+        steps.run("examples", || {
+            skipped = examples::run(root)?;
+            Ok(())
+        });
+        skipped.into_iter().for_each(|note| steps.note(note));
     }
     steps.finish()
 }

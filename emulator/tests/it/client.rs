@@ -69,9 +69,7 @@ impl Acme {
 
     pub(crate) async fn start_in(scenario: Scenario, options: Options) -> Self {
         let emulator = Emulator::start(scenario, options).await.unwrap();
-        install_provider();
-        let http = Client::builder().no_proxy().build().unwrap();
-        Self { emulator, http }
+        Self { emulator, http: plain_client() }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -160,6 +158,12 @@ pub(crate) fn trusting(emulator: &Emulator) -> reqwest::ClientBuilder {
     install_provider();
     let ca = reqwest::Certificate::from_pem(emulator.ca_pem().as_bytes()).unwrap();
     Client::builder().tls_certs_only([ca])
+}
+
+/// A client without TLS and without the machine's proxy.
+pub(crate) fn plain_client() -> Client {
+    install_provider();
+    Client::builder().no_proxy().build().unwrap()
 }
 
 fn install_provider() {

@@ -16,6 +16,34 @@ async fn control(acme: &Acme, method: Method, path: &str, body: Value) -> Seen {
     Seen::of(request.send().await.unwrap()).await
 }
 
+#[tokio::test]
+async fn every_control_route_of_the_document_is_there_and_takes_its_body() {
+    let acme = Acme::start().await;
+    let document = include_str!("../../../docs/emulator.md");
+    let (_, table) = document.split_once("| request | body | does |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let control_of_acme = acme.emulator.control();
+    let mut tried = 0;
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split('|').skip(1).map(|cell| cell.trim_matches([' ', '`'])).collect();
+        let (method, path) = cells[0].split_once(' ').unwrap();
+        let id = control_of_acme.insert("Account", json!({"Name": "Of this row"})).unwrap().to_string();
+        if path.ends_with("undelete") {
+            control_of_acme.delete(&id).unwrap();
+        }
+        let body = if cells[1].is_empty() { Value::Null } else { serde_json::from_str(cells[1]).unwrap() };
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        for prefix in ["", "orgs/acme/"] {
+            let path = format!("{prefix}{}", path.replace("<id>", &id));
+            let answer = control(&acme, method.clone(), &path, body.clone()).await;
+            let unknown = ["there is no such control route", "the body is not valid"];
+            assert!(!unknown.iter().any(|problem| answer.text.contains(problem)), "{row}: {}", answer.text);
+        }
+        tried += 1;
+    }
+    assert!(tried > 15, "{tried}");
+}
+
 async fn names(acme: &Acme, token: &str, soql: &str) -> Vec<String> {
     let request = acme.request(Method::GET, &format!("{ROOT}/queryAll"), token).query(&[("q", soql)]);
     let body = Seen::of(request.send().await.unwrap()).await.json();

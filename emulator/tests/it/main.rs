@@ -8,6 +8,7 @@ mod bulk;
 mod client;
 mod control;
 mod device;
+mod example;
 mod faults;
 mod fidelity;
 mod guides;

@@ -368,16 +368,22 @@ async fn no_secret_is_in_any_output_log_or_file() {
 async fn the_emulator_says_in_one_document_where_it_listens() {
     use tokio::io::{AsyncBufReadExt, BufReader};
     let directory = tempfile::tempdir().unwrap();
-    let mut command = program("emulator --json --scenario acme");
-    let mut emulator = command.env("HOME", directory.path()).kill_on_drop(true).spawn().unwrap();
-    let mut lines = BufReader::new(emulator.stdout.take().unwrap()).lines();
-    let line = lines.next_line().await.unwrap().unwrap();
-    let document: serde_json::Value = serde_json::from_str(&line).unwrap();
-    assert!(document["plain"].as_str().unwrap().starts_with("http://127.0.0.1:"));
-    assert_eq!(document["url"], format!("https://{ORG}"));
-    assert!(document["proxy"].as_str().unwrap().starts_with("http://127.0.0.1:"));
-    assert!(std::path::Path::new(document["ca"].as_str().unwrap()).is_file());
-    emulator.kill().await.unwrap();
+    for options in ["--json --scenario acme", "--port 0", "--port 0 --scenario acme --scenario demo"] {
+        let mut command = program(&format!("emulator {options}"));
+        let mut emulator = command.env("HOME", directory.path()).kill_on_drop(true).spawn().unwrap();
+        let mut lines = BufReader::new(emulator.stdout.take().unwrap()).lines();
+        let line = lines.next_line().await.unwrap().unwrap();
+        let document: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let plain = document["plain"].as_str().unwrap();
+        assert!(plain.starts_with("http://127.0.0.1:"));
+        assert_eq!(document["page"], format!("{plain}/"));
+        assert_eq!(document["url"], format!("https://{ORG}"));
+        assert!(document["proxy"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+        assert!(std::path::Path::new(document["ca"].as_str().unwrap()).is_file());
+        let has_both = document["scenarios"] == serde_json::json!(["acme", "demo"]);
+        assert_eq!(has_both, options.contains("demo"), "{line}");
+        emulator.kill().await.unwrap();
+    }
 }
 
 #[tokio::test]
