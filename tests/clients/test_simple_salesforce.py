@@ -21,7 +21,6 @@ from simple_salesforce.exceptions import (
 ORG = json.loads(os.environ["ORGTIDE_CLIENTS"])
 VERSION = "60.0"
 # The app that knows the certificate of this key.
-SIGNED = "orgtide-clients-signed"
 PRIVATE_KEY = "emulator/tests/it/keys/client.key.pem"
 
 
@@ -34,7 +33,7 @@ def by_client_credentials(secret=ORG["client_secret"]):
 def by_assertion(username):
     """The library's assertions live for three minutes, so the emulated clock must not be moved further than that."""
     return Salesforce(
-        username=username, consumer_key=SIGNED, privatekey_file=PRIVATE_KEY, domain=ORG["domain"], version=VERSION
+        username=username, consumer_key=ORG["jwt_client_id"], privatekey_file=PRIVATE_KEY, domain=ORG["domain"], version=VERSION
     )
 
 
@@ -88,6 +87,21 @@ class SigningIn(unittest.TestCase):
                 by_assertion("nobody@acme.example")
         # The library knows this error by its text alone, and explains it.
         self.assertIn("authorize", " ".join(str(warning.message) for warning in warned))
+
+    def test_soap_login_opens_a_session(self):
+        org = Salesforce(
+            username=ORG["username"],
+            password=ORG["password"],
+            security_token=ORG["security_token"],
+            domain=ORG["domain"],
+            version=VERSION,
+        )
+        self.assertGreater(contacts(org), 0)
+
+    def test_soap_login_says_what_is_wrong(self):
+        with self.assertRaises(SalesforceAuthenticationFailed) as refused:
+            Salesforce(username=ORG["username"], password="wrong", security_token="", domain=ORG["domain"])
+        self.assertEqual(refused.exception.code, "INVALID_LOGIN")
 
     def test_a_wrong_secret_is_refused_with_the_reason(self):
         with self.assertRaises(SalesforceAuthenticationFailed) as refused:

@@ -18,9 +18,10 @@ use crate::{
 };
 
 /// What the scenario of the clients contains, for the clients' tests.
-const KNOWN: [(&str, &str); 7] = [
+const KNOWN: [(&str, &str); 8] = [
     ("client_id", "orgtide-clients"),
     ("client_secret", "a secret that only this scenario knows"),
+    ("jwt_client_id", "orgtide-clients-by-jwt"),
     ("run_as", "integration@acme.example"),
     ("username", "ada@acme.example"),
     ("password", "correct horse"),
@@ -33,16 +34,19 @@ pub(crate) fn run(root: &Path, tools: &Tools) -> Result<(), Failure> {
     let mut failures = Vec::new();
     if let Some(npm) = &tools.npm {
         let mut node = without_proxy("node");
-        node.args(["--test", "--test-reporter=spec", "tests/clients/jsforce.test.mjs"]);
+        node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);
+        node.args(["tests/clients/jsforce.test.mjs", "tests/clients/jsforce-sign-in.test.mjs"]);
         node.env("NODE_EXTRA_CA_CERTS", &org.ca);
         failures.extend(against(&mut node, root, &org, npm).err());
     }
     if let Some(packages) = &tools.python {
-        let mut python = without_proxy("python3");
-        python.args(["tests/clients/test_simple_salesforce.py", "--verbose"]);
-        python.env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1");
-        python.env("REQUESTS_CA_BUNDLE", &org.ca).env("HTTPS_PROXY", &org.proxy);
-        failures.extend(against(&mut python, root, &org, packages).err());
+        for tests in ["tests/clients/test_simple_salesforce.py", "tests/clients/test_authlib.py"] {
+            let mut python = without_proxy("python3");
+            python.args([tests, "--verbose"]);
+            python.env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1");
+            python.env("REQUESTS_CA_BUNDLE", &org.ca).env("HTTPS_PROXY", &org.proxy);
+            failures.extend(against(&mut python, root, &org, packages).err());
+        }
     }
     match failures.is_empty() {
         true => Ok(()),
