@@ -56,7 +56,7 @@ impl Call {
         Ok(Self::new(parts, body, arrival, site))
     }
 
-    fn new(parts: Parts, body: Bytes, arrival: Arrival, site: impl FnOnce(&str) -> Site) -> Self {
+    pub(crate) fn new(parts: Parts, body: Bytes, arrival: Arrival, site: impl FnOnce(&str) -> Site) -> Self {
         let host = host_of(&parts);
         let target = parts.uri.path_and_query();
         let mut method = parts.method;

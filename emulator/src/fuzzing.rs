@@ -1,6 +1,12 @@
 //! What fuzz targets feed: readers of outside input, each by one narrow function. Not part of the interface.
 
+use bytes::Bytes;
+use http::{Method, Request, header};
+
+use crate::call::{Arrival, Call};
 use crate::jwt::{Certificate, Unverified};
+use crate::oauth::Parameters;
+use crate::site::Site;
 
 /// Reads an assertion as the token endpoint does.
 pub fn jwt(input: &[u8]) {
@@ -15,4 +21,36 @@ pub fn jwt(input: &[u8]) {
 /// Reads the certificate of an app.
 pub fn certificate(input: &[u8]) {
     let _ = Certificate::from_pem(&String::from_utf8_lossy(input));
+}
+
+/// Reads a request of the token endpoint: the input's first three lines are its content type, its authorization and its
+/// query string, the rest is its body.
+pub fn form(input: &[u8]) {
+    if let Some(call) = post(input) {
+        Parameters::of(&call).client_id(&call);
+    }
+}
+
+/// Reads a message as the SOAP endpoint does.
+pub fn soap(input: &[u8]) {
+    let body = Bytes::copy_from_slice(input);
+    crate::soap::Key::of(&Call::new(Request::new(()).into_parts().0, body, Arrival::Plain, |_| Site::MyDomain));
+}
+
+/// Reads a metadata file, as one of every type.
+pub fn metadata(input: &[u8]) {
+    crate::metadata::read_as_all(input);
+}
+
+fn post(input: &[u8]) -> Option<Call> {
+    let mut lines = input.splitn(4, |byte| *byte == b'\n');
+    let (content_type, authorization) = (lines.next()?, lines.next()?);
+    let query = std::str::from_utf8(lines.next()?).ok()?;
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("/services/oauth2/token?{query}"))
+        .header(header::CONTENT_TYPE, content_type)
+        .header(header::AUTHORIZATION, authorization);
+    let parts = request.body(()).ok()?.into_parts().0;
+    Some(Call::new(parts, Bytes::copy_from_slice(lines.next()?), Arrival::Plain, |_| Site::MyDomain))
 }

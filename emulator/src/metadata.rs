@@ -21,6 +21,7 @@ mod types;
 
 use std::path::Path;
 
+pub(crate) use component::read_as_all;
 pub use problem::{DeployError, Position, Problem};
 
 use folder::Package;

@@ -6,6 +6,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use super::problem::{Position, Problems};
 use super::shape::{Kind, Shape, Slot};
+use super::types::REGISTRY;
 
 /// The namespace of every metadata element.
 const NAMESPACE: &str = "http://soap.sforce.com/2006/04/metadata";
@@ -115,6 +116,16 @@ impl Fields {
     fn all(&self, name: &'static str) -> impl Iterator<Item = &Value> {
         self.values.iter().filter(move |(own, _)| *own == name).map(|(_, value)| value)
     }
+}
+
+/// Reads bytes as a file of every type; whether something was wrong each time.
+pub(crate) fn read_as_all(bytes: &[u8]) -> bool {
+    let refuses = |shape| {
+        let mut problems = Problems::default();
+        read(Path::new("file"), "name", bytes, shape, &mut problems);
+        problems.or(Path::new("")).is_err()
+    };
+    REGISTRY.iter().fold(true, |all, known| all & refuses(known.shape))
 }
 
 /// Reads a file. What is wrong with it goes to `problems`, what is right is in the answer.
@@ -301,17 +312,7 @@ fn qualified(node: Node<'_, '_>) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::types::REGISTRY;
     use super::*;
-
-    /// Reads bytes as a file of every type; whether something was wrong each time.
-    fn read_as_all(bytes: &[u8]) -> bool {
-        REGISTRY.iter().all(|known| {
-            let mut problems = Problems::default();
-            read(Path::new("file"), "name", bytes, known.shape, &mut problems);
-            problems.or(Path::new("")).is_err()
-        })
-    }
 
     #[test]
     fn deep_and_wide_files_and_entities_within_entities_are_refused() {
