@@ -42,6 +42,14 @@ pub fn metadata(input: &[u8]) {
     crate::metadata::read_as_all(input);
 }
 
+/// Reads a request for authorization and writes its answer into the callback: the input's first line is the callback,
+/// its second the query string.
+pub fn redirect(input: &[u8]) {
+    let mut lines = input.splitn(2, |byte| *byte == b'\n').map(String::from_utf8_lossy);
+    let (callback, query) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    crate::web::read_redirects(&Parameters::of_query(&query), &callback);
+}
+
 fn post(input: &[u8]) -> Option<Call> {
     let mut lines = input.splitn(4, |byte| *byte == b'\n');
     let (content_type, authorization) = (lines.next()?, lines.next()?);

@@ -16,17 +16,34 @@ mod verification;
 mod visitor;
 
 use http::{Method, StatusCode};
+use url::Url;
 
 use crate::answer::Answer;
 use crate::call::Call;
+use crate::oauth::Parameters;
 use crate::route::WebRoute;
+use crate::scenario::PolicyRefusals;
 use crate::world::World;
+use authorization::Authorization;
+use failure::Failure;
+use start_url::StartUrl;
 use visitor::Visitor;
 
 pub(crate) use authorization::PendingAuthorizations;
 pub(crate) use bounded::Bounded;
 pub(crate) use browser::Browsers;
 pub(crate) use scope::granted as granted_scopes;
+
+/// What fuzzing feeds: a request that is refused at its callback, and the page where a person would go on.
+pub(crate) fn read_redirects(parameters: &Parameters, callback: &str) {
+    let request = Authorization::of(parameters, "key", callback);
+    request.callback_origin();
+    Failure::denied().answer(&request, PolicyRefusals::Callback);
+    let Some(start) = StartUrl::of(parameters) else { return };
+    let here = Url::parse("https://login.salesforce.com/").expect("the address is well-formed");
+    let there = here.join(start.as_str()).expect("a start address is a path");
+    assert_eq!(there.host_str(), here.host_str(), "a start address leads to another host");
+}
 
 /// Larger forms are none of ours.
 const MAX_FORM: usize = 64 << 10;

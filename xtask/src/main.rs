@@ -15,6 +15,7 @@ mod clients;
 mod command;
 mod emulated;
 mod examples;
+mod fuzz;
 mod json;
 mod leash;
 mod postgres;

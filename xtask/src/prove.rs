@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Failure, named_values,
+    Failure, fuzz, named_values,
     postgres::{self, Postgres},
     runner::Runner,
     setup,
@@ -22,6 +22,9 @@ Usage: cargo xtask prove [--seed <number>] [--only <part of a name>]
 A proof is a test with `proof` in its path. It reads ORGTIDE_PROOF (`full` here, unset for a short slice) and
 ORGTIDE_PROOF_SEED (every random choice follows from it), and prints a line `proof: <name>: <counts>`.
 Without --seed, a new seed is drawn; docs/proof.md keeps it. With --only, the page is not written.
+
+The fuzz targets of the emulated org run as well, by cargo-fuzz, which is installed into target/tools/ when it is not
+here; `--only fuzz` runs nothing else.
 ";
 
 const PAGE: &str = "docs/proof.md";
@@ -51,7 +54,16 @@ pub(crate) fn run(root: &Path, options: &[String]) -> Result<(), Failure> {
 
     println!("seed {seed}");
     let mut proved = Vec::new();
-    Runner::installed().run_aloud(root, only.unwrap_or("proof"), &variables, |line| proved.extend(proof_in(line)))?;
+    let fuzzing_alone = only == Some("fuzz");
+    if !fuzzing_alone {
+        let hear = |line: &str| proved.extend(proof_in(line));
+        Runner::installed().run_aloud(root, only.unwrap_or("proof"), &variables, hear)?;
+    }
+    if only.is_none() || fuzzing_alone {
+        for (target, inputs) in fuzz::run(root, seed)? {
+            proved.push(Proved { name: format!("fuzz target {target}"), counts: format!("{inputs} inputs, no panic") });
+        }
+    }
     proved.sort();
     if proved.is_empty() {
         return Err(Failure::new("no proof ran"));
