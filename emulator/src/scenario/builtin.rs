@@ -4,7 +4,7 @@ use super::guide::Guide;
 use super::{Scenario, ScenarioError};
 
 /// Name, what it is, and the text.
-const SCENARIOS: [(&str, &str, &str); 5] = [
+const SCENARIOS: [(&str, &str, &str); 7] = [
     (
         "acme",
         "A small production org for tests; time stands still until it is moved",
@@ -12,9 +12,19 @@ const SCENARIOS: [(&str, &str, &str); 5] = [
     ),
     ("demo", "The org of `orgtide demo`: 100,000 contacts, two client apps", include_str!("../../scenarios/demo.toml")),
     (
+        "g1-fynancial",
+        "Fynancial's guide as it is written: device flow, and neither a scope nor a callback URL",
+        include_str!("../../scenarios/guides/g1.toml"),
+    ),
+    (
         "g2-genfin",
         "Genfin's guide: client credentials of an External Client App, contacts with custom fields",
         include_str!("../../scenarios/guides/g2.toml"),
+    ),
+    (
+        "g3-mailfino",
+        "mailfino's guide: web server flow with PKCE of an External Client App",
+        include_str!("../../scenarios/guides/g3.toml"),
     ),
     (
         "g4-multisource-csm",
@@ -29,8 +39,10 @@ const SCENARIOS: [(&str, &str, &str); 5] = [
 ];
 
 /// The guides behind those of the scenarios that have variants.
-const GUIDES: [&str; 3] = [
+const GUIDES: [&str; 5] = [
+    include_str!("../../scenarios/guides/g1.guide.toml"),
     include_str!("../../scenarios/guides/g2.guide.toml"),
+    include_str!("../../scenarios/guides/g3.guide.toml"),
     include_str!("../../scenarios/guides/g4.guide.toml"),
     include_str!("../../scenarios/guides/g5.guide.toml"),
 ];
@@ -74,7 +86,7 @@ impl Scenario {
 }
 
 impl Guide {
-    /// Every guide.
+    /// The five guides.
     pub fn all() -> Vec<Self> {
         let read = |text: &str| toml::from_str(text).expect("the tests read every guide that is shipped");
         GUIDES.into_iter().map(read).collect()

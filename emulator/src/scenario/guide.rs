@@ -74,6 +74,7 @@ pub struct Client {
     #[serde(default)]
     pub host: HostKind,
     pub consumer_key: String,
+    /// Not sent when it is absent or empty.
     pub consumer_secret: Option<Secret>,
     /// The user who signs in, where somebody does.
     pub username: Option<String>,
@@ -81,18 +82,20 @@ pub struct Client {
     pub security_token: Option<Secret>,
     /// Where the browser comes back to.
     pub callback_url: Option<String>,
-    /// Scopes that it asks for; absent when it asks for none.
+    /// Scopes that it asks for; absent or empty when it asks for none.
     pub scope: Option<String>,
     /// Whether it sends a code challenge.
     #[serde(default)]
     pub pkce: bool,
+    /// What the person enters in the place of the verification code that was sent.
+    pub verification_code: Option<String>,
     /// Whether the person who is asked refuses.
     #[serde(default)]
     pub denies: bool,
-    /// Whether it begins with a refresh, as one does that has been away.
+    /// Whether it refreshes its session before it reads.
     #[serde(default)]
     pub refreshes: bool,
-    /// Minutes that pass between sign-in and what comes after it.
+    /// Minutes that pass after it has signed in.
     #[serde(default)]
     pub idle_minutes: u64,
     /// API version, such as `60.0`.
@@ -106,8 +109,10 @@ pub struct Client {
 #[serde(rename_all = "snake_case")]
 pub enum Flow {
     ClientCredentials,
+    Device,
     Password,
     SoapLogin,
+    WebServer,
 }
 
 /// A host, by what it is.
@@ -144,9 +149,9 @@ pub struct Refusal {
     pub at: Request,
     /// HTTP status; of an authorization only where it is not a redirect.
     pub status: Option<u16>,
-    /// `error` of OAuth, or `errorCode` of the data API.
+    /// `error` of OAuth, `errorCode` of the data API, or the heading of a page.
     pub error: String,
-    /// `error_description`, or the beginning of the message.
+    /// `error_description`, or a part of the message.
     #[serde(default)]
     pub description: String,
     /// How an authorization is refused.

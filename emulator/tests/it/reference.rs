@@ -1,10 +1,13 @@
 //! The reference pages say what the program takes: no more, no less.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use emulator::Scenario;
+use emulator::scenario::guide::{Answer, Guide, Refusal, Request, Shape, Step};
 
 const PAGE: &str = include_str!("../../../docs/scenarios.md");
+const GUIDES: &str = include_str!("../../../docs/guides.md");
 
 /// A section of the page, and the beginning of a scenario in which a key of that section may follow.
 const SECTIONS: [(&str, &str); 18] = [
@@ -94,4 +97,79 @@ fn the_smallest_scenario_of_the_reference_is_one() {
     let (_, rest) = PAGE.split_once("```toml\n").unwrap();
     let scenario = Scenario::from_toml(rest.split_once("```").unwrap().0).unwrap();
     assert_eq!(scenario.name, "small");
+}
+
+const GUIDES_HEAD: &str = "\
+# Setup guides as scenarios
+
+Five vendors tell their customers' admins how to set Salesforce up. For each guide there is a scenario that follows it
+to the letter, and for each of its steps the ways to get it wrong. `orgtide emulator --scenario g2-genfin` runs a guide,
+`orgtide emulator --scenario g2-genfin/run-as-missing` a mistake. Where the mistake lies in what the admin hands over,
+the org is as the guide says, and the wrong value stands in the table's second column.
+
+Tests get every answer on this page from a running org. How a scenario is written is in [scenarios.md](scenarios.md).
+";
+
+/// The page as the guides give it.
+fn guides_page() -> String {
+    let about = |name: &str| Scenario::builtins().into_iter().find(|builtin| builtin.name == name).unwrap().about;
+    let mut page = GUIDES_HEAD.to_owned();
+    for guide in Guide::all() {
+        write!(page, "\n## `{}`: {}\n\n{}.\n", guide.name, guide.vendor, about(&guide.name)).unwrap();
+        if let Some(completion) = &guide.completion {
+            writeln!(page, "`{}` works: {}", guide.working_scenario(), completion.missing).unwrap();
+        }
+        for (number, step) in guide.steps.iter().enumerate() {
+            write!(page, "\n**{}. {}**\n\n{}", number + 1, step.says, step_table(&guide.name, step)).unwrap();
+        }
+    }
+    page
+}
+
+fn step_table(guide: &str, step: &Step) -> String {
+    let row = |name: &str, mistake: &str, answer: String| format!("| `{guide}/{name}` | {mistake} | {answer} |\n");
+    let rows = step.variants.iter().map(|variant| row(&variant.name, &variant.mistake, shown(&variant.answer)));
+    "| scenario | mistake | what the client gets |\n|---|---|---|\n".to_owned() + &rows.collect::<String>()
+}
+
+fn shown(answer: &Answer) -> String {
+    match answer {
+        Answer::Works => "works".to_owned(),
+        Answer::NoRefreshToken => "no refresh token".to_owned(),
+        Answer::Refused(refusal) => shown_refusal(refusal),
+    }
+}
+
+fn shown_refusal(refusal: &Refusal) -> String {
+    let Refusal { at, status, error, description, shape } = refusal;
+    let at = match at {
+        Request::Authorize => "authorize",
+        Request::Login => "login page",
+        Request::DeviceStart => "start of the device flow",
+        Request::DeviceApproval => "activation page",
+        Request::Token => "token",
+        Request::Refresh => "refresh",
+        Request::Soap => "SOAP login",
+        Request::Query => "query",
+    };
+    let shape = match shape {
+        None => "",
+        Some(Shape::Redirect) => ", at the callback",
+        Some(Shape::Page) => ", on a page",
+        Some(Shape::ErrorPage) => ", on the error page",
+        Some(Shape::Bare) => ", as a bare body",
+    };
+    let status = status.map(|status| format!(" {status}")).unwrap_or_default();
+    let description = if description.is_empty() { String::new() } else { format!(": {description}") };
+    format!("{at}{status}{shape}: `{error}`{description}")
+}
+
+#[test]
+fn the_page_of_guides_lists_every_variant_with_its_answer() {
+    let page = guides_page();
+    if page != GUIDES {
+        let written = concat!(env!("CARGO_TARGET_TMPDIR"), "/guides.md");
+        std::fs::write(written, page).unwrap();
+        panic!("docs/guides.md is out of date; {written} is how it has to be");
+    }
 }

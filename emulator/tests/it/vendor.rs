@@ -2,11 +2,19 @@
 
 use std::time::Duration;
 
-use emulator::scenario::guide::{Answer, Client, Flow, HostKind, Refusal, Request};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use emulator::scenario::guide::{Answer, Client, Flow, HostKind, Refusal, Request, Shape};
 use emulator::{Emulator, Secret};
+use reqwest::Url;
+use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
+use crate::browser::{Browser, Page};
 use crate::client::{Seen, trusting};
+
+/// A code verifier of 43 characters.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 /// A client of a running org, over TLS and under the org's own host names.
 pub(crate) struct Vendor<'a> {
@@ -47,21 +55,90 @@ impl<'a> Vendor<'a> {
             tokens = self.refresh(tokens.refresh_token.as_deref().unwrap_or_default()).await?;
         }
         self.read(&tokens).await?;
-        let wants_refresh = self.client.scope.as_deref().is_some_and(|scope| scope.contains("refresh_token"));
-        let lacks_refresh = wants_refresh && !self.client.refreshes && tokens.refresh_token.is_none();
-        Ok(if lacks_refresh { Answer::NoRefreshToken } else { Answer::Works })
+        let needs_refresh = matches!(self.client.flow, Flow::Device | Flow::WebServer) && !self.client.refreshes;
+        Ok(if needs_refresh && tokens.refresh_token.is_none() { Answer::NoRefreshToken } else { Answer::Works })
     }
 
     /// The flow of the guide.
     pub(crate) async fn sign_in(&self) -> Result<Tokens, Refusal> {
         match self.client.flow {
-            Flow::ClientCredentials => self.token(&[("grant_type", "client_credentials")]).await,
+            Flow::ClientCredentials => self.token(&self.with_scope(vec![("grant_type", "client_credentials")])).await,
+            Flow::Device => self.device().await,
             Flow::Password => {
-                let username = self.client.username.as_deref().unwrap_or_default();
-                let password = format!("{}{}", exposed(&self.client.password), exposed(&self.client.security_token));
-                self.token(&[("grant_type", "password"), ("username", username), ("password", &password)]).await
+                let password = self.password_and_token();
+                self.token(&[("grant_type", "password"), ("username", self.username()), ("password", &password)]).await
             }
             Flow::SoapLogin => self.soap_login().await,
+            Flow::WebServer => self.web_server().await,
+        }
+    }
+
+    async fn web_server(&self) -> Result<Tokens, Refusal> {
+        let callback = self.client.callback_url.as_deref().unwrap_or_default();
+        let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()));
+        let key = self.client.consumer_key.as_str();
+        let mut parameters = vec![("response_type", "code"), ("client_id", key), ("redirect_uri", callback)];
+        if self.client.pkce {
+            parameters.push(("code_challenge", &challenge));
+        }
+        let parameters = self.with_scope(parameters);
+        let url = Url::parse_with_params(&self.url("/services/oauth2/authorize"), parameters).unwrap();
+        let mut browser = Browser::tls(self.emulator);
+        let page = browser.open(url.as_str()).await;
+        let page = self.log_in(&mut browser, page).await?;
+        let page = self.answer_consent(&mut browser, page).await;
+        let code = page.given("code").filter(|_| page.left_for(callback));
+        let code = code.ok_or_else(|| authorize_refusal(&page, callback))?;
+        let mut grant = vec![("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", callback)];
+        if self.client.pkce {
+            grant.push(("code_verifier", VERIFIER));
+        }
+        self.token(&grant).await
+    }
+
+    async fn device(&self) -> Result<Tokens, Refusal> {
+        let started = self.post(&self.with_scope(vec![("response_type", "device_code")])).await;
+        if started.status != 200 {
+            return Err(oauth_refusal(Request::DeviceStart, &started));
+        }
+        let started = started.json();
+        let text = |key: &str| started[key].as_str().unwrap();
+        let mut browser = Browser::tls(self.emulator);
+        let page = browser.open(text("verification_uri")).await;
+        let page = self.log_in(&mut browser, page).await?;
+        let page = browser.press(&page, ("", ""), &[("user_code", text("user_code"))]).await;
+        if !page.is_consent() {
+            let (error, description) = error_on(&page);
+            return Err(refusal(Request::DeviceApproval, page.seen.status, error, description));
+        }
+        self.answer_consent(&mut browser, page).await;
+        self.token(&[("grant_type", "device"), ("code", text("device_code"))]).await
+    }
+
+    /// Logs in where a page asks for it, with the code that was sent if one is asked for.
+    async fn log_in(&self, browser: &mut Browser, page: Page) -> Result<Page, Refusal> {
+        if !page.is_login() {
+            return Ok(page);
+        }
+        let mut page = browser.log_in(&page, self.username(), exposed(&self.client.password)).await;
+        if page.is_verification() {
+            let sent = self.emulator.control().mailbox().last().and_then(|message| message.code.clone());
+            let code = self.client.verification_code.clone().or(sent).unwrap();
+            page = browser.enter_code(&page, &code).await;
+        }
+        if page.is_login() || page.is_verification() {
+            let (_, problem) = page.seen.text.split_once("id=\"problem\">").unwrap();
+            let problem = problem.split("</p>").next().unwrap().to_owned();
+            return Err(refusal(Request::Login, page.seen.status, page.heading(), problem));
+        }
+        Ok(page)
+    }
+
+    async fn answer_consent(&self, browser: &mut Browser, page: Page) -> Page {
+        match (page.is_consent(), self.client.denies) {
+            (false, _) => page,
+            (true, false) => browser.allow(&page).await,
+            (true, true) => browser.deny(&page).await,
         }
     }
 
@@ -90,23 +167,16 @@ impl<'a> Vendor<'a> {
 
     /// A request to the token endpoint, with what identifies the client.
     async fn post(&self, parameters: &[(&str, &str)]) -> Seen {
-        let secret = self.client.consumer_secret.as_ref().map(Secret::expose);
+        let secret = Some(exposed(&self.client.consumer_secret)).filter(|secret| !secret.is_empty());
         let own = [("client_id", Some(self.client.consumer_key.as_str())), ("client_secret", secret)];
         let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let form: Vec<(&str, &str)> = parameters.iter().copied().chain(own).chain(self.scope()).collect();
+        let form: Vec<(&str, &str)> = parameters.iter().copied().chain(own).collect();
         let request = self.http.post(self.url("/services/oauth2/token")).form(&form);
         Seen::of(request.send().await.unwrap()).await
     }
 
-    /// The scopes that the client asks for, where a token request carries them.
-    fn scope(&self) -> Option<(&'static str, &str)> {
-        let asks = self.client.flow == Flow::ClientCredentials;
-        self.client.scope.as_deref().filter(|_| asks).map(|scope| ("scope", scope))
-    }
-
     async fn soap_login(&self) -> Result<Tokens, Refusal> {
-        let username = self.client.username.as_deref().unwrap_or_default();
-        let password = format!("{}{}", exposed(&self.client.password), exposed(&self.client.security_token));
+        let (username, password) = (self.username(), self.password_and_token());
         let body = format!(
             "<env:Envelope xmlns:env='http://schemas.xmlsoap.org/soap/envelope/'><env:Body>\
              <n1:login xmlns:n1='urn:partner.soap.sforce.com'><n1:username>{username}</n1:username>\
@@ -120,13 +190,8 @@ impl<'a> Vendor<'a> {
             let instance_url = url.split_once("/services").unwrap().0.to_owned();
             return Ok(Tokens { access_token: element("sessionId").unwrap(), refresh_token: None, instance_url });
         }
-        Err(Refusal {
-            at: Request::Soap,
-            status: Some(answer.status),
-            error: element("exceptionCode").unwrap(),
-            description: element("exceptionMessage").unwrap(),
-            shape: None,
-        })
+        let (error, description) = (element("exceptionCode").unwrap(), element("exceptionMessage").unwrap());
+        Err(refusal(Request::Soap, answer.status, error, description))
     }
 
     /// Reads what the guide's client reads, and finds at least one record.
@@ -141,17 +206,26 @@ impl<'a> Vendor<'a> {
         if answer.status != 200 {
             let error = &answer.json()[0];
             let text = |key: &str| error[key].as_str().unwrap().to_owned();
-            return Err(Refusal {
-                at: Request::Query,
-                status: Some(answer.status),
-                error: text("errorCode"),
-                description: text("message"),
-                shape: None,
-            });
+            return Err(refusal(Request::Query, answer.status, text("errorCode"), text("message")));
         }
         let records = answer.json()["records"].as_array().unwrap().clone();
         assert!(!records.is_empty(), "{}", self.client.reads);
         Ok(records)
+    }
+
+    /// Parameters with the scopes that the client asks for.
+    fn with_scope<'b>(&'b self, mut parameters: Vec<(&'b str, &'b str)>) -> Vec<(&'b str, &'b str)> {
+        let scope = self.client.scope.as_deref().filter(|scope| !scope.is_empty());
+        parameters.extend(scope.map(|scope| ("scope", scope)));
+        parameters
+    }
+
+    fn username(&self) -> &str {
+        self.client.username.as_deref().unwrap_or_default()
+    }
+
+    fn password_and_token(&self) -> String {
+        format!("{}{}", exposed(&self.client.password), exposed(&self.client.security_token))
     }
 
     fn url(&self, path: &str) -> String {
@@ -171,9 +245,41 @@ impl<'a> Vendor<'a> {
     }
 }
 
+fn refusal(at: Request, status: u16, error: String, description: String) -> Refusal {
+    Refusal { at, status: Some(status), error, description, shape: None }
+}
+
 fn oauth_refusal(at: Request, answer: &Seen) -> Refusal {
     let (error, description) = answer.oauth_error();
-    Refusal { at, status: Some(answer.status), error, description, shape: None }
+    refusal(at, answer.status, error, description)
+}
+
+/// What an authorization has come to, where it gave no code.
+fn authorize_refusal(page: &Page, callback: &str) -> Refusal {
+    let (shape, (error, description)) = if page.left_for(callback) {
+        (Shape::Redirect, page.error())
+    } else if page.url.path().ends_with("RemoteAccessErrorPage.apexp") {
+        (Shape::ErrorPage, page.error())
+    } else if page.seen.text.contains("<pre") {
+        (Shape::Page, error_on(page))
+    } else {
+        (Shape::Bare, error_in(&page.seen.text))
+    };
+    Refusal { shape: Some(shape), ..refusal(Request::Authorize, page.seen.status, error, description) }
+}
+
+/// The error that a page shows as `error=…&error_description=…`.
+fn error_on(page: &Page) -> (String, String) {
+    let (_, rest) = page.seen.text.split_once("<pre").unwrap_or_else(|| panic!("no error: {page:?}"));
+    let (_, text) = rest.split("</pre>").next().unwrap().split_once('>').unwrap();
+    error_in(&text.replace("&#38;", "&").replace("&amp;", "&"))
+}
+
+fn error_in(encoded: &str) -> (String, String) {
+    let url = Url::parse(&format!("x:?{encoded}")).unwrap();
+    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    let value = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    (value("error").unwrap_or_default(), value("error_description").unwrap_or_default())
 }
 
 fn exposed(secret: &Option<Secret>) -> &str {
