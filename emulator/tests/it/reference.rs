@@ -105,7 +105,7 @@ const GUIDES_HEAD: &str = "\
 Five vendors tell their customers' admins how to set Salesforce up. For each guide there is a scenario that follows it
 to the letter, and for each of its steps the ways to get it wrong. `orgtide emulator --scenario g2-genfin` runs a guide,
 `orgtide emulator --scenario g2-genfin/run-as-missing` a mistake. Where the mistake lies in what the admin hands over,
-the org is as the guide says, and the wrong value stands in the table's second column.
+the org is as the guide says, and the second column says what was handed over.
 
 Tests get every answer on this page from a running org. How a scenario is written is in [scenarios.md](scenarios.md).
 ";

@@ -6,7 +6,10 @@ use std::{
 };
 
 use clap::Args;
-use emulator::{Emulator, Options, Scenario, scenario::AppSpec};
+use emulator::{
+    Emulator, Options, Scenario,
+    scenario::{AppSpec, Builtin},
+};
 use serde_json::json;
 
 use super::{interrupted, terminal::Terminal};
@@ -28,6 +31,9 @@ pub(super) struct Arguments {
     /// times, their orgs run side by side, and plain HTTP stands for the first
     #[arg(long, default_value = "acme", value_name = "FILE|NAME")]
     scenario: Vec<String>,
+    /// Lists the scenarios that come with the program, among them every way to get a vendor's setup guide wrong
+    #[arg(long)]
+    list_scenarios: bool,
     /// The port of plain HTTP on 127.0.0.1. With 0 it is a free one, and the addresses are printed as one line of JSON
     /// when everything is ready, for programs
     #[arg(long, value_name = "PORT", conflicts_with = "http")]
@@ -47,6 +53,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Error> {
+    if arguments.list_scenarios {
+        list_scenarios(terminal);
+        return Ok(Exit::Done);
+    }
     let terminal = &Terminal::new(terminal.is_json() || arguments.port == Some(0));
     let scenarios = arguments.scenario.iter().map(|named| scenario(named)).collect::<Result<Vec<_>, _>>()?;
     let temporary = tempfile::Builder::new().prefix("orgtide-authority-").tempdir().map_err(failure)?;
@@ -73,6 +83,14 @@ pub(super) async fn run(arguments: Arguments, terminal: &Terminal) -> Result<Exi
     Ok(Exit::Done)
 }
 
+fn list_scenarios(terminal: &Terminal) {
+    let builtins = Scenario::builtins();
+    let document = |builtin: &Builtin| json!({"name": builtin.name, "about": builtin.about});
+    terminal.document(&json!({"scenarios": builtins.iter().map(document).collect::<Vec<_>>()}));
+    let rows = builtins.into_iter().map(|Builtin { name, about }| vec![name, about]).collect();
+    terminal.table(&["scenario", "what it is"], &[], rows);
+}
+
 fn failure(error: impl std::fmt::Display) -> Error {
     Error::Emulator { reason: error.to_string() }
 }
@@ -84,8 +102,10 @@ fn scenario(named: &str) -> Result<Scenario, Error> {
     let path = PathBuf::from(named);
     if !path.exists() {
         let builtin: Vec<&str> = Scenario::builtin_names().collect();
-        let reason =
-            format!("there is no file {named:?}, and the scenarios that come along are {}", builtin.join(", "));
+        let reason = format!(
+            "there is no file {named:?}, and the scenarios that come along are {}; --list-scenarios says what they are",
+            builtin.join(", ")
+        );
         return Err(failure(reason));
     }
     Scenario::from_path(&path).map_err(failure)

@@ -365,6 +365,22 @@ async fn no_secret_is_in_any_output_log_or_file() {
 }
 
 #[tokio::test]
+async fn the_emulator_lists_its_scenarios_and_what_was_done_wrong_in_each() {
+    let directory = tempfile::tempdir().unwrap();
+    let list = async |options: &str| {
+        let mut command = program(&format!("emulator --list-scenarios{options}"));
+        command.env("HOME", directory.path());
+        end(command).await
+    };
+    let text = list("").await.out;
+    let line = text.lines().find(|line| line.contains("g2-genfin/run-as-missing")).unwrap();
+    assert!(line.contains("Nobody is chosen as Run As"), "{line}");
+    let document = list(" --json").await.json();
+    let mut listed = document["scenarios"].as_array().unwrap().iter();
+    assert!(listed.any(|scenario| scenario["name"] == "g1-fynancial/completed"), "{document}");
+}
+
+#[tokio::test]
 async fn the_emulator_says_in_one_document_where_it_listens() {
     use tokio::io::{AsyncBufReadExt, BufReader};
     let directory = tempfile::tempdir().unwrap();
