@@ -18,7 +18,7 @@ use crate::login_history::LoginEntry;
 use crate::mailbox::Message;
 use crate::metadata::{self, DeployError};
 use crate::org::Org;
-use crate::scenario::{Advance, ScenarioError, Setup, UserSpec};
+use crate::scenario::{Advance, ScenarioError, Setup};
 use crate::world::World;
 
 pub use data::ControlError;
@@ -51,19 +51,16 @@ impl Control {
     /// Changes the configuration of the org. It takes effect after the org's propagation delay.
     ///
     /// # Errors
-    /// When the changed configuration names what does not exist. Users cannot be added or removed.
+    /// When the changed configuration names what does not exist. Users cannot be added or removed, and the org keeps its
+    /// id, its My Domain and its kind.
     pub fn change_setup(&self, change: impl FnOnce(&mut Setup)) -> Result<(), ScenarioError> {
-        let before = self.setup();
-        let mut setup = before.as_ref().clone();
-        change(&mut setup);
-        setup.check()?;
-        let same = |(one, other): (&UserSpec, &UserSpec)| one.username == other.username;
-        if before.users.len() != setup.users.len() || !before.users.iter().zip(&setup.users).all(same) {
-            let problem = "users can be changed while an org runs, but not added, removed, moved or renamed";
-            return Err(ScenarioError::Inconsistent(problem.to_owned()));
-        }
-        self.org.configuration.save(setup, self.now());
-        Ok(())
+        self.org.configuration.change(self.now(), |before| {
+            let mut setup = before.clone();
+            change(&mut setup);
+            setup.check()?;
+            refuse_another_org(before, &setup)?;
+            Ok(setup)
+        })
     }
 
     /// Deploys a source-format folder into the org, as [`Scenario::deploy`](crate::Scenario::deploy) does before it starts.
@@ -73,9 +70,8 @@ impl Control {
     /// When the folder cannot be read, or a deployment would be refused; with every problem and its place.
     pub fn deploy(&self, folder: &Path) -> Result<(), DeployError> {
         let snapshot = self.org.snapshot();
-        let setup = metadata::deploy(folder, &self.setup(), snapshot.schema(), self.org.scenario.seed)?;
-        self.org.configuration.save(setup, self.now());
-        Ok(())
+        let seed = self.org.scenario.seed;
+        self.org.configuration.change(self.now(), |before| metadata::deploy(folder, before, snapshot.schema(), seed))
     }
 
     /// Every message that the orgs have sent by e-mail, oldest first.
@@ -147,4 +143,19 @@ impl Control {
     pub fn expire_sessions(&self) {
         self.org.sessions.end_all();
     }
+}
+
+/// Refuses what cannot change while an org runs.
+fn refuse_another_org(before: &Setup, after: &Setup) -> Result<(), ScenarioError> {
+    let names = |setup: &Setup| -> Vec<String> { setup.users.iter().map(|user| user.username.clone()).collect() };
+    if names(before) != names(after) {
+        let problem = "users can be changed while an org runs, but not added, removed, moved or renamed";
+        return Err(ScenarioError::Inconsistent(problem.to_owned()));
+    }
+    let identity = |setup: &Setup| (setup.org.id.clone(), setup.org.my_domain.clone(), setup.org.kind);
+    if identity(before) != identity(after) {
+        let problem = "an org keeps its id, its My Domain and its kind while it runs";
+        return Err(ScenarioError::Inconsistent(problem.to_owned()));
+    }
+    Ok(())
 }

@@ -70,7 +70,7 @@ pub(crate) fn install(root: &Path) -> Tools {
     }
     match python_packages(root) {
         Ok(folder) => tools.python = Some(folder),
-        Err(Failure(reason)) => tools.missing.push(format!("simple-salesforce is skipped: {reason}")),
+        Err(Failure(reason)) => tools.missing.push(format!("simple-salesforce and authlib are skipped: {reason}")),
     }
     match browser(root) {
         Ok(browser) => tools.browser = Some(browser),

@@ -28,7 +28,7 @@ Steps:
   docs      rustdoc, warnings denied
   tests     all tests, by cargo-nextest where it is installed, with a private PostgreSQL on 127.0.0.1
   doctests  the examples in the documentation
-  clients   jsforce and simple-salesforce, unmodified, against the emulated org
+  clients   jsforce, simple-salesforce and authlib, unmodified, against the emulated org
   browser   the pages of the emulated org in Chromium
   examples  the Node and Python examples of docs/emulator.md; the Rust one is a test
 

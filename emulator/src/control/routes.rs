@@ -15,6 +15,7 @@ use crate::answer::Answer;
 use crate::call::{Arrival, Call};
 use crate::database::Record;
 use crate::metadata::DeployError;
+use crate::scenario::{AppSpec, OrgSpec, ScenarioError, UserSpec};
 use crate::tree::Unknown;
 use crate::world::World;
 
@@ -94,6 +95,12 @@ impl From<ControlError> for Problem {
     }
 }
 
+impl From<ScenarioError> for Problem {
+    fn from(error: ScenarioError) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, message: error.to_string() }
+    }
+}
+
 impl From<DeployError> for Problem {
     fn from(error: DeployError) -> Self {
         Self { status: StatusCode::BAD_REQUEST, message: error.to_string() }
@@ -137,6 +144,25 @@ impl Control {
             ("GET", ["logins"]) => Ok(Answer::ok(&self.login_history())),
             ("PUT", ["caller"]) => {
                 self.set_caller_address(body::<Caller>(call)?.address);
+                Ok(done())
+            }
+            ("PUT", ["org"]) => {
+                let org: OrgSpec = body(call)?;
+                self.change_setup(|setup| setup.org = org)?;
+                Ok(done())
+            }
+            ("PUT", ["users"]) => {
+                let user: UserSpec = body(call)?;
+                self.change_setup(|setup| setup.put_user(user))?;
+                Ok(done())
+            }
+            ("PUT", ["apps"]) => {
+                let app: AppSpec = body(call)?;
+                self.change_setup(|setup| setup.put_app(app))?;
+                Ok(done())
+            }
+            ("DELETE", ["apps", key]) => {
+                self.change_setup(|setup| setup.apps.retain(|app| app.consumer_key != *key))?;
                 Ok(done())
             }
             ("POST", ["deploy"]) => {

@@ -37,6 +37,12 @@ impl Change {
     }
 }
 
+impl State {
+    fn newest(&self) -> &Arc<Setup> {
+        self.coming.back().map_or(&self.current, |change| &change.setup)
+    }
+}
+
 impl Configuration {
     /// The configuration of an org that starts now: its fresh apps are a change that is on its way.
     pub(crate) fn new(setup: Setup, now: DateTime<Utc>) -> Self {
@@ -63,19 +69,26 @@ impl Configuration {
 
     /// What an admin sees in Setup: every change that has been saved.
     pub(crate) fn saved(&self) -> Arc<Setup> {
-        let state = self.lock();
-        let newest = state.coming.back().map_or(&state.current, |change| &change.setup);
-        Arc::clone(newest)
+        Arc::clone(self.lock().newest())
     }
 
-    /// Saves a configuration; it takes effect after the propagation delay that it names itself.
-    pub(crate) fn save(&self, setup: Setup, now: DateTime<Utc>) {
-        let mut change = Change::new(setup, now);
+    /// Makes another configuration of the newest one and saves it; it takes effect after the propagation delay that it
+    /// names itself. Changes wait for each other, so none is lost.
+    ///
+    /// # Errors
+    /// Those of `change`; nothing is saved then.
+    pub(crate) fn change<E>(
+        &self,
+        now: DateTime<Utc>,
+        change: impl FnOnce(&Setup) -> Result<Setup, E>,
+    ) -> Result<(), E> {
         let mut state = self.lock();
+        let mut change = Change::new(change(state.newest())?, now);
         if let Some(before) = state.coming.back() {
             change.effective = change.effective.max(before.effective);
         }
         state.coming.push_back(change);
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -104,6 +117,10 @@ mod tests {
         configuration.in_effect(minute(at), request).app(KEY).unwrap().pkce_required == Some(true)
     }
 
+    fn save(configuration: &Configuration, setup: Setup, at: i64) {
+        configuration.change(minute(at), |_| Ok::<_, ()>(setup)).unwrap();
+    }
+
     fn require_pkce(setup: &mut Setup) {
         setup.app_mut(KEY).unwrap().pkce_required = Some(true);
     }
@@ -113,7 +130,7 @@ mod tests {
         let configuration = Configuration::new(acme(|setup| setup.org.propagation_minutes = 8), minute(-60));
         let mut changed = configuration.in_effect(minute(0), 0).as_ref().clone();
         require_pkce(&mut changed);
-        configuration.save(changed, minute(0));
+        save(&configuration, changed, 0);
         assert_eq!(configuration.saved().app(KEY).unwrap().pkce_required, Some(true));
         assert!(!blocks(&configuration, 7, 1));
         assert!(blocks(&configuration, 8, 0));
@@ -129,7 +146,7 @@ mod tests {
         configuration.in_effect(minute(0), 0);
         let mut changed = setup;
         require_pkce(&mut changed);
-        configuration.save(changed, minute(0));
+        save(&configuration, changed, 0);
         assert!(!blocks(&configuration, 3, 1));
         assert!(blocks(&configuration, 4, 1));
         assert!(!blocks(&configuration, 4, 2));
@@ -151,8 +168,8 @@ mod tests {
     fn a_later_change_never_overtakes_an_earlier_one() {
         let slow = acme(|setup| setup.org.propagation_minutes = 10);
         let configuration = Configuration::new(acme(|_| {}), minute(-1));
-        configuration.save(slow, minute(0));
-        configuration.save(acme(require_pkce), minute(1));
+        save(&configuration, slow, 0);
+        save(&configuration, acme(require_pkce), 1);
         assert!(!blocks(&configuration, 9, 0));
         assert!(blocks(&configuration, 10, 0));
     }

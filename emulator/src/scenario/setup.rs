@@ -50,6 +50,22 @@ impl Setup {
         self.apps.iter_mut().find(|app| app.consumer_key == consumer_key)
     }
 
+    /// Puts an app in the place of the one with its consumer key, or adds it.
+    pub fn put_app(&mut self, app: AppSpec) {
+        match self.app_mut(&app.consumer_key) {
+            Some(known) => *known = app,
+            None => self.apps.push(app),
+        }
+    }
+
+    /// Puts a user in the place of the one with the same name, or adds them.
+    pub fn put_user(&mut self, user: UserSpec) {
+        match self.user_mut(&user.username) {
+            Some(known) => *known = user,
+            None => self.users.push(user),
+        }
+    }
+
     /// What the profile and the permission sets of a user allow together.
     pub fn access(&self, user: &UserSpec) -> UserAccess {
         let sets = user.permission_sets.iter().filter_map(|name| self.permission_sets.get(name));

@@ -160,3 +160,33 @@ async fn clock_sessions_journal_faults_and_jobs_are_reachable_over_http() {
     }
     assert_eq!(control(&acme, Method::GET, "nonsense", json!({})).await.status, 404);
 }
+
+#[tokio::test]
+async fn apps_users_and_switches_change_while_the_org_runs() {
+    let acme = Acme::start().await;
+    let app = json!({
+        "name": "Made in a test", "kind": "connected_app", "consumer_key": "made-in-a-test",
+        "consumer_secret": "its-secret", "scopes": ["api"], "client_credentials": {"run_as": "admin@acme.example"},
+    });
+    let sign_in = async || acme.client_credentials("made-in-a-test", "its-secret").await;
+    assert_eq!(sign_in().await.oauth_error().0, "invalid_client_id");
+    assert_eq!(control(&acme, Method::PUT, "apps", app).await.status, 204);
+    assert_eq!(sign_in().await.status, 200);
+
+    let admin = json!({"username": "admin@acme.example", "last_name": "Admin", "profile": "System Administrator", "active": false});
+    assert_eq!(control(&acme, Method::PUT, "users", admin).await.status, 204);
+    assert_eq!(sign_in().await.oauth_error().1, "inactive user");
+    let stranger = json!({"username": "new@acme.example", "last_name": "New", "profile": "System Administrator"});
+    let refused = control(&acme, Method::PUT, "users", stranger).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.text.contains("not added"), "{}", refused.text);
+
+    let org = json!({"id": "00DgL000000ACME", "name": "Acme", "my_domain": "acme", "state": "locked"});
+    assert_eq!(control(&acme, Method::PUT, "org", org).await.status, 204);
+    assert_eq!(sign_in().await.oauth_error().0, "inactive_org");
+    let renamed = json!({"id": "00DgL000000ACME", "name": "Acme", "my_domain": "other"});
+    assert_eq!(control(&acme, Method::PUT, "org", renamed).await.status, 400);
+
+    assert_eq!(control(&acme, Method::DELETE, "apps/made-in-a-test", Value::Null).await.status, 204);
+    assert_eq!(sign_in().await.oauth_error().0, "invalid_client_id");
+}
