@@ -18,7 +18,7 @@ const REGISTRIES: [&str; 6] = [
 ];
 
 /// Cargo writes the registry into the lock file itself.
-const GENERATED: [&str; 2] = ["Cargo.lock", "tests/clients/package-lock.json"];
+const GENERATED: [&str; 3] = ["Cargo.lock", "emulator/fuzz/Cargo.lock", "tests/clients/package-lock.json"];
 
 /// A test that a document names by this form must exist: `test: a_name_like_this`.
 const NAMED_TEST: &str = "`test: ";
