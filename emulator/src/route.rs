@@ -149,7 +149,8 @@ impl Route {
         if let Some(page) = WebRoute::parse(path) {
             return Self::Web(page);
         }
-        let path = path.strip_prefix('/').unwrap_or(path);
+        // The vendor's command line keeps a slash at the end of an address where a name does not resolve yet.
+        let path = path.trim_start_matches('/');
         let path = path.strip_suffix('/').unwrap_or(path);
         let decoded: Vec<Cow<'_, str>> =
             path.split('/').map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect();
@@ -282,6 +283,11 @@ mod tests {
     fn a_double_slash_after_the_version_names_nothing() {
         assert_eq!(data("//sobjects/Account"), DataRoute::Unknown);
         assert_eq!(data("/sobjects"), DataRoute::Sobjects);
+    }
+
+    #[test]
+    fn slashes_before_the_path_do_not_count() {
+        assert_eq!(Route::parse("//services/data"), Route::Versions);
     }
 
     #[test]
