@@ -93,6 +93,46 @@ async fn a_person_logs_in_allows_access_and_the_app_gets_its_tokens() {
     assert_eq!((logins[0].username.as_str(), logins[0].status), (SAM, "Success"));
 }
 
+/// The claims of an ID token, unverified.
+fn claims_of(id_token: &str) -> serde_json::Value {
+    let claims = id_token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+}
+
+async fn acme_with_openid() -> Acme {
+    Acme::start_with(|scenario| {
+        let app = scenario.apps.iter_mut().find(|app| app.consumer_key == CONNECTED_KEY).unwrap();
+        app.scopes.push("openid".to_owned());
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_id_token_of_a_code_carries_the_nonce_and_a_renewed_one_does_not() {
+    let acme = acme_with_openid().await;
+    let code = code(&acme, &[("nonce", "of this browser"), ("scope", "openid refresh_token")]).await;
+    let body = redeem(&acme, &code, &[]).await.json();
+    let claims = claims_of(body["id_token"].as_str().unwrap());
+    assert_eq!((&claims["nonce"], &claims["aud"]), (&"of this browser".into(), &CONNECTED_KEY.into()));
+    assert_eq!(claims["sub"], body["id"]);
+    let renewed = acme.refresh(CONNECTED_KEY, CONNECTED_SECRET, body["refresh_token"].as_str().unwrap()).await.json();
+    assert!(claims_of(renewed["id_token"].as_str().unwrap()).get("nonce").is_none(), "{renewed}");
+}
+
+#[tokio::test]
+async fn a_token_and_an_id_token_come_in_the_fragment_when_both_are_asked_for() {
+    let acme = acme_with_openid().await;
+    let mut browser = Browser::plain(&acme.emulator);
+    let asked = [("response_type", "token id_token"), ("scope", "openid api"), ("nonce", "n")];
+    let login = authorize(&acme, &mut browser, &asked).await;
+    let consent = browser.log_in(&login, SAM, SAMS_PASSWORD).await;
+    let callback = browser.allow(&consent).await;
+    let fragment = callback.url.fragment().unwrap();
+    let given: std::collections::BTreeMap<_, _> = url::form_urlencoded::parse(fragment.as_bytes()).collect();
+    assert_eq!(claims_of(&given["id_token"])["nonce"], "n");
+    assert_eq!(acme.get("/services/data/v60.0/sobjects", &given["access_token"]).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_wrong_password_is_told_in_salesforces_words_and_noted() {
     let acme = Acme::start().await;
