@@ -77,6 +77,12 @@ pub struct OrgSpec {
     /// Where a person ends up whom an app's policies refuse.
     #[serde(default)]
     pub policy_refusals: PolicyRefusals,
+    /// Whether a code verifier that does not fit is `invalid_request`, as documented, and not `invalid_grant`, as seen.
+    #[serde(default = "no")]
+    pub wrong_verifier_is_invalid_request: bool,
+    /// Whether a scope that an app lacks ends in `OAUTH_APPROVAL_ERROR_GENERIC` at the My Domain: both are seen.
+    #[serde(default = "no")]
+    pub missing_scope_is_generic_error: bool,
     /// Minutes of inactivity that end a session, unless the app or the profile sets its own. Default two hours.
     #[serde(default = "two_hours")]
     pub session_timeout_minutes: u32,

@@ -124,8 +124,11 @@ pub(super) fn check_app<'a>(
     if is_code && authorization.challenge.is_none() && (setup.org.pkce_required || app.requires_pkce()) {
         return Err(challenge_missing());
     }
-    let scopes = scope::granted(&app, authorization.scopes.as_deref())
-        .map_err(|description| Failure::callback("invalid_scope", description))?;
+    let refused = |description| match setup.org.missing_scope_is_generic_error {
+        true => Failure::generic(),
+        false => Failure::callback("invalid_scope", description),
+    };
+    let scopes = scope::granted(&app, authorization.scopes.as_deref()).map_err(refused)?;
     Ok((app, scopes))
 }
 

@@ -60,6 +60,12 @@ impl Failure {
         Self::policy("OAUTH_APP_BLOCKED", "this app is blocked by admin")
     }
 
+    /// What Salesforce says of much that it does not tell apart; the spelling is its own.
+    pub(super) fn generic() -> Self {
+        let text = "An unexpected error has occured during authentication. Please try again.";
+        Self::policy("OAUTH_APPROVAL_ERROR_GENERIC", text)
+    }
+
     pub(super) fn not_in_this_org() -> Self {
         Self::policy("OAUTH_EC_APP_NOT_FOUND", "External client app is not installed in this org")
     }
@@ -112,11 +118,7 @@ impl From<Refusal> for Failure {
             Refusal::NotAdminApproved => {
                 Self::policy("OAUTH_APP_ACCESS_DENIED", "user is not admin approved to access this app")
             }
-            // The spelling is Salesforce's.
-            Refusal::BrowserClosed => Self::policy(
-                "OAUTH_APPROVAL_ERROR_GENERIC",
-                "An unexpected error has occured during authentication. Please try again.",
-            ),
+            Refusal::BrowserClosed => Self::generic(),
             Refusal::FlowClosed
             | Refusal::HostClosed
             | Refusal::UnknownUser

@@ -204,6 +204,25 @@ async fn the_callback_must_be_the_same_string_at_the_token_endpoint() {
 }
 
 #[tokio::test]
+async fn a_wrong_verifier_is_an_invalid_request_where_the_scenario_follows_the_documentation() {
+    let acme = Acme::start_with(|scenario| scenario.org.wrong_verifier_is_invalid_request = true).await;
+    let code = code(&acme, &[("code_challenge", &challenge_of("word"))]).await;
+    let wrong = redeem(&acme, &code, &[("code_verifier", "other")]).await;
+    assert_eq!(wrong.oauth_error(), error("invalid_request", "invalid code verifier"));
+    assert_eq!(redeem(&acme, &code, &[]).await.oauth_error(), error("invalid_grant", "invalid code verifier"));
+}
+
+#[tokio::test]
+async fn a_scope_that_the_app_lacks_is_a_generic_error_where_the_scenario_says_so() {
+    for (generic, expected) in [(true, "OAUTH_APPROVAL_ERROR_GENERIC"), (false, "invalid_scope")] {
+        let acme = Acme::start_with(|scenario| scenario.org.missing_scope_is_generic_error = generic).await;
+        let mut browser = Browser::plain(&acme.emulator);
+        let refused = authorize(&acme, &mut browser, &[("scope", "api wave_api")]).await;
+        assert_eq!(refused.given("error").as_deref(), Some(expected));
+    }
+}
+
+#[tokio::test]
 async fn a_challenge_that_was_sent_needs_its_verifier_of_whatever_length() {
     let acme = Acme::start().await;
     let invalid = error("invalid_grant", "invalid code verifier");

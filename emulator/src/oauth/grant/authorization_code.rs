@@ -80,9 +80,13 @@ fn check(request: &Request<'_>, authorized: &Authorized) -> Result<(), OAuthErro
         }
         Some(_) => {}
     }
-    let verifier = request.parameters.get("code_verifier").unwrap_or_default();
+    let verifier = request.parameters.get("code_verifier");
     match &authorized.challenge {
-        Some(challenge) if !challenge.is_met_by(verifier) => Err(OAuthError::invalid_grant("invalid code verifier")),
+        Some(challenge) if !challenge.is_met_by(verifier.unwrap_or_default()) => {
+            let is_documented = request.setup.org.wrong_verifier_is_invalid_request && verifier.is_some();
+            let error = if is_documented { "invalid_request" } else { "invalid_grant" };
+            Err(OAuthError::new(error, "invalid code verifier"))
+        }
         _ => Ok(()),
     }
 }
