@@ -23,7 +23,7 @@ use crate::world::World;
 
 const PREFIX: &str = "/__emulator/page/";
 
-const STYLE: &str = include_str!("../assets/home/home.css");
+const STYLE: &str = concat!(include_str!("../assets/palette.css"), include_str!("../assets/home/home.css"));
 const SCRIPT: &str = include_str!("../assets/home/home.js");
 const ICON: &str = include_str!("../assets/home/icon.svg");
 

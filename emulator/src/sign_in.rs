@@ -162,8 +162,7 @@ impl Org {
     /// security token nor a verification code is needed (Salesforce Help, "Reset Your Security Token").
     pub(crate) fn caller_is_trusted(&self, setup: &Setup, user: &UserSpec) -> bool {
         let caller = self.shared.caller();
-        let of_profile = setup.profile(user).map_or(&[][..], |profile| &profile.login_ip_ranges);
-        setup.org.trusted_ip_ranges.iter().chain(of_profile).any(|range| range.contains(caller))
+        setup.org.trusted_ip_ranges.iter().chain(setup.login_ip_ranges(user)).any(|range| range.contains(caller))
     }
 
     /// Lets a user in, or says why not; either way the login history knows.
@@ -193,7 +192,7 @@ impl Org {
     fn examine(&self, visit: &Visit<'_>) -> Result<(), Refusal> {
         let Visit { setup, user, entry, .. } = visit;
         check_org(setup)?;
-        if !user.active || user.frozen {
+        if !user.may_sign_in() {
             return Err(Refusal::Inactive);
         }
         if user.kind == UserKind::Portal {
@@ -213,7 +212,9 @@ impl Org {
         }
         let Some(app) = visit.app else { return check_client_without_app(visit) };
         self.check_installed(visit, app)?;
-        check_permitted(visit, app)?;
+        if !setup.permits(app, user, *entry == Entry::ClientCredentials) {
+            return Err(Refusal::NotAdminApproved);
+        }
         if visit.level < app.required_session_level {
             return Err(Refusal::LevelTooLow);
         }
@@ -243,7 +244,7 @@ impl Org {
     /// Whether the profile of a user lets the caller's address in.
     pub(crate) fn caller_is_within_login_ranges(&self, setup: &Setup, user: &UserSpec) -> bool {
         let caller = self.shared.caller();
-        let ranges = setup.profile(user).map_or(&[][..], |profile| &profile.login_ip_ranges);
+        let ranges = setup.login_ip_ranges(user);
         ranges.is_empty() || ranges.iter().any(|range| range.contains(caller))
     }
 
@@ -270,13 +271,11 @@ impl Org {
 
     /// Whether a session may go on: user and app must still be let in, whatever was changed since it was opened.
     pub(crate) fn still_holds(&self, setup: &Setup, session: &Session) -> bool {
-        let user = setup.user(&session.username).filter(|user| user.active && !user.frozen);
+        let user = setup.user(&session.username).filter(|user| user.may_sign_in());
         let Some(user) = user else { return false };
         let Some(app) = session.consumer_key.as_deref().and_then(|key| setup.app(key)) else { return true };
         let usable = !matches!(app.state, AppState::Disabled | AppState::Blocked);
-        let governed = !session.runs_as || setup.governs_run_as(app);
-        let permitted = !governed || app.permitted_users == PermittedUsers::All || setup.is_assigned(app, user);
-        usable && permitted
+        usable && setup.permits(app, user, session.runs_as)
     }
 }
 
@@ -295,16 +294,6 @@ fn check_client_without_app(visit: &Visit<'_>) -> Result<(), Refusal> {
     let controlled = visit.setup.org.api_access_control && visit.entry == Entry::Soap;
     if controlled && !visit.setup.access(visit.user).use_any_api_client {
         return Err(Refusal::AppNotAllowed);
-    }
-    Ok(())
-}
-
-/// *Permitted Users*: with admin approval, a profile or permission set must be assigned to user and app.
-fn check_permitted(visit: &Visit<'_>, app: &AppSpec) -> Result<(), Refusal> {
-    let governed = visit.entry != Entry::ClientCredentials || visit.setup.governs_run_as(app);
-    let needs_approval = governed && app.permitted_users == PermittedUsers::AdminApproved;
-    if needs_approval && !visit.setup.is_assigned(app, visit.user) {
-        return Err(Refusal::NotAdminApproved);
     }
     Ok(())
 }

@@ -118,7 +118,7 @@ impl UserView {
 fn states(user: &UserSpec) -> Vec<State> {
     let bad = |holds: bool, name| holds.then_some(State { name, is_bad: true });
     let good = |holds: bool, name| holds.then_some(State { name, is_bad: false });
-    let may_sign_in = user.active && !user.frozen && !user.locked_out;
+    let may_sign_in = user.may_sign_in() && !user.locked_out;
     let known = [
         good(may_sign_in, "active"),
         bad(!user.active, "inactive"),

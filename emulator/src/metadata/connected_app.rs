@@ -2,10 +2,10 @@
 
 use super::component::{Fields, SourceFile};
 use super::oauth::{
-    apply_flows, apply_session, hours, ip_ranges, ip_relaxation, minutes, reference, repeated, wire_scopes,
+    apply_flows, apply_id_token, apply_session, hours, ip_ranges, ip_relaxation, reference, repeated, wire_scopes,
 };
 use super::target::{Identity, Target};
-use crate::scenario::{AppKind, AppSpec, ClientCredentialsSpec, ID_TOKEN_MINUTES, PermittedUsers, RefreshTokenPolicy};
+use crate::scenario::{AppKind, AppSpec, ClientCredentialsSpec, PermittedUsers, RefreshTokenPolicy};
 
 /// What deployments say since creation is off everywhere (Salesforce Help, "New connected apps can no longer be created
 /// in Spring '26").
@@ -50,16 +50,7 @@ fn apply_config(file: &SourceFile, config: &Fields, app: &mut AppSpec, target: &
     let exchanges = |fields: &Fields, name| fields.flag(name).unwrap_or(false);
     app.token_exchange_flow = exchanges(config, "isTokenExchangeEnabled")
         && file.root.nested("oauthPolicy").is_some_and(|policy| exchanges(policy, "isTokenExchangeFlowEnabled"));
-    if let Some(id_token) = config.nested("idTokenConfig") {
-        let validity = minutes(
-            &file.path,
-            id_token,
-            "idTokenValidity",
-            |minutes| ID_TOKEN_MINUTES.contains(minutes),
-            &mut target.problems,
-        );
-        app.id_token_minutes = validity.unwrap_or(app.id_token_minutes);
-    }
+    apply_id_token(&file.path, config, "idTokenValidity", app, &mut target.problems);
 }
 
 fn apply_policies(file: &SourceFile, app: &mut AppSpec, target: &mut Target<'_>) {

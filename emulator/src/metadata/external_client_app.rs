@@ -5,13 +5,12 @@ use std::path::Path;
 use super::component::{Fields, SourceFile};
 use super::folder::Package;
 use super::oauth::{
-    apply_flows, apply_session, hours, ip_ranges, ip_relaxation, list, minutes, reference, wire_scopes,
+    apply_flows, apply_id_token, apply_session, hours, ip_ranges, ip_relaxation, list, minutes, reference, wire_scopes,
 };
 use super::target::{Identity, Target, missing};
 use super::types::{Role, SCOPES};
 use crate::scenario::{
-    AppKind, AppSpec, AppState, ClientCredentialsSpec, Distribution, ID_TOKEN_MINUTES, JWT_MINUTES, PermittedUsers,
-    RefreshTokenPolicy,
+    AppKind, AppSpec, AppState, ClientCredentialsSpec, Distribution, JWT_MINUTES, PermittedUsers, RefreshTokenPolicy,
 };
 
 const APP: &str = "externalClientApplication";
@@ -179,16 +178,7 @@ fn apply_global(file: &SourceFile, app: &mut AppSpec, target: &mut Target<'_>) {
             target.problems.add(&file.path, fields.at_element(rotates), message);
         }
     }
-    if let Some(id_token) = fields.nested("idTokenConfig") {
-        let validity = minutes(
-            &file.path,
-            id_token,
-            "idTokenValidityInMinutes",
-            |minutes| ID_TOKEN_MINUTES.contains(minutes),
-            &mut target.problems,
-        );
-        app.id_token_minutes = validity.unwrap_or(app.id_token_minutes);
-    }
+    apply_id_token(&file.path, fields, "idTokenValidityInMinutes", app, &mut target.problems);
 }
 
 fn apply_oauth(file: &SourceFile, app: &mut AppSpec, target: &mut Target<'_>) {

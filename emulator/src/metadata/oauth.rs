@@ -9,8 +9,8 @@ use super::problem::Problems;
 use super::target::{Reference, Target};
 use super::types::wire_scope;
 use crate::scenario::{
-    AppKind, AppSpec, AppState, Distribution, IpRange, IpRelaxation, LevelAction, PermittedUsers, RefreshTokenPolicy,
-    SessionLevel,
+    AppKind, AppSpec, AppState, Distribution, ID_TOKEN_MINUTES, IpRange, IpRelaxation, LevelAction, PermittedUsers,
+    RefreshTokenPolicy, SessionLevel,
 };
 use crate::secret::Secret;
 
@@ -186,6 +186,19 @@ pub(super) fn apply_session(
         _ => LevelAction::Block,
     };
     app.session_timeout_minutes = minutes(file, fields, timeout, |minutes| *minutes > 0, problems);
+}
+
+/// How long ID tokens are valid, when the file says so.
+pub(super) fn apply_id_token(
+    file: &Path,
+    fields: &Fields,
+    validity: &'static str,
+    app: &mut AppSpec,
+    problems: &mut Problems,
+) {
+    let Some(config) = fields.nested("idTokenConfig") else { return };
+    let validity = minutes(file, config, validity, |minutes| ID_TOKEN_MINUTES.contains(minutes), problems);
+    app.id_token_minutes = validity.unwrap_or(app.id_token_minutes);
 }
 
 /// A number of minutes that is allowed.

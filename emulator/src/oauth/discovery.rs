@@ -1,6 +1,6 @@
 //! Documents that anybody may read: OpenID Connect discovery and the login page's configuration.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::answer::{Answer, ApiError};
 use crate::call::{Arrival, Call};
@@ -47,27 +47,42 @@ const SCOPES: &[&str] = &[
     "web",
 ];
 
+/// Members that name an address, and its path.
+const ENDPOINTS: [(&str, &str); 5] = [
+    ("authorization_endpoint", "/services/oauth2/authorize"),
+    ("token_endpoint", "/services/oauth2/token"),
+    ("revocation_endpoint", "/services/oauth2/revoke"),
+    ("introspection_endpoint", "/services/oauth2/introspect"),
+    ("jwks_uri", "/id/keys"),
+];
+
 impl Org {
     /// `GET /.well-known/openid-configuration`; a My Domain answers with itself as the issuer.
     pub(crate) fn openid_configuration(&self, call: &Call) -> Answer {
+        self.provider(
+            call,
+            json!({
+                "userinfo_endpoint": format!("{}/services/oauth2/userinfo", self.issuer(call)),
+                "registration_endpoint": format!("{}/services/oauth2/register", self.issuer(call)),
+                "response_types_supported": ["code", "token", "token id_token"],
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+                "display_values_supported": ["page", "popup", "touch"],
+            }),
+        )
+    }
+
+    /// A description of the org as a provider of tokens: what every such document says, and `more`.
+    fn provider(&self, call: &Call, mut more: Value) -> Answer {
         let issuer = self.issuer(call);
-        let oauth = |name: &str| format!("{issuer}/services/oauth2/{name}");
-        Answer::ok(&json!({
-            "issuer": issuer,
-            "authorization_endpoint": oauth("authorize"),
-            "token_endpoint": oauth("token"),
-            "revocation_endpoint": oauth("revoke"),
-            "userinfo_endpoint": oauth("userinfo"),
-            "jwks_uri": format!("{issuer}/id/keys"),
-            "registration_endpoint": oauth("register"),
-            "introspection_endpoint": oauth("introspect"),
-            "scopes_supported": SCOPES,
-            "response_types_supported": ["code", "token", "token id_token"],
-            "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["RS256"],
-            "display_values_supported": ["page", "popup", "touch"],
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "private_key_jwt"],
-        }))
+        for (name, path) in ENDPOINTS {
+            more[name] = json!(format!("{issuer}{path}"));
+        }
+        more["issuer"] = json!(issuer);
+        more["scopes_supported"] = json!(SCOPES);
+        more["token_endpoint_auth_methods_supported"] =
+            json!(["client_secret_post", "client_secret_basic", "private_key_jwt"]);
+        Answer::ok(&more)
     }
 
     /// The host that was asked, as an issuer.
@@ -84,21 +99,14 @@ impl Org {
         if call.site != Site::MyDomain {
             return ApiError::not_found().into();
         }
-        let issuer = self.issuer(call);
-        let oauth = |name: &str| format!("{issuer}/services/oauth2/{name}");
-        Answer::ok(&json!({
-            "issuer": issuer,
-            "authorization_endpoint": oauth("authorize"),
-            "token_endpoint": oauth("token"),
-            "revocation_endpoint": oauth("revoke"),
-            "introspection_endpoint": oauth("introspect"),
-            "jwks_uri": format!("{issuer}/id/keys"),
-            "scopes_supported": SCOPES,
-            "response_types_supported": ["code"],
-            "grant_types_supported": ["authorization_code", "refresh_token"],
-            "code_challenge_methods_supported": ["S256"],
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "private_key_jwt"],
-        }))
+        self.provider(
+            call,
+            json!({
+                "response_types_supported": ["code"],
+                "grant_types_supported": ["authorization_code", "refresh_token"],
+                "code_challenge_methods_supported": ["S256"],
+            }),
+        )
     }
 
     /// `GET /.well-known/auth-configuration`, on the My Domain only.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AppKind, AppSpec, OrgSpec, Permissions, Scenario, UserAccess, UserSpec};
+use super::{AppKind, AppSpec, IpRange, OrgSpec, Permissions, PermittedUsers, Scenario, UserAccess, UserSpec};
 
 /// The configuration of an org: everything that decides who may sign in, with which app, and what they may do.
 #[derive(Clone, Debug)]
@@ -82,12 +82,19 @@ impl Setup {
         app.profiles.contains(&user.profile) || user.permission_sets.iter().any(|set| app.permission_sets.contains(set))
     }
 
-    /// Whether the Run As user of an app has to be assigned to it.
-    pub fn governs_run_as(&self, app: &AppSpec) -> bool {
-        match app.kind {
-            AppKind::ExternalClientApp => self.org.run_as_needs_assignment,
-            AppKind::ConnectedApp => false,
-        }
+    /// *Permitted Users* of an app: with admin approval, the app must be assigned to the user, and to its Run As user as
+    /// far as the org governs that one.
+    pub fn permits(&self, app: &AppSpec, user: &UserSpec, runs_as: bool) -> bool {
+        let is_governed = match app.kind {
+            AppKind::ExternalClientApp => !runs_as || self.org.run_as_needs_assignment,
+            AppKind::ConnectedApp => !runs_as,
+        };
+        !is_governed || app.permitted_users == PermittedUsers::All || self.is_assigned(app, user)
+    }
+
+    /// The login IP ranges of a user's profile; none allow every address.
+    pub fn login_ip_ranges(&self, user: &UserSpec) -> &[IpRange] {
+        self.profile(user).map_or(&[], |profile| &profile.login_ip_ranges)
     }
 
     /// Minutes of inactivity after which a session of a user ends: those of the app, when there is one, else the

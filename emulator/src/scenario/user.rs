@@ -52,6 +52,11 @@ impl UserSpec {
         }
     }
 
+    /// Whether the user is neither deactivated nor frozen.
+    pub fn may_sign_in(&self) -> bool {
+        self.active && !self.frozen
+    }
+
     /// The e-mail address; by default the user name.
     pub fn address(&self) -> &str {
         self.email.as_deref().unwrap_or(&self.username)

@@ -8,13 +8,13 @@ use crate::answer::Answer;
 use crate::payload::Payload;
 use crate::route::WebRoute;
 
-const STYLE: &str = include_str!("../../assets/web/web.css");
+const STYLE: &str = concat!(include_str!("../../assets/palette.css"), include_str!("../../assets/web/web.css"));
 
 /// What surrounds every form.
 pub(super) struct Frame {
     /// Proves that the form was shown to the browser that sends it.
     pub(super) token: String,
-    /// Where the form may lead besides this host.
+    /// Where the form may lead besides this host; empty for nowhere.
     pub(super) callback: String,
     pub(super) is_small: bool,
 }
@@ -106,41 +106,18 @@ struct ErrorPage<'a> {
     code: &'a str,
 }
 
-impl LoginPage<'_> {
-    pub(super) fn answer(&self) -> Answer {
-        page(StatusCode::OK, self, &self.frame.callback)
-    }
+/// The answer of each page with a frame. Its form leads where the frame says.
+macro_rules! answers {
+    ($($page:ident)*) => {$(
+        impl $page<'_> {
+            pub(super) fn answer(&self) -> Answer {
+                page(StatusCode::OK, self, &self.frame.callback)
+            }
+        }
+    )*};
 }
 
-impl AccountPage<'_> {
-    pub(super) fn answer(&self) -> Answer {
-        page(StatusCode::OK, self, &self.frame.callback)
-    }
-}
-
-impl VerificationPage<'_> {
-    pub(super) fn answer(&self) -> Answer {
-        page(StatusCode::OK, self, &self.frame.callback)
-    }
-}
-
-impl ConsentPage<'_> {
-    pub(super) fn answer(&self) -> Answer {
-        page(StatusCode::OK, self, &self.frame.callback)
-    }
-}
-
-impl ConnectPage<'_> {
-    pub(super) fn answer(&self) -> Answer {
-        page(StatusCode::OK, self, "")
-    }
-}
-
-impl DevicePage<'_> {
-    pub(super) fn answer(&self) -> Answer {
-        page(StatusCode::OK, self, "")
-    }
-}
+answers!(LoginPage AccountPage VerificationPage ConsentPage ConnectPage DevicePage);
 
 impl Message<'_> {
     pub(super) fn answer(&self) -> Answer {

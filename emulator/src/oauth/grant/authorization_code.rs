@@ -26,7 +26,7 @@ impl Org {
         let code = parameters.get("code").filter(|_| self.signs_in_at(setup, call.site)).ok_or(Unusable::Unknown)?;
         let authorized = self.codes.redeem(code, self.now(), |authorized| check(request, authorized))?;
         check_org(setup)?;
-        let user = setup.user(&authorized.username).filter(|user| user.active && !user.frozen);
+        let user = setup.user(&authorized.username).filter(|user| user.may_sign_in());
         let user = user.ok_or_else(|| OAuthError::invalid_grant("inactive user"))?;
         Ok(self.grant_authorized(app, user, authorized))
     }

@@ -59,7 +59,7 @@ impl Org {
         let code = parameters.get("code").filter(|_| self.signs_in_at(setup, call.site)).ok_or(NotYet::Unknown)?;
         let approval = self.shared.device_codes.poll(code, &app.consumer_key, self.id, self.now())?;
         check_org(setup)?;
-        let user = setup.user(&approval.username).filter(|user| user.active && !user.frozen);
+        let user = setup.user(&approval.username).filter(|user| user.may_sign_in());
         let user = user.ok_or_else(|| OAuthError::invalid_grant("inactive user"))?;
         Ok(self.grant_approved(app, user, Entry::Device, approval.scopes, approval.level))
     }
