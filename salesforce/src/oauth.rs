@@ -1,5 +1,6 @@
 //! Client apps, grants, and the token endpoint.
 
+mod flow;
 mod reissued;
 
 use bytes::Bytes;
@@ -8,7 +9,10 @@ use serde::Deserialize;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-pub use self::reissued::{KeepRefreshToken, ReissuedSession};
+pub use self::{
+    flow::{Flow, Renewal, UnknownFlow},
+    reissued::{KeepRefreshToken, ReissuedSession},
+};
 use crate::{
     error::{ApiError, OAuthCause, OAuthError, OAuthRefusal},
     host::OrgUrl,
