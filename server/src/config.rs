@@ -16,10 +16,12 @@ use salesforce::{HostRules, HttpConfig, http::MappedHost};
 use secrecy::SecretString;
 use url::Url;
 
+mod client_apps;
 mod error;
 mod settings;
 mod spelling;
 
+pub use client_apps::{ClientApps, ConfiguredApp};
 pub use error::ConfigError;
 use settings::{Given, Origin, Values};
 
@@ -78,6 +80,14 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where the console and the API are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serve {
+    pub listen: SocketAddr,
+    /// The address that browsers use, when it is another one than `listen`: without a slash at its end.
+    pub public_url: Option<Url>,
+}
+
 /// The whole configuration, checked.
 #[derive(Clone)]
 pub struct Config {
@@ -88,6 +98,8 @@ pub struct Config {
     pub production: bool,
     pub key: KeySource,
     pub http: HttpConfig,
+    pub serve: Serve,
+    pub client_apps: ClientApps,
     /// An object with at least this many records is read by Bulk.
     pub bulk_threshold: u64,
     /// How far before the last stamp an incremental run begins.
@@ -121,6 +133,8 @@ impl Config {
             data_dir_is_given: values.path("data_dir").is_some(),
             key: key_source(values, environment)?,
             http: http(values)?,
+            serve: serve(values)?,
+            client_apps: client_apps(values, environment)?,
             database_url: values.text("database_url").map(SecretString::from),
             bulk_threshold: values.number("read.bulk_threshold").unwrap_or(10_000),
             overlap: Duration::from_secs(values.number("read.overlap_seconds").unwrap_or(600)),
@@ -146,6 +160,14 @@ impl Config {
                 Err(ConfigError::KeyBesideDataInProduction { path: path.clone() })
             }
             KeySource::File(_) | KeySource::Command(_) | KeySource::Keyring(_) => Ok(self),
+        }
+    }
+
+    /// The address that a person's browser comes back to from Salesforce; it is registered in client apps.
+    pub fn callback_url(&self) -> String {
+        match &self.serve.public_url {
+            Some(url) => format!("{}/oauth/callback", url.as_str().trim_end_matches('/')),
+            None => format!("http://localhost:{}/oauth/callback", self.serve.listen.port()),
         }
     }
 
@@ -201,6 +223,49 @@ fn key_source(values: &Values, environment: &BTreeMap<String, String>) -> Result
     }
 }
 
+fn serve(values: &Values) -> Result<Serve, ConfigError> {
+    let listen = values.text("serve.listen").unwrap_or_else(|| "127.0.0.1:8723".to_owned());
+    let listen =
+        listen.parse().map_err(|_| values.invalid("serve.listen", "it is no socket address such as 127.0.0.1:8723"))?;
+    let is_usable = |url: &Url| {
+        url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && (url.scheme() == "https" || (url.scheme() == "http" && is_this_machine(url)))
+    };
+    let public_url = values
+        .text("serve.public_url")
+        .map(|text| Url::parse(&text).ok().filter(is_usable))
+        .map(|url| {
+            let reason = "it is no address such as https://orgtide.example.com (http:// is for localhost alone, as \
+                 Salesforce sends nobody back to another one)";
+            url.ok_or_else(|| values.invalid("serve.public_url", reason))
+        })
+        .transpose()?;
+    Ok(Serve { listen, public_url })
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
+}
+
+fn client_apps(values: &Values, environment: &BTreeMap<String, String>) -> Result<ClientApps, ConfigError> {
+    match values.sections("client_apps") {
+        Some((table, origin, directory)) => {
+            ClientApps::read(table, &origin, directory, host_rules(values), environment)
+        }
+        None => Ok(ClientApps::default()),
+    }
+}
+
+fn host_rules(values: &Values) -> HostRules {
+    HostRules {
+        alternative_domains: values.flag("alternative_domains").unwrap_or(false),
+        legacy_instance_hosts: values.flag("legacy_instance_hosts").unwrap_or(false),
+    }
+}
+
 fn http(values: &Values) -> Result<HttpConfig, ConfigError> {
     let proxy = values
         .text("http.proxy")
@@ -214,10 +279,7 @@ fn http(values: &Values) -> Result<HttpConfig, ConfigError> {
             Err(error) => Err(ConfigError::Unreadable { path, reason: error.to_string() }),
         })
         .collect::<Result<_, _>>()?;
-    let host_rules = HostRules {
-        alternative_domains: values.flag("alternative_domains").unwrap_or(false),
-        legacy_instance_hosts: values.flag("legacy_instance_hosts").unwrap_or(false),
-    };
+    let host_rules = host_rules(values);
     let compression = values.flag("http.compression").unwrap_or(true);
     let mapped_hosts = mapped_hosts(values)?;
     Ok(HttpConfig { proxy, extra_ca_pem, mapped_hosts, host_rules, compression, ..HttpConfig::default() })

@@ -1,7 +1,10 @@
 //! The setup doctor: [`facts`] asks the org, [`checks`] judges what it said, and neither does the other's part.
 
+pub mod checklist;
 pub mod checks;
 pub mod facts;
+
+pub use checklist::{Checklist, Quiet, Step};
 
 use serde::Serialize;
 

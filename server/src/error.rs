@@ -49,8 +49,17 @@ pub enum Error {
     Api { connection: String, source: Box<ApiError> },
     #[error("{org} does not answer in API version {wanted}; it offers {offered}")]
     Version { org: String, wanted: String, offered: String },
-    #[error("{connection} belongs to org {expected}, and this sign-in leads to org {found}; nothing was changed")]
-    OtherOrg { connection: String, expected: String, found: String },
+    #[error(
+        "{connection} belongs to org {expected}, and this sign-in leads to org {found}{}; nothing was changed",
+        if *has_data { ", while records of the former are imported" } else { "" }
+    )]
+    OtherOrg { connection: String, expected: String, found: String, has_data: bool },
+    #[error("{connection} was connected as {expected}, and this sign-in is one of {found}; nothing was changed")]
+    OtherUser { connection: String, expected: String, found: String },
+    #[error("no client app of this installation is for {org} (OAUTH_EC_APP_NOT_FOUND)")]
+    NoClientApp { org: String },
+    #[error("the configuration has no client app {name:?} (there is: {})", known.join(", "))]
+    UnknownClientApp { name: String, known: Vec<String> },
     #[error("the refresh token was redeemed and replaced, and what followed failed: {source}")]
     Spent { source: Box<Error> },
     #[error("{connection} has no streams yet")]
@@ -143,6 +152,9 @@ impl Error {
             | Self::Name { .. }
             | Self::Version { .. }
             | Self::OtherOrg { .. }
+            | Self::OtherUser { .. }
+            | Self::NoClientApp { .. }
+            | Self::UnknownClientApp { .. }
             | Self::NoStreams { .. }
             | Self::UnknownStream { .. }
             | Self::Mapping { .. }
@@ -163,6 +175,9 @@ impl Error {
             | Self::Host(_)
             | Self::Name { .. }
             | Self::OtherOrg { .. }
+            | Self::OtherUser { .. }
+            | Self::NoClientApp { .. }
+            | Self::UnknownClientApp { .. }
             | Self::Spent { .. }
             | Self::NoStreams { .. }
             | Self::UnknownStream { .. }
@@ -198,6 +213,8 @@ impl Error {
             Self::Api { .. } => "salesforce",
             Self::Version { .. } => "api_version",
             Self::OtherOrg { .. } => "other_org",
+            Self::OtherUser { .. } => "other_user",
+            Self::NoClientApp { .. } | Self::UnknownClientApp { .. } => "client_app",
             Self::NoStreams { .. } | Self::UnknownStream { .. } => "unknown_stream",
             Self::Mapping { .. } | Self::MappingFile { .. } => "mapping",
             Self::Destination { .. } => "destination",
@@ -225,9 +242,24 @@ impl Error {
             Self::SignIn { source, .. } => remedy_of_sign_in(source),
             Self::Api { source, .. } => remedy_of_api(source),
             Self::Version { .. } => Some("leave out --api-version to get the newest".into()),
-            Self::OtherOrg { .. } => {
-                Some("sign in to the same org again, or give the other org's connection another name".into())
+            Self::OtherOrg { has_data: true, connection, .. } => Some(format!(
+                "give the other org's connection another name; or end this one and its data first (`orgtide disconnect \
+                 {connection} --delete-data`)"
+            )),
+            Self::OtherOrg { .. } => Some(
+                "sign in to the same org again, give the other org's connection another name, or confirm the change \
+                 with --other-org"
+                    .into(),
+            ),
+            Self::OtherUser { .. } => {
+                Some("sign in as the same user again, or confirm the change with --other-user".into())
             }
+            Self::NoClientApp { org } => Some(format!(
+                "an External Client App serves its own org alone: add one of {org} to client_apps in the server \
+                 configuration, bound to that org (`orgtide settings` shows how), or connect with the org's own consumer \
+                 key (--client-id)"
+            )),
+            Self::UnknownClientApp { .. } => Some("see client_apps in the server configuration".into()),
             Self::Spent { .. } => Some("obtain a refresh token anew, and connect with it".into()),
             Self::NoStreams { connection } => Some(format!("begin with `orgtide import {connection} Account Contact`")),
             Self::UnknownStream { connection, object, .. } => {

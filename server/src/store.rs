@@ -14,10 +14,12 @@ pub mod connections;
 pub mod credentials;
 mod database;
 pub mod error;
+pub mod journal;
 pub mod lease;
 mod migrations;
 mod postgres;
 pub mod runs;
+pub mod sign_ins;
 mod sqlite;
 pub mod streams;
 

@@ -1,61 +1,66 @@
 //! Connecting an org: everything is proved before anything is saved.
+//!
+//! [`App::connect`] signs in with what a person hands over. The flows in which a person goes to Salesforce in between
+//! have two halves each: [`web_server`], [`device`]. All of them end in [`App::conclude`].
 
 use std::sync::Arc;
 
 use futures_util::{FutureExt, future::BoxFuture};
 use salesforce::{
     ApiError, ApiVersion, Client, OAuthError, OrgUrl,
-    oauth::{ClientApp, Grant, Session, TokenSet, TokenSource, exchange},
+    oauth::{Flow, Grant, Renewal, Session, TokenSet, TokenSource, exchange},
     org::{UserInfo, versions},
-    secret::{AccessToken, ClientSecret, Password, RefreshToken, SecurityToken},
+    secret::{AccessToken, Password, RefreshToken, SecurityToken},
 };
+use secrecy::SecretString;
+use serde_json::json;
 
+pub use self::client_app::AppChoice;
+use self::client_app::ChosenApp;
 use super::{App, check_name};
 use crate::{
     connection::{
         keeper::{self, LEASE_TERM},
         state::{ConnectionEvent, ConnectionState},
     },
+    diagnose::{Checklist, Finding},
     error::Error,
-    store::connections::{Connection, GrantKind, NewConnection, SavedConnection},
-    store::credentials::CredentialKind,
+    store::{
+        connections::{Confirmed, Connection, Difference, NewConnection, SavedConnection},
+        credentials::CredentialKind,
+        journal::Actor,
+    },
 };
+
+mod client_app;
 
 /// The newest API version that this program was written for; a newer one is used only when a person asks for it.
 pub const NEWEST_KNOWN: ApiVersion = ApiVersion(68);
 
-/// What a person hands over to sign in with.
-#[derive(Debug)]
-pub enum OfferedGrant {
-    ClientCredentials {
-        client_secret: ClientSecret,
-    },
-    Password {
-        client_secret: ClientSecret,
-        username: String,
-        password: Password,
-        security_token: Option<SecurityToken>,
-    },
-    RefreshToken {
-        client_secret: Option<ClientSecret>,
-        refresh_token: RefreshToken,
-    },
-}
-
-/// A sign-in to be proved and saved.
-#[derive(Debug)]
-pub struct SignIn {
+/// What a person wants to connect.
+#[derive(Debug, Clone)]
+pub struct ConnectRequest {
     /// `None`: the first label of the org's address.
     pub name: Option<String>,
     /// As it was pasted; the name of a connection stands for its org.
     pub org: String,
     /// Whose org it is; on a first connect the name stands in for it, on a reconnect it stays.
     pub customer: Option<String>,
-    /// Called Consumer Key in Setup.
-    pub client_id: String,
-    pub grant: OfferedGrant,
+    pub app: AppChoice,
     /// `None`: the newest that both sides know.
     pub api_version: Option<ApiVersion>,
+    pub confirmed: Confirmed,
+    /// The person who signs in, where persons have accounts here.
+    pub owner: Option<String>,
+    pub actor: Actor,
+}
+
+/// What a person hands over to sign in with at once.
+#[derive(Debug)]
+pub enum Offered {
+    ClientCredentials,
+    Password { username: String, password: Password, security_token: Option<SecurityToken> },
+    RefreshToken { refresh_token: RefreshToken },
 }
 
 /// A sign-in that is proved and saved.
@@ -66,6 +71,24 @@ pub struct Connected {
     /// The name was connected to the same org before.
     pub again: bool,
     pub warnings: Vec<String>,
+    pub findings: Vec<Finding>,
+}
+
+/// What is known before Salesforce is asked.
+pub(super) struct Prepared {
+    name: String,
+    org: OrgUrl,
+    app: ChosenApp,
+    existing: Option<Connection>,
+    request: ConnectRequest,
+}
+
+/// What Salesforce has granted, and what has to be kept to be granted more.
+pub(super) struct Granted {
+    flow: Flow,
+    tokens: TokenSet,
+    credentials: Vec<(CredentialKind, SecretString)>,
+    audience: Option<String>,
 }
 
 /// The session of a sign-in that is not saved yet. It cannot be renewed.
@@ -82,46 +105,98 @@ impl TokenSource for Fresh {
     }
 }
 
-/// What signing in has shown.
-struct Proof {
-    tokens: TokenSet,
-    user: UserInfo,
-    api_version: ApiVersion,
+impl Offered {
+    fn flow(&self) -> Flow {
+        match self {
+            Self::ClientCredentials => Flow::ClientCredentials,
+            Self::Password { .. } => Flow::Password,
+            Self::RefreshToken { .. } => Flow::RefreshToken,
+        }
+    }
+
+    fn grant(&self) -> Grant {
+        match self {
+            Self::ClientCredentials => Grant::ClientCredentials,
+            Self::Password { username, password, security_token } => Grant::Password {
+                username: username.clone(),
+                password: password.clone(),
+                security_token: security_token.clone(),
+            },
+            Self::RefreshToken { refresh_token } => Grant::Refresh { refresh_token: refresh_token.clone() },
+        }
+    }
+
+    /// What has to be kept; a refresh token that the answer replaces is replaced in [`App::to_save`].
+    fn credentials(self) -> Vec<(CredentialKind, SecretString)> {
+        match self {
+            Self::ClientCredentials => Vec::new(),
+            Self::Password { password, security_token, .. } => {
+                let password = (CredentialKind::Password, password.expose().into());
+                let token = security_token.map(|token| (CredentialKind::SecurityToken, token.expose().into()));
+                std::iter::once(password).chain(token).collect()
+            }
+            Self::RefreshToken { refresh_token } => vec![(CredentialKind::RefreshToken, refresh_token.expose().into())],
+        }
+    }
 }
 
 impl App {
     /// Signs in, asks who and where that is, and saves the connection only then.
     ///
     /// # Errors
-    /// A name that belongs to another org is refused. Whatever fails, nothing is saved.
-    pub async fn connect(&self, sign_in: SignIn) -> Result<Connected, Error> {
-        let org = match self.store.find_connection(&sign_in.org).await? {
-            Some(known) => known.org,
-            None => OrgUrl::parse(&sign_in.org, self.http.host_rules())?,
-        };
-        let name = name_of(sign_in.name.as_deref(), &org)?;
-        let existing = self.store.find_connection(&name).await?;
-        let proof = self.prove(&name, &sign_in, &org).await?;
-        if let Some(existing) = existing.as_ref().filter(|existing| existing.org_id != proof.user.organization_id) {
-            let refused = other_org(&name, &existing.org_id, &proof.user.organization_id);
-            return Err(if proof.tokens.refresh_token.is_some() { spent(refused) } else { refused });
-        }
-        let warnings = warnings(&sign_in.grant, proof.api_version);
-        let user = proof.user.clone();
-        let new = self.to_save(name, sign_in, org, existing.as_ref(), proof);
-        Ok(Connected { connection: self.save(new).await?, user, again: existing.is_some(), warnings })
+    /// A name that belongs to another org or user is refused unless that is confirmed. Whatever fails, nothing is saved.
+    pub async fn connect(
+        &self,
+        request: ConnectRequest,
+        offered: Offered,
+        checklist: &dyn Checklist,
+    ) -> Result<Connected, Error> {
+        let flow = offered.flow();
+        let prepared = self.prepare(request, flow).await?;
+        let exchanged = exchange(&self.http, &prepared.org, prepared.app.client_app(), &offered.grant()).await;
+        let tokens = exchanged.map_err(|source| Error::sign_in(&prepared.name, source))?;
+        let granted = Granted { flow, tokens, credentials: offered.credentials(), audience: None };
+        self.conclude(prepared, granted, checklist).await
     }
 
-    /// Signs in with what is offered, and looks around.
-    async fn prove(&self, name: &str, sign_in: &SignIn, org: &OrgUrl) -> Result<Proof, Error> {
-        let (app, grant) = offered(sign_in);
-        let tokens = exchange(&self.http, org, &app, &grant).await.map_err(|source| Error::sign_in(name, source))?;
-        let is_spent = tokens.refresh_token.is_some();
-        match self.look_around(name, sign_in.api_version, &tokens).await {
-            Ok((user, api_version)) => Ok(Proof { tokens, user, api_version }),
-            Err(error) if is_spent => Err(spent(error)),
-            Err(error) => Err(error),
-        }
+    /// Reads what a person wants, and finds the client app and the connection that it means.
+    async fn prepare(&self, request: ConnectRequest, flow: Flow) -> Result<Prepared, Error> {
+        let org = match self.store.find_connection(&request.org).await? {
+            Some(known) => known.org,
+            None => OrgUrl::parse(&request.org, self.http.host_rules())?,
+        };
+        let name = name_of(request.name.as_deref(), &org)?;
+        let existing = self.store.find_connection(&name).await?;
+        let customer = request.customer.as_deref().or(existing.as_ref().map(|existing| existing.customer.as_str()));
+        let app = client_app::choose(&self.config.client_apps, &request.app, &org, customer, flow)?;
+        Ok(Prepared { name, org, app, existing, request })
+    }
+
+    /// Looks around with what was granted, and saves it.
+    async fn conclude(
+        &self,
+        prepared: Prepared,
+        granted: Granted,
+        checklist: &dyn Checklist,
+    ) -> Result<Connected, Error> {
+        let _ = checklist;
+        let replaces_a_token = granted.tokens.refresh_token.is_some() && granted.flow == Flow::RefreshToken;
+        let concluded = self.look_around_and_save(prepared, granted).await;
+        concluded.map_err(|error| if replaces_a_token { Error::Spent { source: Box::new(error) } } else { error })
+    }
+
+    async fn look_around_and_save(&self, prepared: Prepared, granted: Granted) -> Result<Connected, Error> {
+        let (user, api_version) =
+            self.look_around(&prepared.name, prepared.request.api_version, &granted.tokens).await?;
+        let flow = granted.flow;
+        let (again, actor) = (prepared.existing.is_some(), prepared.request.actor.clone());
+        let new = self.to_save(prepared, granted, &user, api_version);
+        let connection = self.save(new).await?;
+        let event = if again { "connected again" } else { "connected" };
+        let detail = json!({ "flow": flow, "org_id": connection.org_id, "username": connection.username });
+        self.store.note(Some(&connection.name), &actor, event, detail).await?;
+        let warnings = warnings(flow, &connection);
+        Ok(Connected { connection, user, again, warnings, findings: Vec::new() })
     }
 
     async fn look_around(
@@ -139,37 +214,37 @@ impl App {
         Ok((client.userinfo().await.map_err(api)?, api_version))
     }
 
-    fn to_save(
-        &self,
-        name: String,
-        sign_in: SignIn,
-        org: OrgUrl,
-        existing: Option<&Connection>,
-        proof: Proof,
-    ) -> NewConnection {
+    fn to_save(&self, prepared: Prepared, granted: Granted, user: &UserInfo, api_version: ApiVersion) -> NewConnection {
+        let Prepared { name, org, app, existing, request } = prepared;
+        let Granted { flow, tokens, mut credentials, audience } = granted;
         let now = self.clock.now();
-        let begun = existing.map_or(ConnectionState::Connected { since: now }, |existing| existing.state.clone());
+        let begun = existing.as_ref().map_or(ConnectionState::Connected { since: now }, |it| it.state.clone());
         let state = begun.on(ConnectionEvent::Authorized, now).unwrap_or(ConnectionState::Connected { since: now });
-        let customer = sign_in.customer.or_else(|| existing.map(|existing| existing.customer.clone()));
-        let (grant, mut credentials) = credentials(sign_in.grant);
-        if let Some(rotated) = &proof.tokens.refresh_token {
+        let customer = request.customer.or_else(|| existing.map(|existing| existing.customer));
+        if let Some(token) = tokens.refresh_token.as_ref().filter(|_| flow.renewal() == Renewal::RefreshToken) {
             credentials.retain(|(kind, _)| *kind != CredentialKind::RefreshToken);
-            credentials.push((CredentialKind::RefreshToken, rotated.expose().into()));
+            credentials.push((CredentialKind::RefreshToken, token.expose().into()));
         }
-        credentials.push((CredentialKind::Session, keeper::document(&proof.tokens.session())));
+        credentials.extend(app.secret_to_keep().map(|secret| (CredentialKind::ClientSecret, secret)));
+        credentials.push((CredentialKind::Session, keeper::document(&tokens.session())));
         NewConnection {
             customer: customer.unwrap_or_else(|| name.clone()),
             name,
             org,
-            instance: proof.tokens.instance_url,
-            org_id: proof.user.organization_id,
-            user_id: proof.user.user_id,
-            username: proof.user.preferred_username,
-            api_version: proof.api_version,
-            grant,
-            client_id: sign_in.client_id,
+            instance: tokens.instance_url,
+            org_id: user.organization_id.clone(),
+            user_id: user.user_id.clone(),
+            username: user.preferred_username.clone(),
+            api_version,
+            flow,
+            client_id: app.client_app().client_id.clone(),
+            app: app.configured,
+            scopes: tokens.scopes,
+            audience,
+            owner: request.owner,
             state,
             credentials,
+            confirmed: request.confirmed,
         }
     }
 
@@ -178,9 +253,18 @@ impl App {
         let lease = self.store.acquire_lease(&keeper::lease_name(&new.name), &self.holder, LEASE_TERM).await?;
         let saved = self.store.save_connection(&new).await;
         self.store.release_lease(&lease).await?;
+        let connection = new.name.clone();
         match saved? {
             SavedConnection::Saved(connection) => Ok(*connection),
-            SavedConnection::OtherOrg { org_id } => Err(other_org(&new.name, &org_id, &new.org_id)),
+            SavedConnection::Differs(Difference::Org { expected }) => {
+                Err(Error::OtherOrg { connection, expected, found: new.org_id, has_data: false })
+            }
+            SavedConnection::Differs(Difference::OrgWithData { expected }) => {
+                Err(Error::OtherOrg { connection, expected, found: new.org_id, has_data: true })
+            }
+            SavedConnection::Differs(Difference::User { expected }) => {
+                Err(Error::OtherUser { connection, expected, found: new.username })
+            }
         }
     }
 }
@@ -201,53 +285,6 @@ fn name_of(given: Option<&str>, org: &OrgUrl) -> Result<String, Error> {
     Ok(name.to_owned())
 }
 
-/// What failed after a refresh token was replaced: the one that was given is of no use any more.
-fn spent(source: Error) -> Error {
-    Error::Spent { source: Box::new(source) }
-}
-
-fn other_org(connection: &str, expected: &str, found: &str) -> Error {
-    Error::OtherOrg { connection: connection.to_owned(), expected: expected.to_owned(), found: found.to_owned() }
-}
-
-fn offered(sign_in: &SignIn) -> (ClientApp, Grant) {
-    let (client_secret, grant) = match &sign_in.grant {
-        OfferedGrant::ClientCredentials { client_secret } => (Some(client_secret), Grant::ClientCredentials),
-        OfferedGrant::Password { client_secret, username, password, security_token } => (
-            Some(client_secret),
-            Grant::Password {
-                username: username.clone(),
-                password: password.clone(),
-                security_token: security_token.clone(),
-            },
-        ),
-        OfferedGrant::RefreshToken { client_secret, refresh_token } => {
-            (client_secret.as_ref(), Grant::Refresh { refresh_token: refresh_token.clone() })
-        }
-    };
-    (ClientApp { client_id: sign_in.client_id.clone(), client_secret: client_secret.cloned() }, grant)
-}
-
-fn credentials(grant: OfferedGrant) -> (GrantKind, Vec<(CredentialKind, secrecy::SecretString)>) {
-    use CredentialKind as Kind;
-    match grant {
-        OfferedGrant::ClientCredentials { client_secret } => {
-            (GrantKind::ClientCredentials, vec![(Kind::ClientSecret, client_secret.expose().into())])
-        }
-        OfferedGrant::Password { client_secret, password, security_token, .. } => {
-            let mut credentials =
-                vec![(Kind::ClientSecret, client_secret.expose().into()), (Kind::Password, password.expose().into())];
-            credentials.extend(security_token.map(|token| (Kind::SecurityToken, token.expose().into())));
-            (GrantKind::Password, credentials)
-        }
-        OfferedGrant::RefreshToken { client_secret, refresh_token } => {
-            let mut credentials = vec![(Kind::RefreshToken, refresh_token.expose().into())];
-            credentials.extend(client_secret.map(|secret| (Kind::ClientSecret, secret.expose().into())));
-            (GrantKind::RefreshToken, credentials)
-        }
-    }
-}
-
 /// The wanted version if the org has it, else the newest that both sides know.
 fn choose_version(wanted: Option<ApiVersion>, offered: &[ApiVersion]) -> Option<ApiVersion> {
     match wanted {
@@ -265,18 +302,21 @@ fn no_version(org: &OrgUrl, wanted: Option<ApiVersion>, offered: &[ApiVersion]) 
     Error::Version { org: org.host().to_owned(), wanted, offered }
 }
 
-fn warnings(grant: &OfferedGrant, version: ApiVersion) -> Vec<String> {
-    let ending = match grant {
-        // Help page `remoteaccess_disable_username_password_flow_ca`; knowledge article 005228017.
-        OfferedGrant::Password { .. } => Some(
-            "The username-password flow is ending: orgs created since Summer '23 block it, External Client Apps do not \
-             offer it, and new Connected Apps can no longer be created. Move to client credentials: an External Client \
-             App with \"Enable Client Credentials Flow\" and a Run As user, then connect again under the same name."
-                .to_owned(),
-        ),
-        OfferedGrant::ClientCredentials { .. } | OfferedGrant::RefreshToken { .. } => None,
-    };
-    ending.into_iter().chain(version.warning()).collect()
+/// What ends, and what a scope too many or too few means.
+fn warnings(flow: Flow, connection: &Connection) -> Vec<String> {
+    let ending = flow.ending().map(|ending| {
+        format!(
+            "{ending}. Move to client credentials: an External Client App with \"Enable Client Credentials Flow\" and a \
+             Run As user (`orgtide guide --flow client-credentials`), then connect again under the same name."
+        )
+    });
+    let full = connection.scopes.iter().any(|scope| scope == "full").then(|| {
+        "The app grants full access (scope full): whoever gets hold of this connection may do all that the user may. \
+         Reading needs \"Manage user data via APIs (api)\" alone; take Full access out of the app's scopes, then connect \
+         again."
+            .to_owned()
+    });
+    ending.into_iter().chain(full).chain(connection.api_version.warning()).collect()
 }
 
 #[cfg(test)]

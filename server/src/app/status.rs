@@ -1,7 +1,7 @@
 //! What is connected, what runs, and how fresh it is.
 
 use destinations::{DestinationSettings, RowCounts};
-use salesforce::Timestamp;
+use salesforce::{Timestamp, oauth::Flow};
 use serde::Serialize;
 use sync::table::StreamKey;
 
@@ -26,7 +26,7 @@ pub struct ConnectionStatus {
     pub org: String,
     pub org_id: String,
     pub username: String,
-    pub grant: &'static str,
+    pub flow: Flow,
     pub api_version: String,
     #[serde(flatten)]
     pub state: ConnectionState,
@@ -87,7 +87,7 @@ impl App {
             org: connection.org.host().to_owned(),
             org_id: connection.org_id,
             username: connection.username,
-            grant: connection.grant.name(),
+            flow: connection.flow,
             api_version: connection.api_version.to_string(),
             state: connection.state,
             streams,

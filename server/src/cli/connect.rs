@@ -13,9 +13,11 @@ use super::{
 use crate::{
     app::{
         App,
-        connect::{Connected, OfferedGrant, SignIn},
+        connect::{AppChoice, ConnectRequest, Connected, Offered},
     },
+    diagnose::Quiet,
     error::{Error, Exit},
+    store::{connections::Confirmed, journal::Actor},
 };
 
 /// Connects an org: signs in, checks who and where that is, and saves it
@@ -28,7 +30,7 @@ use crate::{
 Examples:
   orgtide connect acme.my.salesforce.com
   orgtide connect acme --org https://acme.lightning.force.com/lightning/setup --client-id 3MVG9…
-  orgtide connect acme --grant password --username integration@acme.com --client-secret-file secret.txt")]
+  orgtide connect acme --flow password --username integration@acme.com --client-secret-file secret.txt")]
 pub(super) struct Arguments {
     /// The connection's name; or the org's address, of which the first part becomes the name
     #[arg(value_name = "NAME|ADDRESS")]
@@ -40,9 +42,9 @@ pub(super) struct Arguments {
     #[arg(long, env = "ORGTIDE_CLIENT_ID", value_name = "KEY")]
     client_id: Option<String>,
     /// How to sign in
-    #[arg(long, value_enum, default_value_t = GrantName::ClientCredentials)]
-    grant: GrantName,
-    /// The Salesforce user, for the password grant
+    #[arg(long, alias = "grant", value_enum, default_value_t = FlowName::ClientCredentials)]
+    flow: FlowName,
+    /// The Salesforce user, for the password flow
     #[arg(long)]
     username: Option<String>,
     /// A file that holds the consumer secret
@@ -63,10 +65,16 @@ pub(super) struct Arguments {
     /// The API version, such as 60.0 [default: the newest that both sides know]
     #[arg(long, value_name = "VERSION", value_parser = api_version)]
     api_version: Option<ApiVersion>,
+    /// The sign-in may be another user's than the one that the connection was made with
+    #[arg(long)]
+    other_user: bool,
+    /// The sign-in may lead to another org, as long as nothing of the former one was imported
+    #[arg(long)]
+    other_org: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum GrantName {
+enum FlowName {
     /// The app's own user (Run As); recommended
     ClientCredentials,
     /// A user's password and security token; ending
@@ -81,11 +89,12 @@ fn api_version(text: &str) -> Result<ApiVersion, String> {
 }
 
 pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> Result<Exit, Error> {
-    let connected = app.connect(sign_in(arguments)?).await?;
+    let offered = offered(&arguments)?;
+    let connected = app.connect(request(arguments)?, offered, &Quiet).await?;
     for warning in &connected.warnings {
         terminal.warning(warning);
     }
-    let Connected { connection, user, again, warnings } = &connected;
+    let Connected { connection, user, again, warnings, .. } = &connected;
     terminal.document(&json!({
         "connection": connection.name,
         "customer": connection.customer,
@@ -93,7 +102,7 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
         "org_id": connection.org_id,
         "username": user.preferred_username,
         "api_version": connection.api_version.to_string(),
-        "grant": connection.grant.name(),
+        "flow": connection.flow,
         "again": again,
         "warnings": warnings,
     }));
@@ -106,39 +115,45 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
     Ok(Exit::Done)
 }
 
-fn sign_in(arguments: Arguments) -> Result<SignIn, Error> {
-    let (name, org) = match arguments.org.clone() {
-        Some(org) => (Some(arguments.name.clone()), org),
-        None => (None, arguments.name.clone()),
+fn request(arguments: Arguments) -> Result<ConnectRequest, Error> {
+    let client_secret = match arguments.flow {
+        FlowName::ClientCredentials | FlowName::Password => Some(client_secret(&arguments).required()?),
+        FlowName::RefreshToken => client_secret(&arguments).optional()?,
     };
     let client_id = ask(
         "Consumer key",
         arguments.client_id.clone(),
         "give --client-id: the Consumer Key of the app (External Client App Manager > the app > Settings > OAuth Settings)",
     )?;
-    Ok(SignIn {
+    let (name, org) = match arguments.org {
+        Some(org) => (Some(arguments.name), org),
+        None => (None, arguments.name),
+    };
+    Ok(ConnectRequest {
         name,
         org,
-        client_id,
-        grant: offered(&arguments)?,
         customer: arguments.customer,
+        app: AppChoice::Own { client_id, client_secret },
         api_version: arguments.api_version,
+        confirmed: Confirmed { other_user: arguments.other_user, other_org: arguments.other_org },
+        owner: None,
+        actor: Actor::CommandLine,
     })
 }
 
-fn offered(arguments: &Arguments) -> Result<OfferedGrant, Error> {
-    let client_secret = Asked {
+fn client_secret(arguments: &Arguments) -> Asked<'_> {
+    Asked {
         what: "Consumer secret",
         file: arguments.client_secret_file.as_ref(),
         variable: "ORGTIDE_CLIENT_SECRET",
         remedy: "give it with --client-secret-file or ORGTIDE_CLIENT_SECRET",
-    };
-    match arguments.grant {
-        GrantName::ClientCredentials => {
-            Ok(OfferedGrant::ClientCredentials { client_secret: client_secret.required()? })
-        }
-        GrantName::Password => Ok(OfferedGrant::Password {
-            client_secret: client_secret.required()?,
+    }
+}
+
+fn offered(arguments: &Arguments) -> Result<Offered, Error> {
+    match arguments.flow {
+        FlowName::ClientCredentials => Ok(Offered::ClientCredentials),
+        FlowName::Password => Ok(Offered::Password {
             username: ask("User name", arguments.username.clone(), "give it with --username")?,
             password: Asked {
                 what: "Password",
@@ -155,8 +170,7 @@ fn offered(arguments: &Arguments) -> Result<OfferedGrant, Error> {
             }
             .optional()?,
         }),
-        GrantName::RefreshToken => Ok(OfferedGrant::RefreshToken {
-            client_secret: client_secret.optional()?,
+        FlowName::RefreshToken => Ok(Offered::RefreshToken {
             refresh_token: Asked {
                 what: "Refresh token",
                 file: arguments.refresh_token_file.as_ref(),

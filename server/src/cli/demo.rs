@@ -23,13 +23,15 @@ use super::{
 use crate::{
     app::{
         App,
-        connect::{OfferedGrant, SignIn},
+        connect::{AppChoice, ConnectRequest, Offered},
         import::{ImportRequest, StreamOutcome, Watcher},
         status::StreamStatus,
     },
     clock::SystemClock,
     config::{Config, KeySource},
+    diagnose::Quiet,
     error::{Error, Exit},
+    store::{connections::Confirmed, journal::Actor},
 };
 
 const OBJECTS: [&str; 2] = ["Account", "Contact"];
@@ -178,17 +180,17 @@ impl Demo<'_> {
         }
         let secret = self.scenario.setup().app(guide.consumer_key).map(|app| app.consumer_secret.expose().to_owned());
         let secret = secret.ok_or_else(|| failure(format!("its scenario has no app {}", guide.consumer_key)))?;
-        let connected = self
-            .app
-            .connect(SignIn {
-                name: Some(guide.connection.to_owned()),
-                org: self.host(),
-                customer: Some(guide.customer.to_owned()),
-                client_id: guide.consumer_key.to_owned(),
-                grant: OfferedGrant::ClientCredentials { client_secret: secret.into() },
-                api_version: guide.api_version,
-            })
-            .await?;
+        let request = ConnectRequest {
+            name: Some(guide.connection.to_owned()),
+            org: self.host(),
+            customer: Some(guide.customer.to_owned()),
+            app: AppChoice::Own { client_id: guide.consumer_key.to_owned(), client_secret: Some(secret.into()) },
+            api_version: guide.api_version,
+            confirmed: Confirmed::default(),
+            owner: None,
+            actor: Actor::CommandLine,
+        };
+        let connected = self.app.connect(request, Offered::ClientCredentials, &Quiet).await?;
         let user = &connected.user.preferred_username;
         self.terminal.say(format!("   {:<12} {}", guide.connection, guide.setup));
         self.terminal.say(format!("   {:<12} signed in as {user}", ""));

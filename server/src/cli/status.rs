@@ -40,10 +40,10 @@ pub(super) async fn run(_arguments: Arguments, app: App, terminal: &Terminal) ->
 }
 
 fn show(connection: &ConnectionStatus, terminal: &Terminal) {
-    let ConnectionStatus { name, customer, org, org_id, username, grant, api_version, .. } = connection;
+    let ConnectionStatus { name, customer, org, org_id, username, flow, api_version, .. } = connection;
     let whose = if customer == name { String::new() } else { format!(" of {customer}") };
     terminal.say(format!("{name}{whose}: {}", state(&connection.state)));
-    terminal.say(format!("  {org} ({org_id}) as {username}, by {grant}, API {api_version}"));
+    terminal.say(format!("  {org} ({org_id}) as {username}, by {flow}, API {api_version}"));
     terminal.say(format!("  {} by runs of the last 24 hours", counted(connection.api_calls_24h, "API call")));
     if connection.streams.is_empty() {
         terminal.say(format!("  no streams yet: orgtide import {name} Account Contact"));

@@ -21,6 +21,8 @@ enum Kind {
     Paths,
     /// In the environment: `name=value`, separated by commas.
     Pairs,
+    /// Sections below this one; in the file alone.
+    Sections,
 }
 
 struct Setting {
@@ -43,6 +45,9 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "http.compression", variable: "ORGTIDE_COMPRESSION", kind: Kind::Flag },
     Setting { name: "mapped_hosts.hosts", variable: "ORGTIDE_MAPPED_HOSTS", kind: Kind::Pairs },
     Setting { name: "mapped_hosts.ca", variable: "ORGTIDE_MAPPED_HOSTS_CA", kind: Kind::Path },
+    Setting { name: "serve.listen", variable: "ORGTIDE_LISTEN", kind: Kind::Text },
+    Setting { name: "serve.public_url", variable: "ORGTIDE_PUBLIC_URL", kind: Kind::Text },
+    Setting { name: "client_apps", variable: "", kind: Kind::Sections },
     Setting { name: "read.bulk_threshold", variable: "ORGTIDE_BULK_THRESHOLD", kind: Kind::Number },
     Setting { name: "read.overlap_seconds", variable: "ORGTIDE_OVERLAP_SECONDS", kind: Kind::Number },
     Setting { name: "log.level", variable: "ORGTIDE_LOG_LEVEL", kind: Kind::Text },
@@ -58,6 +63,7 @@ const OTHER_VARIABLES: &[&str] = &[
     "ORGTIDE_PASSWORD",
     "ORGTIDE_SECURITY_TOKEN",
     "ORGTIDE_REFRESH_TOKEN",
+    "ORGTIDE_PRIVATE_KEY",
 ];
 
 /// Variables that are not for this program: those of tests, proofs and measurements, and those that Kubernetes sets in every
@@ -84,13 +90,14 @@ impl fmt::Display for Origin {
 }
 
 /// A value that was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Given {
     Text(String),
     Flag(bool),
     Number(u64),
     List(Vec<String>),
     Pairs(Vec<(String, String)>),
+    Sections(toml::Table),
 }
 
 /// All values that were given; of several for one setting, the last.
@@ -189,6 +196,13 @@ impl Values {
         self.list(name).unwrap_or_default().iter().map(|text| self.resolve(name, text)).collect()
     }
 
+    /// Sections, where they were given, and the directory that relative paths in them start from.
+    pub(super) fn sections(&self, name: &str) -> Option<(&toml::Table, String, &Path)> {
+        let (given, origin) = self.given.get(name)?;
+        let (Given::Sections(table), Origin::File(file)) = (given, origin) else { return None };
+        Some((table, origin.to_string(), file.parent().unwrap_or(Path::new(""))))
+    }
+
     /// A relative path of a file starts from the file's directory.
     fn resolve(&self, name: &str, path: &str) -> PathBuf {
         match self.given.get(name).map(|(_, origin)| origin) {
@@ -233,6 +247,7 @@ fn from_toml(kind: Kind, value: &toml::Value) -> Result<Given, &'static str> {
             let pairs = table.iter().map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
             pairs.collect::<Option<_>>().map(Given::Pairs).ok_or(expected(kind))
         }
+        (Kind::Sections, Value::Table(table)) => Ok(Given::Sections(table.clone())),
         _ => Err(expected(kind)),
     }
 }
@@ -254,6 +269,7 @@ fn from_text(kind: Kind, text: &str) -> Result<Given, &'static str> {
             .collect::<Option<_>>()
             .map(Given::Pairs)
             .ok_or("pairs of host=address, separated by commas, are expected"),
+        Kind::Sections => Err(expected(kind)),
     }
 }
 
@@ -264,6 +280,7 @@ fn expected(kind: Kind) -> &'static str {
         Kind::Number => "a whole number is expected",
         Kind::Words | Kind::Paths => "a list of texts is expected",
         Kind::Pairs => "a table of host = \"address\" is expected",
+        Kind::Sections => "sections in the configuration file are expected",
     }
 }
 
@@ -273,7 +290,7 @@ mod tests {
 
     #[test]
     fn every_setting_and_its_variable_stand_in_the_reference_page() {
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter().filter(|setting| setting.kind != Kind::Sections) {
             let key = setting.name.rsplit('.').next().unwrap_or_default();
             assert!(super::super::REFERENCE.contains(&format!("{key} = ")), "{}", setting.name);
             assert!(super::super::REFERENCE.contains(setting.variable), "{}", setting.variable);

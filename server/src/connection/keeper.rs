@@ -19,7 +19,7 @@ use ring::digest;
 use salesforce::{
     Http, OAuthError, OrgUrl, Recovery, Timestamp,
     http::Timer,
-    oauth::{ClientApp, Grant, Session, TokenSet, TokenSource, exchange},
+    oauth::{ClientApp, Flow, Grant, Session, TokenSet, TokenSource, exchange},
     secret::{AccessToken, RefreshToken},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -32,7 +32,7 @@ use crate::{
     clock::SharedClock,
     store::{
         Store, StoreError,
-        connections::{Connection, GrantKind},
+        connections::Connection,
         credentials::CredentialKind,
         lease::{Holder, Lease},
     },
@@ -289,14 +289,17 @@ impl Kept {
             client_id: connection.client_id.clone(),
             client_secret: credential(CredentialKind::ClientSecret).await?.map(Into::into),
         };
-        let grant = match connection.grant {
-            GrantKind::ClientCredentials => Grant::ClientCredentials,
-            GrantKind::Password => Grant::Password {
+        let grant = match connection.flow {
+            Flow::ClientCredentials => Grant::ClientCredentials,
+            Flow::JwtBearer | Flow::SoapLogin => {
+                return Err(OAuthError::Store { reason: "this way of renewing is not known yet".into() });
+            }
+            Flow::Password => Grant::Password {
                 username: connection.username.clone(),
                 password: credential(CredentialKind::Password).await?.ok_or_else(|| missing("password"))?.into(),
                 security_token: credential(CredentialKind::SecurityToken).await?.map(Into::into),
             },
-            GrantKind::RefreshToken => {
+            Flow::WebServer | Flow::Device | Flow::RefreshToken => {
                 let token = credential(CredentialKind::RefreshToken).await?;
                 Grant::Refresh { refresh_token: token.ok_or_else(|| missing("refresh token"))?.into() }
             }
@@ -343,7 +346,7 @@ pub(crate) fn lease_name(connection: &str) -> String {
 fn refuse_retired(connection: &Connection) -> Result<(), OAuthError> {
     match &connection.state {
         ConnectionState::Disconnected { .. } => Err(OAuthError::Retired { reason: "the connection was ended".into() }),
-        ConnectionState::NeedsReauthorization { reason, .. } if connection.grant != GrantKind::ClientCredentials => {
+        ConnectionState::NeedsReauthorization { reason, .. } if connection.flow != Flow::ClientCredentials => {
             Err(OAuthError::Retired { reason: reason.clone() })
         }
         _ => Ok(()),

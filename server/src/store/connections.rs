@@ -1,6 +1,6 @@
 //! Customers and their connections.
 
-use salesforce::{ApiVersion, OrgUrl, Timestamp};
+use salesforce::{ApiVersion, OrgUrl, Timestamp, oauth::Flow};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
@@ -13,34 +13,6 @@ use super::{
     lease::{Lease, still_held},
 };
 use crate::connection::state::ConnectionState;
-
-/// Which grant a connection signs in with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GrantKind {
-    ClientCredentials,
-    Password,
-    RefreshToken,
-}
-
-impl GrantKind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ClientCredentials => "client-credentials",
-            Self::Password => "password",
-            Self::RefreshToken => "refresh-token",
-        }
-    }
-
-    fn from_name(name: &str) -> Result<Self, StoreError> {
-        match name {
-            "client-credentials" => Ok(Self::ClientCredentials),
-            "password" => Ok(Self::Password),
-            "refresh-token" => Ok(Self::RefreshToken),
-            other => Err(StoreError::corrupt(format!("a connection has the grant {other:?}"))),
-        }
-    }
-}
 
 /// An org that we hold a grant for.
 #[derive(Debug, Clone)]
@@ -58,10 +30,23 @@ pub struct Connection {
     pub user_id: String,
     pub username: String,
     pub api_version: ApiVersion,
-    pub grant: GrantKind,
-    /// Called Consumer Key in Setup; no secret.
+    /// How it was connected.
+    pub flow: Flow,
+    /// The client app of the server configuration that it was made with; `None`: it has credentials of its own.
+    pub app: Option<String>,
+    /// Called Consumer Key in Setup; empty for SOAP `login()`. That of a configured app is not shown.
     pub client_id: String,
+    /// What the last sign-in granted; empty where the answer names no scope.
+    pub scopes: Vec<String>,
+    /// The audience of assertions that the org accepts; JWT bearer only.
+    pub audience: Option<String>,
+    /// The person who signed in, where persons have accounts here.
+    pub owner: Option<String>,
     pub state: ConnectionState,
+    /// When a person last signed in.
+    pub signed_in_at: Timestamp,
+    /// When the grant was last redeemed.
+    pub renewed_at: Timestamp,
     pub created_at: Timestamp,
 }
 
@@ -76,28 +61,69 @@ pub struct NewConnection {
     pub user_id: String,
     pub username: String,
     pub api_version: ApiVersion,
-    pub grant: GrantKind,
+    pub flow: Flow,
+    pub app: Option<String>,
     pub client_id: String,
+    pub scopes: Vec<String>,
+    pub audience: Option<String>,
+    pub owner: Option<String>,
     pub state: ConnectionState,
     pub credentials: Vec<(CredentialKind, SecretString)>,
+    pub confirmed: Confirmed,
+}
+
+/// What a person has agreed to when a sign-in replaces that of an existing connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmed {
+    /// It may be another user's.
+    pub other_user: bool,
+    /// It may lead to another org, as long as nothing of the former one was imported.
+    pub other_org: bool,
 }
 
 /// What became of a connection that was to be saved.
 #[derive(Debug)]
 pub enum SavedConnection {
     Saved(Box<Connection>),
-    /// The name belongs to a connection of another org; nothing is changed.
-    OtherOrg {
-        org_id: String,
-    },
+    /// The name belongs to a connection that this sign-in does not fit; nothing is changed.
+    Differs(Difference),
+}
+
+/// In what a sign-in differs from the connection that it would replace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Difference {
+    /// The connection's org.
+    Org { expected: String },
+    /// The connection's org; rows of it are imported, so that a confirmation does not help.
+    OrgWithData { expected: String },
+    /// The connection's user.
+    User { expected: String },
+}
+
+impl Connection {
+    /// How `new` differs from this connection in a way that nobody has confirmed.
+    pub(crate) fn difference(&self, new: &NewConnection, has_streams: bool) -> Option<Difference> {
+        if self.org_id != new.org_id {
+            let expected = self.org_id.clone();
+            return match (new.confirmed.other_org, has_streams) {
+                (true, false) => None,
+                (true, true) => Some(Difference::OrgWithData { expected }),
+                (false, _) => Some(Difference::Org { expected }),
+            };
+        }
+        let is_other_user = self.user_id != new.user_id && !new.confirmed.other_user;
+        is_other_user.then(|| Difference::User { expected: self.username.clone() })
+    }
 }
 
 const BY_NAME: &str = "SELECT connections.id, customers.name, connections.name, org_host, instance_host, org_id, \
-     user_id, username, api_version, grant_kind, client_id, state, connections.created_at \
+     user_id, username, api_version, grant_kind, app, client_id, scopes, audience, owner, state, signed_in_at, \
+     renewed_at, connections.created_at \
      FROM connections JOIN customers ON customers.id = connections.customer_id WHERE connections.name = $1";
 
 const ALL: &str = "SELECT connections.id, customers.name, connections.name, org_host, instance_host, org_id, \
-     user_id, username, api_version, grant_kind, client_id, state, connections.created_at \
+     user_id, username, api_version, grant_kind, app, client_id, scopes, audience, owner, state, signed_in_at, \
+     renewed_at, connections.created_at \
      FROM connections JOIN customers ON customers.id = connections.customer_id ORDER BY connections.name";
 
 impl Store {
@@ -128,11 +154,14 @@ impl Store {
         // Twice: between the look and the commit another process may create the name.
         for _ in 0..2 {
             let existing = self.find_connection(&new.name).await?;
-            if let Some(existing) = existing.as_ref().filter(|existing| existing.org_id != new.org_id) {
-                return Ok(SavedConnection::OtherOrg { org_id: existing.org_id.clone() });
+            if let Some(existing) = &existing {
+                let has_streams = !self.streams(&existing.id).await?.is_empty();
+                if let Some(difference) = existing.difference(new, has_streams) {
+                    return Ok(SavedConnection::Differs(difference));
+                }
             }
-            let id = existing.map_or_else(|| fresh_id("con"), |existing| existing.id);
-            let changes = self.changes_to_save(&id, new)?;
+            let (id, org_id) = existing.map_or_else(|| (fresh_id("con"), String::new()), |it| (it.id, it.org_id));
+            let changes = self.changes_to_save(&id, &org_id, new)?;
             match self.database.commit(changes).await {
                 Ok(Committed::Done(_)) => {
                     return self.connection(&new.name).await.map(|saved| SavedConnection::Saved(Box::new(saved)));
@@ -144,18 +173,22 @@ impl Store {
         Err(StoreError::NameTaken { kind: "connection", name: new.name.clone() })
     }
 
-    fn changes_to_save(&self, id: &str, new: &NewConnection) -> Result<Vec<Change>, StoreError> {
+    /// `org_id` is that of the connection as it stands, if there is one: it is replaced as it was read or not at all.
+    fn changes_to_save(&self, id: &str, org_id: &str, new: &NewConnection) -> Result<Vec<Change>, StoreError> {
         const CUSTOMER: &str =
             "INSERT INTO customers (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING";
         const CONNECTION: &str = "INSERT INTO connections (id, customer_id, name, org_host, instance_host, org_id, \
-             user_id, username, api_version, grant_kind, client_id, state, created_at, updated_at) \
+             user_id, username, api_version, grant_kind, client_id, state, created_at, updated_at, app, scopes, \
+             audience, owner, signed_in_at, renewed_at) \
              VALUES ($1, (SELECT id FROM customers WHERE name = $2), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
-             $13) \
+             $13, $14, $15, $16, $17, $13, $13) \
              ON CONFLICT (name) DO UPDATE SET customer_id = excluded.customer_id, org_host = excluded.org_host, \
-             instance_host = excluded.instance_host, user_id = excluded.user_id, username = excluded.username, \
-             api_version = excluded.api_version, grant_kind = excluded.grant_kind, client_id = excluded.client_id, \
-             state = excluded.state, updated_at = excluded.updated_at \
-             WHERE connections.id = excluded.id AND connections.org_id = excluded.org_id";
+             instance_host = excluded.instance_host, org_id = excluded.org_id, user_id = excluded.user_id, \
+             username = excluded.username, api_version = excluded.api_version, grant_kind = excluded.grant_kind, \
+             client_id = excluded.client_id, state = excluded.state, updated_at = excluded.updated_at, \
+             app = excluded.app, scopes = excluded.scopes, audience = excluded.audience, owner = excluded.owner, \
+             signed_in_at = excluded.signed_in_at, renewed_at = excluded.renewed_at \
+             WHERE connections.id = excluded.id AND connections.org_id = $18";
         const FORGET_CREDENTIALS: &str = "DELETE FROM credentials WHERE connection_id = $1";
         const FORGET_REDEMPTION: &str = "DELETE FROM redemptions WHERE connection_id = $1";
         let now = self.clock.now();
@@ -169,10 +202,15 @@ impl Store {
             (&new.user_id).into(),
             (&new.username).into(),
             i64::from(new.api_version.0).into(),
-            new.grant.name().into(),
+            new.flow.name().into(),
             (&new.client_id).into(),
             document(&new.state).into(),
             now.into(),
+            new.app.as_deref().into(),
+            new.scopes.join(" ").into(),
+            new.audience.as_deref().into(),
+            new.owner.as_deref().into(),
+            org_id.into(),
         ];
         let mut changes = vec![
             Change::new(CUSTOMER, [fresh_id("cus").into(), (&new.customer).into(), now.into()]),
@@ -216,7 +254,8 @@ impl Store {
         credentials: &[(CredentialKind, SecretString)],
         lease: &Lease,
     ) -> Result<(), StoreError> {
-        const INSTANCE: &str = "UPDATE connections SET instance_host = $2, updated_at = $3 WHERE id = $1";
+        const INSTANCE: &str =
+            "UPDATE connections SET instance_host = $2, updated_at = $3, renewed_at = $3 WHERE id = $1";
         const CLOSE: &str = "DELETE FROM redemptions WHERE connection_id = $1";
         let now = self.clock.now();
         let id = connection.id.as_str();
@@ -253,11 +292,21 @@ fn connection(mut row: Row) -> Result<Connection, StoreError> {
         api_version: ApiVersion(
             u16::try_from(row.integer()?).map_err(|_| StoreError::corrupt("an API version is out of range"))?,
         ),
-        grant: GrantKind::from_name(&row.text()?)?,
+        flow: flow(&row.text()?)?,
+        app: row.optional_text()?,
         client_id: row.text()?,
+        scopes: row.text()?.split_whitespace().map(str::to_owned).collect(),
+        audience: row.optional_text()?,
+        owner: row.optional_text()?,
         state: row.document()?,
+        signed_in_at: row.moment()?,
+        renewed_at: row.moment()?,
         created_at: row.moment()?,
     })
+}
+
+pub(super) fn flow(name: &str) -> Result<Flow, StoreError> {
+    name.parse().map_err(|error| StoreError::corrupt(format!("{error}")))
 }
 
 /// A host that was admitted when it was saved.

@@ -18,6 +18,8 @@ pub enum CredentialKind {
     Password,
     SecurityToken,
     RefreshToken,
+    /// An RSA key in PKCS#8 PEM.
+    PrivateKey,
     /// An access token with its API base, as JSON.
     Session,
 }
@@ -29,6 +31,7 @@ impl CredentialKind {
             Self::Password => "password",
             Self::SecurityToken => "security_token",
             Self::RefreshToken => "refresh_token",
+            Self::PrivateKey => "private_key",
             Self::Session => "session",
         }
     }

@@ -133,7 +133,7 @@ async fn a_secret_comes_from_a_file_and_never_from_an_argument() {
 async fn the_password_grant_works_and_warns_that_it_is_ending() {
     let org = Acme::start().await;
     let line = format!(
-        "connect acme --org {ORG} --client-id 3MVG9.acme.connected --grant password --username sam@acme.example"
+        "connect acme --org {ORG} --client-id 3MVG9.acme.connected --flow password --username sam@acme.example"
     );
     let secrets = [
         ("ORGTIDE_CLIENT_SECRET", "acme-connected-secret"),
@@ -149,7 +149,7 @@ async fn the_password_grant_works_and_warns_that_it_is_ending() {
 #[tokio::test]
 async fn a_rotated_refresh_token_is_kept_from_the_first_sign_in_on() {
     let org = Acme::start().await;
-    let line = format!("connect acme --org {ORG} --client-id 3MVG9.acme.rotating --grant refresh-token");
+    let line = format!("connect acme --org {ORG} --client-id 3MVG9.acme.rotating --flow refresh-token");
     let secrets =
         [("ORGTIDE_CLIENT_SECRET", "acme-rotating-secret"), ("ORGTIDE_REFRESH_TOKEN", "5Aep.acme.rotating.sam")];
     let connected = org.run_with(&line, &secrets).await;

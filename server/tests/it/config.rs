@@ -57,15 +57,21 @@ fn every_example_of_the_reference_page_is_a_setting() {
         .lines()
         .filter(|line| !line.contains("emulated-org"))
         .map(|line| {
-            line.strip_prefix('#').filter(|line| line.contains(" = ") && !line.starts_with(' ')).unwrap_or(line)
+            let is_setting = |line: &&str| (line.contains(" = ") && !line.starts_with(' ')) || line.starts_with('[');
+            line.strip_prefix('#').filter(is_setting).unwrap_or(line)
         })
-        .filter(|line| !line.starts_with("command"))
+        // Of places that exclude each other, one is tried.
+        .filter(|line| {
+            !["command", "client_secret_file", "client_secret_variable"].iter().any(|it| line.starts_with(it))
+        })
         .flat_map(|line| [line, "\n"])
         .collect();
     let config = from_file(directory.path(), &uncommented, &[]).unwrap();
     assert_eq!(config.data_dir, Path::new("/var/lib/orgtide"));
     assert!(matches!(&config.key, KeySource::File(path) if path == Path::new("/run/secrets/orgtide-keyring")));
     assert_eq!(config.http.proxy.unwrap().as_str(), "http://proxy.internal:3128/");
+    assert!(config.client_apps.find("acme").is_some());
+    assert_eq!(config.callback_url(), "https://orgtide.example.com/oauth/callback");
 }
 
 #[test]

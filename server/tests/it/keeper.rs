@@ -8,13 +8,16 @@ use orgtide::{
     connection::{keeper::Keeper, state::ConnectionState},
     store::{
         Store,
-        connections::{GrantKind, NewConnection},
+        connections::{Confirmed, NewConnection},
         credentials::CredentialKind,
         lease::Holder,
     },
 };
 use salesforce::{
-    ApiVersion, Http, HttpConfig, OAuthError, Timestamp, http::Timer, oauth::TokenSource, secret::AccessToken,
+    ApiVersion, Http, HttpConfig, OAuthError, Timestamp,
+    http::Timer,
+    oauth::{Flow, TokenSource},
+    secret::AccessToken,
 };
 use secrecy::ExposeSecret;
 
@@ -45,7 +48,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn with(grant: GrantKind, app: (&str, &str), credentials: &[(CredentialKind, &str)]) -> Self {
+    async fn with(grant: Flow, app: (&str, &str), credentials: &[(CredentialKind, &str)]) -> Self {
         let scene = Self { org: Acme::start().await, fixture: Fixture::sqlite() };
         let host = || serde_json::from_value("acme.my.salesforce.com".into()).unwrap();
         let secret = (CredentialKind::ClientSecret, app.1);
@@ -58,8 +61,13 @@ impl Scene {
             user_id: "005".into(),
             username: "sam@acme.example".into(),
             api_version: ApiVersion(68),
-            grant,
+            flow: grant,
+            app: None,
             client_id: app.0.into(),
+            scopes: Vec::new(),
+            audience: None,
+            owner: None,
+            confirmed: Confirmed::default(),
             state: ConnectionState::Connected { since: Timestamp(1) },
             credentials: credentials.iter().chain([&secret]).map(|(kind, text)| (*kind, (*text).into())).collect(),
         };
@@ -68,7 +76,7 @@ impl Scene {
     }
 
     async fn refreshing(app: (&str, &str, &str)) -> Self {
-        Self::with(GrantKind::RefreshToken, (app.0, app.1), &[(CredentialKind::RefreshToken, app.2)]).await
+        Self::with(Flow::RefreshToken, (app.0, app.1), &[(CredentialKind::RefreshToken, app.2)]).await
     }
 
     async fn store(&self) -> Store {
@@ -189,7 +197,7 @@ async fn a_lost_answer_to_a_rotated_token_ends_in_a_new_sign_in_after_one_more_a
 #[tokio::test]
 async fn a_wrong_password_is_tried_once_and_never_again() {
     let credentials = [(CredentialKind::Password, "wrong"), (CredentialKind::SecurityToken, "TokenOfSam")];
-    let scene = Scene::with(GrantKind::Password, (STEADY.0, STEADY.1), &credentials).await;
+    let scene = Scene::with(Flow::Password, (STEADY.0, STEADY.1), &credentials).await;
     for _ in 0..3 {
         scene.keeper().await.session().await.unwrap_err();
     }
@@ -199,7 +207,7 @@ async fn a_wrong_password_is_tried_once_and_never_again() {
 #[tokio::test]
 async fn client_credentials_work_again_when_the_org_is_put_right_without_a_new_sign_in() {
     let app = ("3MVG9.acme.integration", "acme-integration-secret");
-    let scene = Scene::with(GrantKind::ClientCredentials, app, &[]).await;
+    let scene = Scene::with(Flow::ClientCredentials, app, &[]).await;
     let refusal = r#"{"error":"invalid_grant","error_description":"no client credentials user enabled"}"#;
     let content_type = "application/json;charset=UTF-8".to_owned();
     scene.org.fault(TOKEN, Effect::Answer { status: 400, content_type, body: refusal.to_owned() });

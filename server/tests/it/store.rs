@@ -6,14 +6,14 @@ use orgtide::{
     connection::state::{ConnectionEvent, ConnectionState},
     store::{
         Store, StoreError,
-        connections::{Connection, GrantKind, NewConnection, SavedConnection},
+        connections::{Confirmed, Connection, Difference, NewConnection, SavedConnection},
         credentials::CredentialKind,
         lease::Holder,
         runs::{RunCounts, RunState},
         streams::{NewStream, Stream},
     },
 };
-use salesforce::{ApiVersion, OrgUrl, Timestamp};
+use salesforce::{ApiVersion, OrgUrl, Timestamp, oauth::Flow};
 use secrecy::ExposeSecret;
 use sync::{
     batch::Misfit,
@@ -41,8 +41,13 @@ fn sign_in(name: &str, org_id: &str) -> NewConnection {
         user_id: "0055g00000ABCDEAA4".into(),
         username: "integration@acme.example".into(),
         api_version: ApiVersion(68),
-        grant: GrantKind::ClientCredentials,
+        flow: Flow::ClientCredentials,
+        app: None,
         client_id: "3MVG9.client".into(),
+        scopes: vec!["api".into()],
+        audience: None,
+        owner: None,
+        confirmed: Confirmed::default(),
         state: ConnectionState::Connected { since: Timestamp(5) },
         credentials: vec![(CredentialKind::ClientSecret, "SENTINEL-client-secret".into())],
     }
@@ -51,7 +56,7 @@ fn sign_in(name: &str, org_id: &str) -> NewConnection {
 async fn saved(store: &Store, new: &NewConnection) -> Connection {
     match store.save_connection(new).await.unwrap() {
         SavedConnection::Saved(connection) => *connection,
-        SavedConnection::OtherOrg { org_id } => panic!("belongs to {org_id}"),
+        SavedConnection::Differs(difference) => panic!("{difference:?}"),
     }
 }
 
@@ -101,7 +106,7 @@ on_both_databases! {
         let connection = saved(&store, &new).await;
         assert_eq!((connection.name.as_str(), connection.customer.as_str()), ("acme", "Acme"));
         assert_eq!((&connection.org, &connection.state), (&new.org, &new.state));
-        assert_eq!((connection.api_version, connection.grant), (new.api_version, new.grant));
+        assert_eq!((connection.api_version, connection.flow), (new.api_version, new.flow));
         let other_process = fixture.open().await.unwrap();
         let read = other_process.connection("acme").await.unwrap();
         assert_eq!(read.id, connection.id);
@@ -116,13 +121,13 @@ on_both_databases! {
         let store = fixture.open().await.unwrap();
         let first = saved(&store, &sign_in("acme", ORG)).await;
         let again = NewConnection {
-            grant: GrantKind::RefreshToken,
+            flow: Flow::RefreshToken,
             credentials: vec![(CredentialKind::RefreshToken, "refresh".into())],
             ..sign_in("acme", ORG)
         };
         let second = saved(&store, &again).await;
         assert_eq!(first.id, second.id);
-        assert_eq!(second.grant, GrantKind::RefreshToken);
+        assert_eq!(second.flow, Flow::RefreshToken);
         assert_eq!(secret(&store, &second, CredentialKind::ClientSecret).await, None);
         assert_eq!(secret(&store, &second, CredentialKind::RefreshToken).await.as_deref(), Some("refresh"));
     }
@@ -135,7 +140,7 @@ on_both_databases! {
             ..sign_in("acme", "00D5g00000ZZZZZAA4")
         };
         let refused = store.save_connection(&other).await.unwrap();
-        assert!(matches!(refused, SavedConnection::OtherOrg { org_id } if org_id == ORG));
+        assert!(matches!(refused, SavedConnection::Differs(Difference::Org { expected }) if expected == ORG));
         let after = store.connection("acme").await.unwrap();
         assert_eq!((after.org_id.as_str(), &after.id), (ORG, &before.id));
         assert_eq!(
@@ -361,11 +366,11 @@ on_both_databases! {
         let store = fixture.open().await.unwrap();
         saved(&store, &sign_in("acme", ORG)).await;
         drop(store);
-        fixture.tamper("INSERT INTO schema_version (version) VALUES (7)").await;
+        fixture.tamper("INSERT INTO schema_version (version) VALUES (700)").await;
         let before = fixture.dump().await;
         let error = fixture.open().await.err().expect("it is refused");
-        assert!(matches!(error, StoreError::Newer { found: 7, known: 1, .. }), "{error}");
-        assert!(error.to_string().contains("schema is version 7, and this program knows versions up to 1"));
+        assert!(matches!(error, StoreError::Newer { found: 700, .. }), "{error}");
+        assert!(error.to_string().contains("schema is version 700, and this program knows versions up to "));
         assert_eq!(fixture.dump().await, before);
     }
 
