@@ -69,7 +69,7 @@ fn every_example_of_the_reference_page_is_a_setting() {
     let config = from_file(directory.path(), &uncommented, &[]).unwrap();
     assert_eq!(config.data_dir, Path::new("/var/lib/orgtide"));
     assert!(matches!(&config.key, KeySource::File(path) if path == Path::new("/run/secrets/orgtide-keyring")));
-    assert_eq!(config.http.proxy.unwrap().as_str(), "http://proxy.internal:3128/");
+    assert_eq!(config.http.proxy.as_ref().unwrap().as_str(), "http://proxy.internal:3128/");
     assert!(config.client_apps.find("acme").is_some());
     assert_eq!(config.callback_url(), "https://orgtide.example.com/oauth/callback");
 }
