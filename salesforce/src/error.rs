@@ -7,10 +7,11 @@ mod oauth;
 
 use std::{net::IpAddr, time::Duration};
 
+pub(crate) use self::oauth::mentioned;
 pub use self::{
     advice::advice,
     code::ErrorCode,
-    oauth::{OAuthCause, OAuthError, OAuthRefusal, Setting},
+    oauth::{OAuthCause, OAuthError, OAuthRefusal, Setting, Stage},
 };
 use crate::bulk::JobId;
 

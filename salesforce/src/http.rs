@@ -14,7 +14,7 @@ use url::Url;
 
 use self::resolver::PublicAddresses;
 pub(crate) use self::{
-    answer::{Answer, Receive, Streaming},
+    answer::{Answer, Receive, Streaming, Whatever},
     request::{Replay, Request},
     send::judge,
     usage::Usage,

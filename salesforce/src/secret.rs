@@ -47,4 +47,12 @@ secret! {
     Password;
     /// What Salesforce appends to a password from an untrusted network (personal settings, *Reset My Security Token*).
     SecurityToken;
+    /// What a browser brings back from signing in; good once, for 15 minutes.
+    AuthorizationCode;
+    /// What proves that a code is redeemed by whoever asked for it (RFC 7636); one for each attempt.
+    CodeVerifier;
+    /// What a device asks for its tokens with, while a person confirms the user code; good for ten minutes.
+    DeviceCode;
+    /// A signed statement of an app about who signs in (RFC 7523); good for minutes.
+    Assertion;
 }

@@ -1,6 +1,7 @@
 //! The bodies of refusals: three JSON shapes, HTML, plain text, nothing.
 
 use serde::Deserialize;
+use url::form_urlencoded;
 
 use super::ErrorCode;
 
@@ -59,6 +60,9 @@ pub(crate) fn read(body: &[u8]) -> Said {
     if text.starts_with('<') {
         return Said::Page { title: page_title(text) };
     }
+    if let Some((error, description)) = read_form(text) {
+        return Said::OAuth { error: redact(&error), description: redact(&description) };
+    }
     let entry = match serde_json::from_str(text) {
         Ok(Body::OAuth { error, error_description }) => {
             return Said::OAuth { error: redact(&error), description: redact(&error_description.unwrap_or_default()) };
@@ -75,6 +79,18 @@ pub(crate) fn read(body: &[u8]) -> Said {
         },
         _ => Said::Text(redact(&text.chars().take(300).collect::<String>())),
     }
+}
+
+/// `error` and `error_description` of a form, in which the revocation endpoint refuses (jsforce `src/oauth2.ts`), and the
+/// authorization endpoint, there unescaped, when a code challenge is missing.
+pub(crate) fn read_form(text: &str) -> Option<(String, String)> {
+    if !text.starts_with("error=") {
+        return None;
+    }
+    let value = |name: &str| form_urlencoded::parse(text.as_bytes()).find(|(key, _)| key == name);
+    let (_, error) = value("error").filter(|(_, error)| !error.is_empty())?;
+    let description = value("error_description").map(|(_, description)| description.into_owned());
+    Some((error.into_owned(), description.unwrap_or_default()))
 }
 
 /// The words of the first heading or title.

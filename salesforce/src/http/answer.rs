@@ -15,6 +15,9 @@ use crate::{
 /// No answer that is read whole is larger. The largest are describes and query pages of 2,000 wide records.
 const LONGEST_ANSWER_BYTES: usize = 256 << 20;
 
+/// Of an answer of any kind no more is read: error pages and SOAP envelopes have some kilobytes.
+const LONGEST_PAGE_BYTES: usize = 256 << 10;
+
 /// A successful answer whose body is still on its way.
 pub(crate) struct Streaming {
     pub(super) response: reqwest::Response,
@@ -31,6 +34,16 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
     doing: String,
     host: String,
+}
+
+/// Any answer, whatever its status and its kind, with the beginning of its body.
+pub(crate) struct Whatever {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    /// At most [`LONGEST_PAGE_BYTES`].
+    pub(crate) body: Vec<u8>,
+    pub(crate) host: String,
+    doing: String,
 }
 
 /// How the body of a successful answer is taken.
@@ -51,6 +64,22 @@ impl Receive for Answer {
         let headers = std::mem::take(answer.response.headers_mut());
         let body = answer.whole(LONGEST_ANSWER_BYTES).await?;
         Ok(Self { status, headers, body, doing: answer.doing, host: answer.host })
+    }
+}
+
+impl Receive for Whatever {
+    async fn receive(mut answer: Streaming) -> Result<Self, ApiError> {
+        let status = answer.response.status().as_u16();
+        let headers = std::mem::take(answer.response.headers_mut());
+        let body = answer.beginning(LONGEST_PAGE_BYTES).await;
+        Ok(Self { status, headers, body, host: answer.host, doing: answer.doing })
+    }
+}
+
+impl Whatever {
+    /// The error that this answer stands for, read as a refusal.
+    pub(crate) fn into_error(self) -> ApiError {
+        send::judge(self.doing, self.host, self.status, retry::retry_after(&self.headers), &self.body)
     }
 }
 
@@ -75,6 +104,20 @@ impl Streaming {
             return Err(self.maintenance(bytes));
         }
         Ok(piece)
+    }
+
+    /// The first bytes of the body, as far as they come; the rest is not waited for.
+    pub(super) async fn beginning(&mut self, limit: usize) -> Vec<u8> {
+        self.is_first_piece = false;
+        let mut read = Vec::new();
+        while let Ok(Some(piece)) = self.chunk().await {
+            read.extend_from_slice(&piece);
+            if read.len() > limit {
+                read.truncate(limit);
+                break;
+            }
+        }
+        read
     }
 
     async fn whole(&mut self, limit: usize) -> Result<Bytes, ApiError> {

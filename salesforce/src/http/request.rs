@@ -37,6 +37,8 @@ pub(crate) struct Request {
     pub(super) counted: bool,
     /// Uses a connection of its own.
     pub(super) fresh: bool,
+    /// Whatever comes back is an answer: redirects, pages, refusals.
+    pub(super) takes_anything: bool,
 }
 
 impl Request {
@@ -51,6 +53,7 @@ impl Request {
             replay: Replay::Harmless,
             counted: true,
             fresh: false,
+            takes_anything: false,
         }
     }
 
@@ -58,8 +61,8 @@ impl Request {
         Self::new(Method::GET, route, path, doing)
     }
 
-    /// A form for the token endpoint, whose answers must never be lost unnoticed.
-    pub(crate) fn token(route: &'static str, form: Bytes, replay: Replay) -> Self {
+    /// A form for an OAuth endpoint, whose answers must never be lost unnoticed.
+    pub(crate) fn oauth(route: &'static str, form: Bytes, replay: Replay) -> Self {
         let mut request = Self::new(Method::POST, route, route.to_owned(), "signing in").uncounted();
         request.body = Body::Form(form);
         request.replay = replay;
@@ -76,6 +79,12 @@ impl Request {
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.retain(|(present, _)| *present != name);
         self.headers.push((name, value));
+        self
+    }
+
+    /// Takes every answer as one, whatever its status and its kind; see [`super::Whatever`].
+    pub(crate) fn taking_anything(mut self) -> Self {
+        self.takes_anything = true;
         self
     }
 

@@ -124,9 +124,10 @@ impl Http {
             doing: request.doing.clone(),
             host,
             read_timeout: self.config.read_timeout,
-            is_first_piece: true,
+            is_first_piece: !request.takes_anything,
         };
         match status {
+            _ if request.takes_anything => Ok((status, T::receive(answer).await?)),
             200..=299 | 304 if answer.is_page() => Err(answer.into_maintenance().await),
             200..=299 | 304 => Ok((status, T::receive(answer).await?)),
             _ => Err(refusal(answer).await),
@@ -161,16 +162,8 @@ fn bearer_header(token: &AccessToken) -> Option<HeaderValue> {
 
 /// Turns an answer with an error status into what it says.
 async fn refusal(mut answer: Streaming) -> ApiError {
-    answer.is_first_piece = false;
     let (status, headers) = (answer.response.status().as_u16(), answer.headers().clone());
-    let mut read = Vec::new();
-    while let Ok(Some(piece)) = answer.chunk().await {
-        read.extend_from_slice(&piece);
-        if read.len() > LONGEST_REFUSAL_BYTES {
-            read.truncate(LONGEST_REFUSAL_BYTES);
-            break;
-        }
-    }
+    let read = answer.beginning(LONGEST_REFUSAL_BYTES).await;
     let (doing, host) = (answer.doing, answer.host);
     judge(doing, host, status, retry::retry_after(&headers), &read)
 }

@@ -72,7 +72,7 @@ async fn each_refusal_names_its_cause_and_the_setting_that_is_wrong() {
         ("3MVG9.acme.unassigned", "acme-unassigned-secret", OAuthCause::NotAdminApproved, Setting::AppPolicy),
         ("3MVG9.acme.inactive", "acme-inactive-secret", OAuthCause::InactiveUser, Setting::OrgUser),
         ("3MVG9.acme.disabled", "acme-disabled-secret", OAuthCause::AppDisabled, Setting::AppPolicy),
-        ("3MVG9.acme.elsewhere", "acme-elsewhere-secret", OAuthCause::AppNotInstalled, Setting::OrgAddress),
+        ("3MVG9.acme.elsewhere", "acme-elsewhere-secret", OAuthCause::AppOfOtherOrg, Setting::OrgAddress),
     ] {
         let refused = exchange(&acme.http(), &my_domain(), &app(key, secret), &Grant::ClientCredentials).await;
         let error = refused.unwrap_err();
