@@ -137,6 +137,16 @@ impl OrgUrl {
         &self.host
     }
 
+    /// `login.salesforce.com`, where users of all production orgs sign in.
+    pub fn production_login() -> Self {
+        Self { host: "login.salesforce.com".to_owned() }
+    }
+
+    /// `test.salesforce.com`, where users of all sandboxes sign in.
+    pub fn sandbox_login() -> Self {
+        Self { host: "test.salesforce.com".to_owned() }
+    }
+
     /// True for `login.salesforce.com` and `test.salesforce.com`.
     pub fn is_generic(&self) -> bool {
         matches!(self.host.as_str(), "login.salesforce.com" | "test.salesforce.com")

@@ -6,8 +6,12 @@ mod device;
 mod flow;
 mod grant;
 mod identity;
+mod introspect;
+mod jwt;
 mod probe;
 mod reissued;
+mod revoke;
+mod soap;
 
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
@@ -18,8 +22,12 @@ pub use self::{
     device::{DEVICE_CODE_LIFE, DeviceStart, start_device},
     flow::{Flow, Renewal, UnknownFlow},
     grant::Grant,
+    introspect::{Introspection, introspect},
+    jwt::{Audience, KeyError, PrivateKey, assertion, audiences, exchange_assertion},
     probe::{Probe, probe_authorize, read_error_page},
     reissued::{KeepRefreshToken, ReissuedSession},
+    revoke::{IssuedToken, Revoked, revoke},
+    soap::{SoapLogin, SoapVersion, soap_login},
 };
 use crate::{
     error::{ApiError, OAuthError, OAuthRefusal, Stage},

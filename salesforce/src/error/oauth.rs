@@ -116,7 +116,17 @@ impl OAuthError {
         }
     }
 
-    /// Why the token endpoint refused, when it did.
+    /// The same error with `secret` blotted out of Salesforce's words.
+    pub(crate) fn without(mut self, secret: &str) -> Self {
+        if let Self::Refused(refusal) = &mut self
+            && !secret.is_empty()
+        {
+            refusal.description = refusal.description.replace(secret, "(hidden)");
+        }
+        self
+    }
+
+    /// Why Salesforce refused, when it did.
     pub fn cause(&self) -> Option<OAuthCause> {
         match self {
             Self::Refused(refusal) => Some(refusal.cause),

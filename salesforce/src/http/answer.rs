@@ -81,6 +81,11 @@ impl Whatever {
     pub(crate) fn into_error(self) -> ApiError {
         send::judge(self.doing, self.host, self.status, retry::retry_after(&self.headers), &self.body)
     }
+
+    /// When Salesforce answered, by its own clock.
+    pub(crate) fn date(&self) -> Option<Timestamp> {
+        retry::date_millis(&self.headers).map(Timestamp)
+    }
 }
 
 impl Streaming {

@@ -18,6 +18,7 @@ pub(crate) enum Body {
     Empty,
     Json(Bytes),
     Form(Bytes),
+    Xml(Bytes),
 }
 
 /// A request to some org's host. It has no `Debug`: path and body may hold what must not be logged.
@@ -72,6 +73,14 @@ impl Request {
 
     pub(crate) fn json(mut self, body: Bytes) -> Self {
         self.body = Body::Json(body);
+        self
+    }
+
+    /// An XML message, sent over a connection of its own.
+    pub(crate) fn xml(mut self, body: Bytes, replay: Replay) -> Self {
+        self.body = Body::Xml(body);
+        self.replay = replay;
+        self.fresh = true;
         self
     }
 

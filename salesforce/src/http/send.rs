@@ -148,6 +148,7 @@ impl Http {
             Body::Empty => return builder,
             Body::Json(body) => ("application/json; charset=UTF-8", body),
             Body::Form(body) => ("application/x-www-form-urlencoded", body),
+            Body::Xml(body) => ("text/xml; charset=UTF-8", body),
         };
         builder.header(header::CONTENT_TYPE, kind).body(body.clone())
     }
