@@ -9,6 +9,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// The moment `duration` later.
+    #[must_use]
+    pub fn after(self, duration: std::time::Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+
     /// Reads `2024-09-24T03:26:07.000+0000` (REST), `2024-09-24T03:26:07.000Z` (Bulk), and any offset or precision
     /// between them; digits beyond milliseconds are dropped.
     pub fn parse(text: &str) -> Option<Self> {

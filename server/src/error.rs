@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use salesforce::{ApiError, OAuthError, Recovery, error::advice, host::HostError, http::HttpConfigError};
+use salesforce::{
+    ApiError, OAuthError, Recovery, error::advice, host::HostError, http::HttpConfigError, oauth::CallbackError,
+};
 use sync::{destination::DestinationError, mapping::MappingProblem, run::RunError};
 
 use crate::{config::ConfigError, store::StoreError};
@@ -45,6 +47,10 @@ pub enum Error {
     Name { name: String, reason: &'static str },
     #[error("{connection}: {}", sign_in(.source))]
     SignIn { connection: String, source: Box<OAuthError> },
+    #[error("{}{source}", connection.as_ref().map(|name| format!("{name}: ")).unwrap_or_default())]
+    Callback { connection: Option<String>, source: Box<CallbackError> },
+    #[error("this sign-in is over: it was finished, has expired, or was begun by somebody else")]
+    SignInOver,
     #[error("{connection}: {}", refused(.source))]
     Api { connection: String, source: Box<ApiError> },
     #[error("{org} does not answer in API version {wanted}; it offers {offered}")]
@@ -85,6 +91,10 @@ pub enum Error {
 impl Error {
     pub(crate) fn sign_in(connection: &str, source: OAuthError) -> Self {
         Self::SignIn { connection: connection.to_owned(), source: Box::new(source) }
+    }
+
+    pub(crate) fn callback(connection: Option<&str>, source: CallbackError) -> Self {
+        Self::Callback { connection: connection.map(str::to_owned), source: Box::new(source) }
     }
 
     pub(crate) fn api(connection: &str, source: ApiError) -> Self {
@@ -146,7 +156,8 @@ impl Error {
             Self::Api { source, .. } => source.recovery(),
             Self::Destination { source } => source.recovery(),
             Self::Run { source, .. } => source.recovery(),
-            Self::Spent { .. } => Recovery::Reauthorize,
+            Self::Callback { source, .. } => source.recovery(),
+            Self::Spent { .. } | Self::SignInOver => Recovery::Reauthorize,
             Self::Http(_)
             | Self::Host(_)
             | Self::Name { .. }
@@ -179,6 +190,7 @@ impl Error {
             | Self::NoClientApp { .. }
             | Self::UnknownClientApp { .. }
             | Self::Spent { .. }
+            | Self::SignInOver
             | Self::NoStreams { .. }
             | Self::UnknownStream { .. }
             | Self::MappingFile { .. }
@@ -186,6 +198,7 @@ impl Error {
             | Self::Missing { .. }
             | Self::Unreadable { .. } => Exit::Setup,
             Self::SignIn { source, .. } => setup_or(source.recovery()),
+            Self::Callback { source, .. } => setup_or(source.recovery()),
             Self::Version { .. } | Self::Mapping { .. } => Exit::Refused,
             Self::Api { source, .. } => exit_of_api(source),
             Self::Destination { source } => exit_of_destination(source),
@@ -209,7 +222,7 @@ impl Error {
             Self::Store(_) => "store",
             Self::Host(_) => "host_refused",
             Self::Name { .. } => "invalid_name",
-            Self::SignIn { .. } | Self::Spent { .. } => "sign_in",
+            Self::SignIn { .. } | Self::Spent { .. } | Self::Callback { .. } | Self::SignInOver => "sign_in",
             Self::Api { .. } => "salesforce",
             Self::Version { .. } => "api_version",
             Self::OtherOrg { .. } => "other_org",
@@ -260,6 +273,8 @@ impl Error {
                  key (--client-id)"
             )),
             Self::UnknownClientApp { .. } => Some("see client_apps in the server configuration".into()),
+            Self::Callback { source, .. } => source.refusal().map(|refusal| refusal.cause.remedy().to_owned()),
+            Self::SignInOver => Some("start signing in again".into()),
             Self::Spent { .. } => Some("obtain a refresh token anew, and connect with it".into()),
             Self::NoStreams { connection } => Some(format!("begin with `orgtide import {connection} Account Contact`")),
             Self::UnknownStream { connection, object, .. } => {

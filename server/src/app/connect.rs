@@ -32,10 +32,17 @@ use crate::{
     },
 };
 
+mod begun;
 mod client_app;
+pub mod device;
+pub mod web_server;
 
 /// The newest API version that this program was written for; a newer one is used only when a person asks for it.
 pub const NEWEST_KNOWN: ApiVersion = ApiVersion(68);
+
+/// What is asked for where scopes are asked for: the data, and staying connected. Nothing more is needed (least
+/// privilege); `full` would bring no refresh token.
+const SCOPES: &[&str] = &["api", "refresh_token"];
 
 /// What a person wants to connect.
 #[derive(Debug, Clone)]

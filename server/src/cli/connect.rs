@@ -6,6 +6,10 @@ use clap::{Args, ValueEnum};
 use salesforce::ApiVersion;
 use serde_json::json;
 
+mod browser;
+mod loopback;
+
+use self::loopback::USUAL_CALLBACK;
 use super::{
     secrets::{Asked, ask},
     terminal::Terminal,
@@ -23,13 +27,16 @@ use crate::{
 /// Connects an org: signs in, checks who and where that is, and saves it
 ///
 /// Nothing is saved before the sign-in is proved. Secrets are asked for without echo, or come from a file, or from
-/// ORGTIDE_CLIENT_SECRET, ORGTIDE_PASSWORD, ORGTIDE_SECURITY_TOKEN and ORGTIDE_REFRESH_TOKEN; never from an argument.
-/// Connecting the same name again replaces the sign-in; another org under that name is refused.
+/// ORGTIDE_CLIENT_SECRET, ORGTIDE_PASSWORD, ORGTIDE_SECURITY_TOKEN, ORGTIDE_REFRESH_TOKEN and ORGTIDE_PRIVATE_KEY; never
+/// from an argument. Connecting the same name again replaces the sign-in and keeps everything else; another org or user
+/// under that name is refused. `orgtide guide` says what to set up in the org.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   orgtide connect acme.my.salesforce.com
   orgtide connect acme --org https://acme.lightning.force.com/lightning/setup --client-id 3MVG9…
+  orgtide connect acme --org acme.my.salesforce.com --flow web-server --client-id 3MVG9…
+  orgtide connect acme --org acme.my.salesforce.com --flow device --app
   orgtide connect acme --flow password --username integration@acme.com --client-secret-file secret.txt")]
 pub(super) struct Arguments {
     /// The connection's name; or the org's address, of which the first part becomes the name
@@ -41,6 +48,15 @@ pub(super) struct Arguments {
     /// The app's consumer key
     #[arg(long, env = "ORGTIDE_CLIENT_ID", value_name = "KEY")]
     client_id: Option<String>,
+    /// Use a client app of the server configuration: the named one, or the one that fits the org
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", conflicts_with = "client_id")]
+    app: Option<String>,
+    /// Where the browser comes back to, for the web server flow: registered in the app, exactly so
+    #[arg(long, value_name = "URL", default_value = USUAL_CALLBACK)]
+    callback: String,
+    /// Prints the link and opens no browser
+    #[arg(long)]
+    no_browser: bool,
     /// How to sign in
     #[arg(long, alias = "grant", value_enum, default_value_t = FlowName::ClientCredentials)]
     flow: FlowName,
@@ -77,6 +93,10 @@ pub(super) struct Arguments {
 enum FlowName {
     /// The app's own user (Run As); recommended
     ClientCredentials,
+    /// Sign in in a browser on this machine
+    WebServer,
+    /// Enter a code in a browser on any device
+    Device,
     /// A user's password and security token; ending
     Password,
     /// A refresh token that was obtained elsewhere
@@ -89,8 +109,7 @@ fn api_version(text: &str) -> Result<ApiVersion, String> {
 }
 
 pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> Result<Exit, Error> {
-    let offered = offered(&arguments)?;
-    let connected = app.connect(request(arguments)?, offered, &Quiet).await?;
+    let connected = sign_in(arguments, &app, terminal).await?;
     for warning in &connected.warnings {
         terminal.warning(warning);
     }
@@ -115,30 +134,51 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
     Ok(Exit::Done)
 }
 
-fn request(arguments: Arguments) -> Result<ConnectRequest, Error> {
+async fn sign_in(arguments: Arguments, app: &App, terminal: &Terminal) -> Result<Connected, Error> {
+    let (request, checklist) = (request(&arguments)?, &Quiet);
+    match arguments.flow {
+        FlowName::WebServer => {
+            let opens_browser = !arguments.no_browser;
+            browser::sign_in(app, request, &arguments.callback, opens_browser, checklist, terminal).await
+        }
+        FlowName::Device => browser::show_code(app, request, checklist, terminal).await,
+        FlowName::ClientCredentials => app.connect(request, Offered::ClientCredentials, checklist).await,
+        FlowName::Password => app.connect(request, password(&arguments)?, checklist).await,
+        FlowName::RefreshToken => app.connect(request, refresh_token(&arguments)?, checklist).await,
+    }
+}
+
+fn request(arguments: &Arguments) -> Result<ConnectRequest, Error> {
+    let (name, org) = match &arguments.org {
+        Some(org) => (Some(arguments.name.clone()), org.clone()),
+        None => (None, arguments.name.clone()),
+    };
+    Ok(ConnectRequest {
+        name,
+        org,
+        customer: arguments.customer.clone(),
+        app: app_choice(arguments)?,
+        api_version: arguments.api_version,
+        confirmed: Confirmed { other_user: arguments.other_user, other_org: arguments.other_org },
+        owner: None,
+        actor: Actor::CommandLine,
+    })
+}
+
+fn app_choice(arguments: &Arguments) -> Result<AppChoice, Error> {
+    if let Some(name) = &arguments.app {
+        return Ok(AppChoice::Configured { name: Some(name.clone()).filter(|name| !name.is_empty()) });
+    }
     let client_secret = match arguments.flow {
-        FlowName::ClientCredentials | FlowName::Password => Some(client_secret(&arguments).required()?),
-        FlowName::RefreshToken => client_secret(&arguments).optional()?,
+        FlowName::ClientCredentials | FlowName::Password => Some(client_secret(arguments).required()?),
+        FlowName::WebServer | FlowName::Device | FlowName::RefreshToken => client_secret(arguments).optional()?,
     };
     let client_id = ask(
         "Consumer key",
         arguments.client_id.clone(),
         "give --client-id: the Consumer Key of the app (External Client App Manager > the app > Settings > OAuth Settings)",
     )?;
-    let (name, org) = match arguments.org {
-        Some(org) => (Some(arguments.name), org),
-        None => (None, arguments.name),
-    };
-    Ok(ConnectRequest {
-        name,
-        org,
-        customer: arguments.customer,
-        app: AppChoice::Own { client_id, client_secret },
-        api_version: arguments.api_version,
-        confirmed: Confirmed { other_user: arguments.other_user, other_org: arguments.other_org },
-        owner: None,
-        actor: Actor::CommandLine,
-    })
+    Ok(AppChoice::Own { client_id, client_secret })
 }
 
 fn client_secret(arguments: &Arguments) -> Asked<'_> {
@@ -150,34 +190,38 @@ fn client_secret(arguments: &Arguments) -> Asked<'_> {
     }
 }
 
-fn offered(arguments: &Arguments) -> Result<Offered, Error> {
-    match arguments.flow {
-        FlowName::ClientCredentials => Ok(Offered::ClientCredentials),
-        FlowName::Password => Ok(Offered::Password {
-            username: ask("User name", arguments.username.clone(), "give it with --username")?,
-            password: Asked {
-                what: "Password",
-                file: arguments.password_file.as_ref(),
-                variable: "ORGTIDE_PASSWORD",
-                remedy: "give it with --password-file or ORGTIDE_PASSWORD",
-            }
-            .required()?,
-            security_token: Asked {
-                what: "Security token (empty if this network is trusted)",
-                file: arguments.security_token_file.as_ref(),
-                variable: "ORGTIDE_SECURITY_TOKEN",
-                remedy: "",
-            }
-            .optional()?,
-        }),
-        FlowName::RefreshToken => Ok(Offered::RefreshToken {
-            refresh_token: Asked {
-                what: "Refresh token",
-                file: arguments.refresh_token_file.as_ref(),
-                variable: "ORGTIDE_REFRESH_TOKEN",
-                remedy: "give it with --refresh-token-file or ORGTIDE_REFRESH_TOKEN",
-            }
-            .required()?,
-        }),
-    }
+fn password(arguments: &Arguments) -> Result<Offered, Error> {
+    Ok(Offered::Password {
+        username: username(arguments)?,
+        password: Asked {
+            what: "Password",
+            file: arguments.password_file.as_ref(),
+            variable: "ORGTIDE_PASSWORD",
+            remedy: "give it with --password-file or ORGTIDE_PASSWORD",
+        }
+        .required()?,
+        security_token: Asked {
+            what: "Security token (empty if this network is trusted)",
+            file: arguments.security_token_file.as_ref(),
+            variable: "ORGTIDE_SECURITY_TOKEN",
+            remedy: "",
+        }
+        .optional()?,
+    })
+}
+
+fn username(arguments: &Arguments) -> Result<String, Error> {
+    ask("User name", arguments.username.clone(), "give it with --username")
+}
+
+fn refresh_token(arguments: &Arguments) -> Result<Offered, Error> {
+    Ok(Offered::RefreshToken {
+        refresh_token: Asked {
+            what: "Refresh token",
+            file: arguments.refresh_token_file.as_ref(),
+            variable: "ORGTIDE_REFRESH_TOKEN",
+            remedy: "give it with --refresh-token-file or ORGTIDE_REFRESH_TOKEN",
+        }
+        .required()?,
+    })
 }

@@ -1,12 +1,11 @@
 //! `orgtide status`
 
 use clap::Args;
-use salesforce::Timestamp;
 use serde_json::json;
 
 use super::{
     progress::destination_place,
-    terminal::{Terminal, counted, grouped},
+    terminal::{Terminal, counted, grouped, short},
 };
 use crate::{
     app::{
@@ -115,11 +114,4 @@ fn row(stream: &StreamStatus) -> Vec<String> {
         number(|counts| counts.api_calls),
         destination_place(&stream.destination),
     ]
-}
-
-/// To the second: `2026-11-21 09:00:00Z`.
-fn short(moment: Timestamp) -> String {
-    let text = moment.to_string();
-    let seconds = text.get(..19).unwrap_or(&text);
-    format!("{}Z", seconds.replacen('T', " ", 1))
 }

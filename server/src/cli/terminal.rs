@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use salesforce::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
@@ -116,6 +117,13 @@ pub(super) fn grouped(number: u64) -> String {
 /// `1` as `1 record`, `2` as `2 records`.
 pub(super) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// To the second: `2026-11-21 09:00:00Z`.
+pub(super) fn short(moment: Timestamp) -> String {
+    let text = moment.to_string();
+    let seconds = text.get(..19).unwrap_or(&text);
+    format!("{}Z", seconds.replacen('T', " ", 1))
 }
 
 #[cfg(test)]

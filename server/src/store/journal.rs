@@ -1,7 +1,7 @@
 //! The journal: what happened to connections, and who did it. Entries are written once and never changed.
 
 use salesforce::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -12,8 +12,8 @@ use super::{
 };
 
 /// Who did it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
 pub enum Actor {
     /// This program, by itself.
     Orgtide,
@@ -41,16 +41,16 @@ impl Actor {
             Self::ApiKey(name) => format!("API key {name}"),
         }
     }
+}
 
-    fn from_text(text: String) -> Self {
-        match text.as_str() {
-            "orgtide" => Self::Orgtide,
-            "command line" => Self::CommandLine,
-            _ => match (text.strip_prefix("user "), text.strip_prefix("API key ")) {
-                (Some(name), _) => Self::User(name.to_owned()),
-                (None, Some(name)) => Self::ApiKey(name.to_owned()),
-                (None, None) => Self::User(text),
-            },
+impl From<String> for Actor {
+    fn from(text: String) -> Self {
+        match (text.as_str(), text.strip_prefix("user "), text.strip_prefix("API key ")) {
+            ("orgtide", ..) => Self::Orgtide,
+            ("command line", ..) => Self::CommandLine,
+            (_, Some(name), _) => Self::User(name.to_owned()),
+            (.., Some(name)) => Self::ApiKey(name.to_owned()),
+            _ => Self::User(text),
         }
     }
 }
@@ -115,7 +115,7 @@ fn entry(mut row: Row) -> Result<Entry, StoreError> {
     Ok(Entry {
         at: row.moment()?,
         connection: row.optional_text()?,
-        actor: Actor::from_text(row.text()?),
+        actor: row.text()?.into(),
         event: row.text()?,
         detail: row.document()?,
     })

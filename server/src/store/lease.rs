@@ -130,7 +130,7 @@ impl Store {
              ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, epoch = leases.epoch + 1, \
              acquired_at = excluded.acquired_at, expires_at = excluded.expires_at \
              WHERE leases.expires_at <= excluded.acquired_at RETURNING epoch";
-        let expires_at = after(now, term);
+        let expires_at = now.after(term);
         let change = Change::new(TAKE, [name.into(), document(holder).into(), now.into(), expires_at.into()]);
         self.granted(name, expires_at, change).await
     }
@@ -145,7 +145,7 @@ impl Store {
     ) -> Result<Option<Lease>, StoreError> {
         const TAKE_OVER: &str = "UPDATE leases SET holder = $2, epoch = epoch + 1, acquired_at = $3, expires_at = $4 \
              WHERE name = $1 AND epoch = $5 RETURNING epoch";
-        let expires_at = after(now, term);
+        let expires_at = now.after(term);
         let values = [name.into(), document(holder).into(), now.into(), expires_at.into(), held.epoch.into()];
         self.granted(name, expires_at, Change::new(TAKE_OVER, values)).await
     }
@@ -181,7 +181,7 @@ impl Store {
     pub async fn renew_lease(&self, lease: &Lease, term: Duration) -> Result<Lease, StoreError> {
         const RENEW: &str = "UPDATE leases SET expires_at = $3 \
              WHERE name = $1 AND epoch = $2 AND expires_at > 0 RETURNING epoch";
-        let expires_at = after(self.clock.now(), term);
+        let expires_at = self.clock.now().after(term);
         let change = Change::new(RENEW, [lease.name.as_str().into(), lease.epoch.into(), expires_at.into()]);
         self.granted(&lease.name, expires_at, change)
             .await?
@@ -214,8 +214,4 @@ pub(super) fn still_held(lease: &Lease) -> Change {
 
 fn document(holder: &Holder) -> String {
     serde_json::to_string(holder).expect("a holder is plain data")
-}
-
-fn after(now: Timestamp, term: Duration) -> Timestamp {
-    Timestamp(now.0.saturating_add(i64::try_from(term.as_millis()).unwrap_or(i64::MAX)))
 }

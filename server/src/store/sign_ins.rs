@@ -87,6 +87,15 @@ impl Store {
         self.database.query_first(READ, values).await?.map(|row| self.opened(row)).transpose()
     }
 
+    /// Replaces what is remembered of a sign-in.
+    pub async fn change_sign_in(&self, id: &str, document: &SecretString) -> Result<(), StoreError> {
+        const CHANGE: &str = "UPDATE sign_ins SET sealed = $2 WHERE id = $1";
+        let sealed = self.vault.seal(place(id), document.expose_secret().as_bytes());
+        let change = Change::new(CHANGE, [id.into(), sealed.into()]);
+        self.database.commit_one(change).await.map_err(|error| error.unexpected())?;
+        Ok(())
+    }
+
     /// Forgets a sign-in; true for the one caller that removed it.
     pub async fn end_sign_in(&self, id: &str) -> Result<bool, StoreError> {
         const END: &str = "DELETE FROM sign_ins WHERE id = $1 RETURNING id";
