@@ -11,6 +11,7 @@
 //! Absent on purpose: the wire, the pipeline and the destinations, which are crates of their own.
 
 pub mod app;
+pub mod certificate;
 pub mod cli;
 pub mod clock;
 pub mod config;
