@@ -87,6 +87,9 @@ pub struct FieldDescribe {
     pub unique: bool,
     #[serde(default)]
     pub name_field: bool,
+    /// Whether field-level security applies; `None` when the answer does not say.
+    #[serde(default)]
+    pub permissionable: Option<bool>,
     #[serde(default)]
     pub polymorphic_foreign_key: bool,
     #[serde(default)]

@@ -15,6 +15,7 @@ use crate::{
 
 pub mod connect;
 pub mod import;
+pub mod mapped;
 pub mod objects;
 pub mod status;
 

@@ -18,9 +18,12 @@ mod completions;
 mod connect;
 mod demo;
 mod emulator;
+mod export_app;
+mod guide;
 mod import;
 mod objects;
 mod progress;
+mod reading;
 mod secrets;
 mod status;
 mod sync;
@@ -79,6 +82,8 @@ struct Globals {
 enum Command {
     Demo(demo::Arguments),
     Emulator(emulator::Arguments),
+    Guide(guide::Arguments),
+    ExportApp(export_app::Arguments),
     Connect(connect::Arguments),
     Check(check::Arguments),
     Objects(objects::Arguments),
@@ -136,6 +141,8 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
         Command::Connect(arguments) => {
             connect::run(arguments, open(config, "connect", terminal).await?, terminal).await
         }
+        Command::Guide(arguments) => guide::run(arguments, config, terminal).await,
+        Command::ExportApp(arguments) => export_app::run(arguments, config, terminal).await,
         Command::Check(arguments) => check::run(arguments, open(config, "check", terminal).await?, terminal).await,
         Command::Objects(arguments) => {
             objects::run(arguments, open(config, "objects", terminal).await?, terminal).await

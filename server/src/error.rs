@@ -7,7 +7,7 @@ use salesforce::{
 };
 use sync::{destination::DestinationError, mapping::MappingProblem, run::RunError};
 
-use crate::{config::ConfigError, store::StoreError};
+use crate::{config::ConfigError, guide::package::PackageError, store::StoreError};
 
 /// How a process ends. The numbers are part of the command line's contract (`orgtide --help`, `docs/cli.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,8 @@ pub enum Error {
     Destination { source: Box<DestinationError> },
     #[error("{object}: {}", run(.source))]
     Run { object: String, source: Box<RunError> },
+    #[error(transparent)]
+    Package(#[from] PackageError),
     #[error("the emulated org cannot be started: {reason}")]
     Emulator { reason: String },
     #[error("{what} is missing")]
@@ -170,6 +172,7 @@ impl Error {
             | Self::UnknownStream { .. }
             | Self::Mapping { .. }
             | Self::MappingFile { .. }
+            | Self::Package(_)
             | Self::Emulator { .. }
             | Self::Missing { .. }
             | Self::Unreadable { .. } => Recovery::Configure,
@@ -194,6 +197,7 @@ impl Error {
             | Self::NoStreams { .. }
             | Self::UnknownStream { .. }
             | Self::MappingFile { .. }
+            | Self::Package(_)
             | Self::Emulator { .. }
             | Self::Missing { .. }
             | Self::Unreadable { .. } => Exit::Setup,
@@ -237,6 +241,7 @@ impl Error {
                 (None, RunError::Progress(_)) => "store",
                 _ => "salesforce",
             },
+            Self::Package(_) => "package",
             Self::Emulator { .. } => "emulator",
             Self::Missing { .. } | Self::Unreadable { .. } => "input",
         }
@@ -284,6 +289,7 @@ impl Error {
                 "`orgtide objects describe <connection> {object}` shows the fields that the user may read"
             )),
             Self::MappingFile { .. } => Some("docs/cli.md shows a mapping file".into()),
+            Self::Package(error) => error.remedy().map(str::to_owned),
             Self::Run { source, .. } => api_of(source).and_then(remedy_of_api),
             Self::Missing { remedy, .. } => Some((*remedy).into()),
             Self::Emulator { .. } | Self::Unreadable { .. } | Self::Destination { .. } => None,

@@ -18,5 +18,6 @@ pub mod config;
 pub mod connection;
 pub mod diagnose;
 pub mod error;
+pub mod guide;
 pub mod store;
 pub mod vault;

@@ -46,6 +46,11 @@ impl Catalogue {
         self.objects.insert(describe.name.to_ascii_lowercase(), describe);
     }
 
+    /// Adds the describes of another catalogue.
+    pub fn merge(&mut self, other: Self) {
+        self.objects.extend(other.objects);
+    }
+
     /// The describe of an object.
     pub fn object(&self, name: &str) -> Option<&ObjectDescribe> {
         self.objects.get(&name.to_ascii_lowercase())

@@ -107,8 +107,12 @@ fn apply_field(file: &SourceFile, fields: &Fields, permissions: &mut Permissions
     }
 }
 
-/// Not on system fields, names, required fields and master-detail relations.
+/// Not on system fields, names, required fields and master-detail relations. An address is listed whole, though nobody
+/// writes it whole (permission sets that people publish list `Account.BillingAddress`).
 fn has_field_level_security(field: &Field) -> bool {
+    if field.kind.is_compound() {
+        return true;
+    }
     let system = field.kind == FieldType::Id || !field.custom && !field.createable && !field.is_calculated();
     let required = !field.nillable && field.kind != FieldType::Boolean;
     !system && !required && !field.name_field && field.relationship_order.is_none()

@@ -223,14 +223,16 @@ impl Field {
         matches!(self.source, Source::AutoNumber(_))
     }
 
-    /// Whether field-level security applies. It does not to system fields, required fields and parts of a name.
+    /// Whether field-level security applies. It does not to system fields, required fields and parts of a name; a checkbox
+    /// is never null and yet not required.
     ///
     /// Source: captured describes of Account and Contact; exact rules per field are unpublished.
     #[must_use]
     pub fn is_permissionable(&self) -> bool {
         let system = self.kind == FieldType::Id || self.name_field || !self.custom && !self.createable;
         let formula_or_part = self.custom && self.is_calculated();
-        formula_or_part || !system && self.nillable && self.compound.is_none()
+        let required = !self.nillable && self.kind != FieldType::Boolean;
+        formula_or_part || !system && !required && self.compound.is_none()
     }
 
     /// Bytes that describe reports: three per character.

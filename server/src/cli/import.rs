@@ -153,7 +153,7 @@ fn adjust(mapping: &mut Mapping, arguments: &Arguments) {
     }
 }
 
-fn read_mappings(path: &Path) -> Result<Vec<Mapping>, Error> {
+pub(super) fn read_mappings(path: &Path) -> Result<Vec<Mapping>, Error> {
     let unusable = |reason: String| Error::MappingFile { path: path.to_owned(), reason };
     let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| unusable(error.to_string()))?;

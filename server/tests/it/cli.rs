@@ -17,6 +17,8 @@ async fn every_command_explains_itself_with_an_example() {
         "",
         "demo",
         "emulator",
+        "guide",
+        "export-app",
         "connect",
         "check",
         "objects",

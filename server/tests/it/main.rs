@@ -5,6 +5,7 @@
 mod cli;
 mod config;
 mod database;
+mod guide;
 mod keeper;
 mod org;
 mod pitfalls;
