@@ -61,6 +61,9 @@ pub enum WireError {
     /// Larger than any answer this client asks for.
     #[error("{host} sent an answer of more than {limit} bytes")]
     TooLarge { host: String, limit: usize },
+    /// Not sent: its time had passed when the connection stood.
+    #[error("nothing was sent to {host}: its time had passed, as if this process had stood still")]
+    TooLate { host: String },
     /// Not sent: the host rules forbid it.
     #[error("{host} is not a host that requests may go to")]
     HostRefused { host: String },
@@ -73,6 +76,7 @@ impl WireError {
             Self::Unreachable { .. }
             | Self::Certificate { .. }
             | Self::PrivateAddress { .. }
+            | Self::TooLate { .. }
             | Self::HostRefused { .. } => false,
             Self::Broken { .. }
             | Self::NoAnswer { .. }
@@ -93,9 +97,11 @@ impl WireError {
 
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Unreachable { .. } | Self::Broken { .. } | Self::NoAnswer { .. } | Self::Stalled { .. } => {
-                Recovery::Retry { after: None }
-            }
+            Self::Unreachable { .. }
+            | Self::Broken { .. }
+            | Self::NoAnswer { .. }
+            | Self::TooLate { .. }
+            | Self::Stalled { .. } => Recovery::Retry { after: None },
             Self::Maintenance { retry_after, .. } => Recovery::Retry { after: *retry_after },
             Self::Unavailable { status, retry_after, .. } => match status {
                 401 => Recovery::Reauthorize,

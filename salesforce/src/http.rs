@@ -12,6 +12,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use url::Url;
 
+pub use self::request::MaySend;
 use self::resolver::PublicAddresses;
 pub(crate) use self::{
     answer::{Answer, Receive, Streaming, Whatever},
@@ -134,6 +135,13 @@ impl Http {
         let pooled = build(client(&config)?)?;
         let fresh = build(client(&config)?.pool_max_idle_per_host(0))?;
         Ok(Self { config: Arc::new(config), pooled, fresh })
+    }
+
+    /// The same, with one attempt at each request.
+    pub(crate) fn once(&self) -> Self {
+        let mut config = HttpConfig::clone(&self.config);
+        config.retry.attempts = 1;
+        Self { config: Arc::new(config), ..self.clone() }
     }
 
     /// The timer everything waits on.

@@ -10,6 +10,7 @@ mod introspect;
 mod jwt;
 mod probe;
 mod reissued;
+mod renewed;
 mod revoke;
 mod soap;
 
@@ -26,6 +27,7 @@ pub use self::{
     jwt::{Audience, KeyError, PrivateKey, assertion, audiences, exchange_assertion},
     probe::{Probe, probe_authorize, read_error_page},
     reissued::{KeepRefreshToken, ReissuedSession},
+    renewed::{Renewed, renew},
     revoke::{IssuedToken, Revoked, revoke},
     soap::{SoapLogin, SoapVersion, soap_login},
 };
@@ -147,7 +149,9 @@ fn in_words_of_oauth(error: ApiError, stage: Stage, attempts: u32) -> OAuthError
     match error {
         ApiError::Refused(refusal) => {
             let (error, description) = (refusal.code.as_str(), refusal.message.as_str());
-            OAuthRefusal::new(stage, &refusal.host, refusal.status, error, description).into()
+            OAuthRefusal::new(stage, &refusal.host, refusal.status, error, description)
+                .retried_after(refusal.retry_after)
+                .into()
         }
         ApiError::Wire { cause, .. } => OAuthError::Wire { cause, attempts },
         ApiError::GivenUp { attempts, last } => in_words_of_oauth(*last, stage, attempts),

@@ -1,6 +1,10 @@
 //! What the program can do. The command line (later an API and a console) parses, calls one method, and renders.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use salesforce::{Client, Http};
 
@@ -26,6 +30,8 @@ pub struct App {
     http: Http,
     clock: SharedClock,
     holder: Holder,
+    /// The keepers of this process, by connection: its callers share them.
+    keepers: Mutex<HashMap<String, Keeper>>,
     notices: Vec<String>,
 }
 
@@ -50,7 +56,7 @@ impl App {
         let store = Store::open(address, clock.clone(), Arc::new(loaded.vault)).await?;
         let http = Http::new(config.http.clone())?;
         let holder = Holder::this_process(command);
-        Ok(Self { config, store: Arc::new(store), http, clock, holder, notices })
+        Ok(Self { config, store: Arc::new(store), http, clock, holder, keepers: Mutex::default(), notices })
     }
 
     /// What a person should know of the opening.
@@ -72,14 +78,23 @@ impl App {
 
     /// A client that speaks for a stored connection.
     fn client(&self, connection: &Connection) -> Client {
-        let keeper = Keeper::new(
-            Arc::clone(&self.store),
-            Arc::new(self.http.clone()),
-            self.clock.clone(),
-            self.holder.clone(),
-            connection.name.clone(),
-        );
-        Client::new(self.http.clone(), Arc::new(keeper), connection.api_version)
+        Client::new(self.http.clone(), Arc::new(self.keeper(&connection.name)), connection.api_version)
+    }
+
+    /// Who redeems the grant of the connection of that name, for all callers of this process.
+    pub(crate) fn keeper(&self, connection: &str) -> Keeper {
+        let fresh = || {
+            Keeper::new(
+                Arc::clone(&self.store),
+                Arc::new(self.http.clone()),
+                self.config.client_apps.clone(),
+                self.clock.clone(),
+                self.holder.clone(),
+                connection.to_owned(),
+            )
+        };
+        let mut keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
+        keepers.entry(connection.to_owned()).or_insert_with(fresh).clone()
     }
 }
 

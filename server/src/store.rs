@@ -18,6 +18,7 @@ pub mod journal;
 pub mod lease;
 mod migrations;
 mod postgres;
+pub mod redemptions;
 pub mod runs;
 pub mod sign_ins;
 mod sqlite;

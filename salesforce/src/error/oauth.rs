@@ -4,13 +4,16 @@ mod cause;
 mod meaning;
 mod texts;
 
+use std::time::Duration;
+
 pub(crate) use self::texts::mentioned;
 pub use self::{
     cause::{OAuthCause, Setting},
     texts::Stage,
 };
+
 use super::{Recovery, WireError};
-use crate::host::HostError;
+use crate::{host::HostError, time::Timestamp};
 
 /// Why a session could not be obtained.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -47,6 +50,12 @@ pub enum OAuthError {
     /// Not sent: an earlier refusal of these credentials was final, or the connection was ended.
     #[error("the stored sign-in is not used any more: {reason}. Connect again")]
     Retired { reason: String },
+    /// Not sent: the last attempt failed, and the next one is due later.
+    #[error("the last renewal failed, and the next one is due at {until}: {reason}")]
+    Postponed { until: Timestamp, wait: Duration, reason: String },
+    /// Not sent: the settings of this installation do not fit the connection.
+    #[error("{reason}")]
+    Configuration { reason: String },
     /// Not sent: the stored credentials cannot be had.
     #[error("the stored credentials cannot be had: {reason}")]
     Store { reason: String },
@@ -70,6 +79,8 @@ pub struct OAuthRefusal {
     /// `error_description`, as it was spelt, with anything that looks like a token blotted out.
     pub description: String,
     pub cause: OAuthCause,
+    /// What Salesforce asked to wait.
+    pub retry_after: Option<Duration>,
 }
 
 impl OAuthRefusal {
@@ -83,7 +94,13 @@ impl OAuthRefusal {
             error: safe(error),
             description: safe(description),
             cause: OAuthCause::parse_at(stage, error, description),
+            retry_after: None,
         }
+    }
+
+    /// The same, with what Salesforce asked to wait.
+    pub(crate) fn retried_after(self, retry_after: Option<Duration>) -> Self {
+        Self { retry_after, ..self }
     }
 }
 
@@ -105,11 +122,21 @@ impl OAuthError {
     /// What cures this error.
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Refused(refusal) => refusal.cause.recovery(),
+            Self::Refused(refusal) => match (refusal.cause, refusal.status) {
+                // Unknown words, but a status that passes. SOAP faults have 500.
+                (OAuthCause::Unknown, 420 | 429 | 502..=504) => Recovery::Retry { after: refusal.retry_after },
+                (cause, _) => match cause.recovery() {
+                    Recovery::Retry { after } => Recovery::Retry { after: refusal.retry_after.or(after) },
+                    recovery => recovery,
+                },
+            },
             Self::Wire { cause, .. } => cause.recovery(),
-            Self::GenericHost { .. } | Self::SecretMissing { .. } | Self::InstanceHost(_) | Self::OtherOrg { .. } => {
-                Recovery::Configure
-            }
+            Self::GenericHost { .. }
+            | Self::SecretMissing { .. }
+            | Self::Configuration { .. }
+            | Self::InstanceHost(_)
+            | Self::OtherOrg { .. } => Recovery::Configure,
+            Self::Postponed { wait, .. } => Recovery::Retry { after: Some(*wait) },
             Self::Unexpected { .. } => Recovery::Bug,
             Self::Retired { .. } => Recovery::Reauthorize,
             Self::Store { .. } | Self::NotStored { .. } | Self::Interrupted => Recovery::Retry { after: None },
@@ -138,10 +165,13 @@ impl OAuthError {
     /// sent again as if nothing had happened: with rotation, a replay ends the whole grant.
     pub fn may_have_redeemed(&self) -> bool {
         match self {
-            Self::Refused(_)
-            | Self::GenericHost { .. }
+            // A server error leaves open what was done before it.
+            Self::Refused(refusal) => refusal.status >= 500,
+            Self::GenericHost { .. }
             | Self::SecretMissing { .. }
             | Self::Retired { .. }
+            | Self::Postponed { .. }
+            | Self::Configuration { .. }
             | Self::Store { .. } => false,
             Self::Wire { cause, .. } => cause.may_have_arrived(),
             Self::Unexpected { .. }

@@ -12,6 +12,10 @@ pub(crate) enum Replay {
     OnlyIfNotSeen,
 }
 
+/// Says whether a request may still be sent. It is asked when the connection stands and the first byte of the body is
+/// about to leave: after all that may have taken long.
+pub type MaySend = std::sync::Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// The body of a request.
 #[derive(Clone)]
 pub(crate) enum Body {
@@ -40,6 +44,7 @@ pub(crate) struct Request {
     pub(super) fresh: bool,
     /// Whatever comes back is an answer: redirects, pages, refusals.
     pub(super) takes_anything: bool,
+    pub(super) may_send: Option<MaySend>,
 }
 
 impl Request {
@@ -55,6 +60,7 @@ impl Request {
             counted: true,
             fresh: false,
             takes_anything: false,
+            may_send: None,
         }
     }
 
@@ -69,6 +75,12 @@ impl Request {
         request.replay = replay;
         request.fresh = true;
         request
+    }
+
+    /// Keeps the body back unless `may_send` says yes at the last moment.
+    pub(crate) fn only_if(mut self, may_send: MaySend) -> Self {
+        self.may_send = Some(may_send);
+        self
     }
 
     pub(crate) fn json(mut self, body: Bytes) -> Self {

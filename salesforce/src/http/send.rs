@@ -1,11 +1,21 @@
 //! One request, as often as it takes.
 
-use std::{error::Error as StdError, io, time::Instant};
+use std::{
+    error::Error as StdError,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
+use bytes::Bytes;
+use futures_util::stream;
 use http::{HeaderValue, header};
 
 use super::{
-    Http, Request, Usage,
+    Http, MaySend, Request, Usage,
     answer::{Receive, Streaming},
     request::Body,
     resolver::PrivateAddress,
@@ -109,9 +119,11 @@ impl Http {
         if let Some(usage) = usage.filter(|_| request.counted) {
             usage.count_call();
         }
-        let sending = self.build(org, request, bearer).send();
+        let kept = Arc::default();
+        let sending = self.build(org, request, bearer, &kept).send();
         let response = match tokio::time::timeout(self.config.response_timeout, sending).await {
             Ok(Ok(response)) => response,
+            Ok(Err(_)) if kept.load(Ordering::SeqCst) => return Err(failed(WireError::TooLate { host })),
             Ok(Err(error)) => return Err(failed(wire_error(&host, &error))),
             Err(_) => return Err(failed(WireError::NoAnswer { host, waited: self.config.response_timeout })),
         };
@@ -134,7 +146,13 @@ impl Http {
         }
     }
 
-    fn build(&self, org: &OrgUrl, request: &Request, bearer: Option<&AccessToken>) -> reqwest::RequestBuilder {
+    fn build(
+        &self,
+        org: &OrgUrl,
+        request: &Request,
+        bearer: Option<&AccessToken>,
+        kept: &Arc<AtomicBool>,
+    ) -> reqwest::RequestBuilder {
         let client = if request.fresh { &self.fresh } else { &self.pooled };
         let mut builder = client.request(request.method.clone(), format!("{org}{}", request.path));
         for (name, value) in &request.headers {
@@ -150,8 +168,25 @@ impl Http {
             Body::Form(body) => ("application/x-www-form-urlencoded", body),
             Body::Xml(body) => ("text/xml; charset=UTF-8", body),
         };
-        builder.header(header::CONTENT_TYPE, kind).body(body.clone())
+        let builder = builder.header(header::CONTENT_TYPE, kind);
+        match &request.may_send {
+            Some(may_send) => builder.header(header::CONTENT_LENGTH, body.len()).body(held_back(body, may_send, kept)),
+            None => builder.body(body.clone()),
+        }
     }
+}
+
+/// A body that leaves in one piece or not at all; `kept` then becomes true. Without it the request is incomplete, and
+/// Salesforce does nothing.
+fn held_back(body: &Bytes, may_send: &MaySend, kept: &Arc<AtomicBool>) -> reqwest::Body {
+    let (body, may_send, kept) = (body.clone(), MaySend::clone(may_send), Arc::clone(kept));
+    reqwest::Body::wrap_stream(stream::once(async move {
+        if may_send() {
+            return Ok(body);
+        }
+        kept.store(true, Ordering::SeqCst);
+        Err(io::Error::other("it is too late to send this"))
+    }))
 }
 
 /// `None` for a token that no header can carry; Salesforce then says that there is none.

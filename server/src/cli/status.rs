@@ -79,14 +79,15 @@ fn state(state: &ConnectionState) -> String {
     match state {
         ConnectionState::Pending { expires_at } => format!("waiting for a sign-in until {}", short(*expires_at)),
         ConnectionState::Connected { since } => format!("connected since {}", short(*since)),
-        ConnectionState::Degraded { since, attempts, retry_at } => format!(
-            "degraded since {} ({}), next attempt after {}",
+        ConnectionState::Degraded { since, attempts, retry_at, reason } => format!(
+            "degraded since {} ({}), next attempt after {}: {reason}",
             short(*since),
             counted(u64::from(*attempts), "attempt"),
             short(*retry_at)
         ),
-        ConnectionState::NeedsReauthorization { since, reason } => {
-            format!("needs a new sign-in since {}: {reason}", short(*since))
+        ConnectionState::NeedsReauthorization { since, reason, retry_at } => {
+            let again = retry_at.map(|at| format!(" (tried again after {}, in case it is put right)", short(at)));
+            format!("needs a new sign-in since {}: {reason}{}", short(*since), again.unwrap_or_default())
         }
         ConnectionState::Disconnected { at } => format!("disconnected at {}", short(*at)),
     }

@@ -7,7 +7,11 @@
 //! An intent that stays open says that a refresh token was sent and its answer is not known. Whoever finds it waits
 //! until the sender's deadline has passed, and sends the same token again. Where the token does not rotate, that works.
 //! Where it does and the first request had arrived, Salesforce refuses, and only a new sign-in helps: no client can
-//! survive that. Silence alone never ends a connection; a refusal does.
+//! survive that. Silence alone never ends a connection; a refusal does. Each outcome stands in the journal.
+//!
+//! A process that stood still is fenced twice: it sends nothing when its intent has become too old, which is looked at
+//! when the connection stands and the token is about to leave; and an answer that it holds is stored only while the token
+//! that bought it is still the stored one.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,66 +19,62 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Either, select},
 };
-use ring::digest;
 use salesforce::{
-    Http, OAuthError, OrgUrl, Recovery, Timestamp,
-    http::Timer,
-    oauth::{ClientApp, Flow, Grant, Session, TokenSet, TokenSource, exchange},
-    secret::{AccessToken, RefreshToken},
+    OAuthError, Recovery, Timestamp,
+    error::{OAuthCause, WireError},
+    http::MaySend,
+    oauth::{Renewed, Session, TokenSource},
+    secret::AccessToken,
 };
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
-use zeroize::Zeroizing;
 
-use super::state::{ConnectionEvent, ConnectionState};
+use super::{
+    outcome::{Outcome, event_of},
+    state::{Admission, ConnectionEvent, ConnectionState, later},
+};
 use crate::{
     clock::SharedClock,
+    config::ClientApps,
     store::{
         Store, StoreError,
         connections::Connection,
         credentials::CredentialKind,
         lease::{Holder, Lease},
+        redemptions::{Answer, Closing, Redemption, Settlement},
     },
 };
 
+mod endpoint;
+mod stored;
+
+pub use endpoint::{Means, TokenEndpoint};
+pub(crate) use stored::document;
+use stored::{StoredSession, is_same_org};
+
 /// How long a lease on a grant is held at most.
 pub(crate) const LEASE_TERM: Duration = Duration::from_secs(120);
-/// No exchange takes longer; below half the lease.
+/// No exchange takes longer; below half the lease. Counted from the intent.
 const EXCHANGE_DEADLINE: Duration = Duration::from_secs(50);
+/// A token that has not left so long after its intent is not sent any more; there is time to answer until the deadline.
+const SEND_WITHIN: Duration = Duration::from_secs(25);
 /// Between two looks at a lease that somebody else holds.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// How long others are waited for: two whole leases.
 const LOOKS: u32 = 960;
-/// A renewal that failed for a passing reason is worth repeating after this long.
-const RETRY_LATER: Duration = Duration::from_secs(60);
-
-/// The place that tokens come from.
-pub trait TokenEndpoint: Send + Sync {
-    fn exchange<'a>(
-        &'a self,
-        login: &'a OrgUrl,
-        app: &'a ClientApp,
-        grant: &'a Grant,
-    ) -> BoxFuture<'a, Result<TokenSet, OAuthError>>;
-
-    fn timer(&self) -> &dyn Timer;
-}
-
-impl TokenEndpoint for Http {
-    fn exchange<'a>(
-        &'a self,
-        login: &'a OrgUrl,
-        app: &'a ClientApp,
-        grant: &'a Grant,
-    ) -> BoxFuture<'a, Result<TokenSet, OAuthError>> {
-        exchange(self, login, app, grant).boxed()
-    }
-
-    fn timer(&self) -> &dyn Timer {
-        Http::timer(self)
-    }
-}
+/// A caller waits so long for the next attempt to be due; a longer wait is an error that says when.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How often a refresh token is sent that certainly was not redeemed: nobody was reached, or another request had it.
+const SENDINGS: u32 = 4;
+/// Between two sendings; doubles.
+const SEND_AGAIN: Duration = Duration::from_secs(1);
+/// Waits between attempts to commit an answer that a passing failure of the store keeps out.
+const COMMIT_AGAIN: [Duration; 5] = [
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
 
 /// The sessions of one stored connection; cheap to clone.
 #[derive(Clone)]
@@ -85,6 +85,7 @@ pub struct Keeper {
 struct Kept {
     store: Arc<Store>,
     endpoint: Arc<dyn TokenEndpoint>,
+    apps: ClientApps,
     clock: SharedClock,
     holder: Holder,
     connection: String,
@@ -96,14 +97,23 @@ struct Kept {
 struct Current {
     session: Option<Session>,
     /// An answer that the store has not taken yet. It goes there before anything else happens.
-    unstored: Option<Box<TokenSet>>,
+    late: Option<Box<LateAnswer>>,
 }
 
-/// A session as the store holds it, sealed.
-#[derive(Serialize, Deserialize)]
-struct StoredSession {
-    access_token: String,
-    instance: OrgUrl,
+/// An answer that is not stored.
+struct LateAnswer {
+    renewed: Renewed,
+    /// The refresh token that bought it.
+    token_hash: Option<String>,
+    /// The sign-in that the token belongs to.
+    signed_in_at: Timestamp,
+}
+
+/// How a renewal under the lease ended.
+enum Step {
+    Session(Session),
+    /// The store holds something else now: look again.
+    LookAgain,
 }
 
 impl Keeper {
@@ -111,11 +121,22 @@ impl Keeper {
     pub fn new(
         store: Arc<Store>,
         endpoint: Arc<dyn TokenEndpoint>,
+        apps: ClientApps,
         clock: SharedClock,
         holder: Holder,
         connection: String,
     ) -> Self {
-        Self { kept: Arc::new(Kept { store, endpoint, clock, holder, connection, state: Mutex::default() }) }
+        Self { kept: Arc::new(Kept { store, endpoint, apps, clock, holder, connection, state: Mutex::default() }) }
+    }
+
+    /// Redeems the grant although its session may still be good, unless somebody else does so meanwhile.
+    ///
+    /// # Errors
+    /// As those of a renewal.
+    pub async fn keep_alive(&self) -> Result<Session, OAuthError> {
+        let connection = self.kept.store.connection(&self.kept.connection).await.map_err(stored)?;
+        let known = self.kept.stored_session(&connection).await?.map(|session| session.access_token);
+        self.obtain(known).await
     }
 
     async fn obtain(&self, rejected: Option<AccessToken>) -> Result<Session, OAuthError> {
@@ -149,18 +170,23 @@ impl Kept {
     async fn obtain_alone(&self, current: &mut Current, rejected: Option<&AccessToken>) -> Result<Session, OAuthError> {
         for _ in 0..LOOKS {
             let connection = self.store.connection(&self.connection).await.map_err(stored)?;
-            if current.unstored.is_none()
-                && let Some(session) = self.stored_session(&connection).await?.filter(|s| is_other(s, rejected))
-            {
-                return Ok(session);
+            if current.late.is_none() {
+                if let Some(session) = self.stored_session(&connection).await?.filter(|s| is_other(s, rejected)) {
+                    return Ok(session);
+                }
+                if !self.is_admitted(&connection).await? {
+                    continue;
+                }
             }
-            let name = lease_name(&connection.name);
-            match self.store.acquire_lease(&name, &self.holder, LEASE_TERM).await {
-                Ok(lease) => {
-                    let outcome = self.renew_under(&lease, current, rejected).await;
+            match self.store.acquire_lease(&lease_name(&connection.name), &self.holder, LEASE_TERM).await {
+                Ok(mut lease) => {
+                    let step = self.renew_under(&mut lease, current, rejected).await;
                     // A lease that cannot be given back lapses.
                     let _ = self.store.release_lease(&lease).await;
-                    return outcome;
+                    match step? {
+                        Step::Session(session) => return Ok(session),
+                        Step::LookAgain => {}
+                    }
                 }
                 Err(StoreError::Leased { .. }) => self.endpoint.timer().sleep(LOOK_AGAIN).await,
                 Err(error) => return Err(stored(error)),
@@ -169,56 +195,126 @@ impl Kept {
         Err(OAuthError::Store { reason: "another process has been signing in for minutes".into() })
     }
 
-    async fn renew_under(
-        &self,
-        lease: &Lease,
-        current: &mut Current,
-        rejected: Option<&AccessToken>,
-    ) -> Result<Session, OAuthError> {
-        let connection = self.store.connection(&self.connection).await.map_err(stored)?;
-        if let Some(tokens) = current.unstored.take() {
-            return self.publish(&connection, current, tokens, lease).await;
-        }
-        if let Some(session) = self.stored_session(&connection).await?.filter(|s| is_other(s, rejected)) {
-            return Ok(session);
-        }
-        refuse_retired(&connection)?;
-        let (app, grant) = self.grant(&connection).await?;
-        let outcome = self.exchange(&connection, &app, &grant, lease).await;
-        match outcome {
-            Ok(tokens) => self.publish(&connection, current, Box::new(tokens), lease).await,
-            Err(error) => {
-                self.record(self.event_of(&error)).await;
-                Err(error)
+    /// Whether the connection's state lets the grant be redeemed now. Waits for a moment that is near.
+    async fn is_admitted(&self, connection: &Connection) -> Result<bool, OAuthError> {
+        let now = self.clock.now();
+        match connection.state.admits_renewal(now) {
+            Admission::Now => Ok(true),
+            Admission::Never { reason } => Err(OAuthError::Retired { reason }),
+            Admission::From { at, reason } => {
+                let wait = between(now, at);
+                if wait > PATIENCE {
+                    return Err(OAuthError::Postponed { until: at, wait, reason });
+                }
+                self.endpoint.timer().sleep(wait).await;
+                Ok(false)
             }
         }
     }
 
-    /// One exchange; around that of a refresh token, the intent.
-    async fn exchange(
+    async fn renew_under(
         &self,
-        connection: &Connection,
-        app: &ClientApp,
-        grant: &Grant,
-        lease: &Lease,
-    ) -> Result<TokenSet, OAuthError> {
-        let Grant::Refresh { refresh_token } = grant else {
-            return self.exchange_in_time(&connection.org, app, grant).await;
-        };
-        let hash = token_hash(refresh_token);
-        self.wait_out_the_sender(connection, &hash).await?;
-        self.store.begin_redemption(&connection.id, &hash, lease).await.map_err(stored)?;
-        let outcome = self.exchange_in_time(&connection.org, app, grant).await;
-        if matches!(&outcome, Err(error) if !error.may_have_redeemed()) {
-            self.store.withdraw_redemption(&connection.id, lease).await.map_err(stored)?;
+        lease: &mut Lease,
+        current: &mut Current,
+        rejected: Option<&AccessToken>,
+    ) -> Result<Step, OAuthError> {
+        let connection = self.store.connection(&self.connection).await.map_err(stored)?;
+        if let Some(from) = lease.displaced.take() {
+            self.note(&connection, &Outcome::TakenOver { from }).await;
         }
-        outcome
+        if let Some(late) = current.late.take() {
+            self.keep_late(&connection, current, late, lease).await?;
+            return Ok(Step::LookAgain);
+        }
+        if let Some(session) = self.stored_session(&connection).await?.filter(|s| is_other(s, rejected)) {
+            return Ok(Step::Session(session));
+        }
+        if connection.state.admits_renewal(self.clock.now()) != Admission::Now {
+            return Ok(Step::LookAgain);
+        }
+        let means = match self.means(&connection).await {
+            Ok(means) => means,
+            Err(error @ OAuthError::Configuration { .. }) => return self.fail(&connection, None, error, lease).await,
+            Err(error) => return Err(error),
+        };
+        match stored::hash_of(&means) {
+            Some(hash) => self.redeem(&connection, current, &means, hash, lease).await,
+            None => self.ask(&connection, current, &means, lease).await,
+        }
     }
 
-    /// Until a request that an earlier holder may have under way cannot be answered any more.
-    async fn wait_out_the_sender(&self, connection: &Connection, hash: &str) -> Result<(), OAuthError> {
+    /// Credentials that are not used up: they may be sent as often as it takes.
+    async fn ask(
+        &self,
+        connection: &Connection,
+        current: &mut Current,
+        means: &Means,
+        lease: &Lease,
+    ) -> Result<Step, OAuthError> {
+        if matches!(connection.state, ConnectionState::NeedsReauthorization { .. }) {
+            // Committed before the attempt: one an hour, even if this process dies in the middle.
+            let attempted = Settlement { event: Some(ConnectionEvent::Attempted), ..Settlement::default() };
+            match self.store.settle(connection, &attempted, lease).await {
+                Ok(()) => {}
+                Err(StoreError::Fenced { .. }) => return Ok(Step::LookAgain),
+                Err(error) => return Err(stored(error)),
+            }
+        }
+        match self.exchange(self.clock.now(), connection, means).await {
+            Ok(renewed) => self.publish(connection, current, renewed, None, lease).await,
+            Err(error) => self.fail(connection, None, error, lease).await,
+        }
+    }
+
+    /// Sends a refresh token, within its intent.
+    async fn redeem(
+        &self,
+        connection: &Connection,
+        current: &mut Current,
+        means: &Means,
+        hash: String,
+        lease: &mut Lease,
+    ) -> Result<Step, OAuthError> {
+        let mut outcomes = self.after_an_earlier_sender(connection, &hash).await?;
+        for sending in 1.. {
+            let begun = self.store.begin_redemption(connection, &hash, lease, LEASE_TERM, &outcomes).await;
+            let intent = match begun {
+                Ok(intent) => intent,
+                Err(StoreError::Fenced { epoch, .. }) => return Ok(self.fenced(connection, epoch).await),
+                Err(error) => return Err(stored(error)),
+            };
+            outcomes.clear();
+            // That commit was the last look at the epoch. Whoever stands still from here on may have a successor when
+            // it wakes up, and must not send.
+            match self.exchange(intent.started_at, connection, means).await {
+                Ok(renewed) => return self.publish(connection, current, renewed, Some(hash), lease).await,
+                Err(OAuthError::Wire { cause: WireError::TooLate { .. }, .. }) => {
+                    self.withdraw(connection, Outcome::Overslept { began: intent.started_at }, lease).await?;
+                    return Ok(Step::LookAgain);
+                }
+                Err(error) if sending < SENDINGS && is_worth_sending_again(&error) => {
+                    let noted = match is_redeemed_elsewhere(&error) {
+                        true => Outcome::RedeemedElsewhere { attempt: sending },
+                        false => Outcome::Failed { reason: error.to_string() },
+                    };
+                    if !self.withdraw(connection, noted, lease).await? {
+                        return Ok(Step::LookAgain);
+                    }
+                    self.endpoint.timer().sleep(SEND_AGAIN * (1 << sending)).await;
+                    if self.has_other_credentials(connection, &hash).await? {
+                        return Ok(Step::LookAgain);
+                    }
+                }
+                Err(error) => return self.fail(connection, Some(&intent), error, lease).await,
+            }
+        }
+        unreachable!("the last sending returns")
+    }
+
+    /// Waits until a request that an earlier holder may have under way cannot be answered any more; what is to be noted.
+    async fn after_an_earlier_sender(&self, connection: &Connection, hash: &str) -> Result<Vec<Outcome>, OAuthError> {
         let open = self.store.open_redemption(&connection.id).await.map_err(stored)?;
-        let Some(open) = open.filter(|open| open.token_hash == hash) else { return Ok(()) };
+        let Some(open) = open.filter(|open| open.token_hash == hash) else { return Ok(Vec::new()) };
         tracing::warn!(
             connection.id = connection.id,
             attempts = open.attempts,
@@ -228,18 +324,20 @@ impl Kept {
         while self.clock.now() < until {
             self.endpoint.timer().sleep(LOOK_AGAIN).await;
         }
-        Ok(())
+        Ok(vec![Outcome::Replayed { attempts: open.attempts }])
     }
 
-    async fn exchange_in_time(&self, login: &OrgUrl, app: &ClientApp, grant: &Grant) -> Result<TokenSet, OAuthError> {
-        let exchange = self.endpoint.exchange(login, app, grant);
-        match select(exchange, self.endpoint.timer().sleep(EXCHANGE_DEADLINE)).await {
+    /// One exchange that begins at `begun`, and ends at its deadline whatever it is doing then. An answer that is there
+    /// already is taken even later: it may hold the only token that works.
+    async fn exchange(&self, begun: Timestamp, connection: &Connection, means: &Means) -> Result<Renewed, OAuthError> {
+        let clock = self.clock.clone();
+        let may_send: MaySend = Arc::new(move || clock.now() < later(begun, SEND_WITHIN));
+        let exchange = self.endpoint.renew(&connection.org, means, &connection.instance, may_send);
+        let left = between(self.clock.now(), later(begun, EXCHANGE_DEADLINE));
+        match select(exchange, self.endpoint.timer().sleep(left)).await {
             Either::Left((outcome, _)) => outcome,
             Either::Right(_) => Err(OAuthError::Wire {
-                cause: salesforce::error::WireError::NoAnswer {
-                    host: login.host().to_owned(),
-                    waited: EXCHANGE_DEADLINE,
-                },
+                cause: WireError::NoAnswer { host: connection.org.host().to_owned(), waited: EXCHANGE_DEADLINE },
                 attempts: 1,
             }),
         }
@@ -250,90 +348,197 @@ impl Kept {
         &self,
         connection: &Connection,
         current: &mut Current,
-        tokens: Box<TokenSet>,
+        renewed: Renewed,
+        hash: Option<String>,
         lease: &Lease,
-    ) -> Result<Session, OAuthError> {
-        if let Some(found) = tokens.org_id.as_ref().filter(|found| !is_same_org(found, &connection.org_id)) {
-            let error = OAuthError::OtherOrg { expected: connection.org_id.clone(), found: found.clone() };
-            self.record(self.event_of(&error)).await;
-            return Err(error);
+    ) -> Result<Step, OAuthError> {
+        let (settlement, verdict) = settlement_of(connection, &renewed);
+        let late =
+            |renewed| Some(Box::new(LateAnswer { renewed, token_hash: hash, signed_in_at: connection.signed_in_at }));
+        match self.settle_patiently(connection, &settlement, lease).await {
+            Ok(()) => verdict.map_or_else(|| Ok(Step::Session(renewed.tokens.session())), Err),
+            Err(StoreError::Fenced { epoch, .. }) => {
+                current.late = late(renewed);
+                Ok(self.fenced(connection, epoch).await)
+            }
+            Err(error) => {
+                current.late = late(renewed);
+                Err(OAuthError::NotStored { reason: error.to_string() })
+            }
         }
-        let mut credentials = vec![(CredentialKind::Session, document(&tokens.session()))];
-        if let Some(rotated) = &tokens.refresh_token {
-            credentials.push((CredentialKind::RefreshToken, rotated.expose().into()));
+    }
+
+    /// Stores an answer that came too late for its own lease, if it is still the newest of its token: nobody else has a
+    /// token that works then. It replaces nothing else.
+    async fn keep_late(
+        &self,
+        connection: &Connection,
+        current: &mut Current,
+        late: Box<LateAnswer>,
+        lease: &Lease,
+    ) -> Result<(), OAuthError> {
+        let is_of_this_sign_in = connection.signed_in_at == late.signed_in_at
+            && !matches!(connection.state, ConnectionState::Disconnected { .. });
+        let is_newest = match &late.token_hash {
+            Some(hash) => !self.has_other_credentials(connection, hash).await?,
+            None => false,
+        };
+        let (mut settlement, _) = settlement_of(connection, &late.renewed);
+        let was_refused = matches!(connection.state, ConnectionState::NeedsReauthorization { .. });
+        let keeps = is_of_this_sign_in && is_newest && (!was_refused || late.renewed.tokens.refresh_token.is_some());
+        if !keeps {
+            settlement = Settlement { outcomes: vec![Outcome::LateAnswerDropped], ..Settlement::default() };
+        } else {
+            settlement.outcomes.push(Outcome::LateAnswerKept);
+            if was_refused && let Some(answer) = &mut settlement.answer {
+                // The token that bought it was refused since, which may have ended this one too. One attempt will tell.
+                answer.credentials.retain(|(kind, _)| *kind != CredentialKind::Session);
+                settlement.event = Some(ConnectionEvent::Replaced);
+            }
         }
-        let saved = self.store.save_token_answer(connection, &tokens.instance_url, &credentials, lease).await;
-        if let Err(error) = saved {
-            current.unstored = Some(tokens);
-            return Err(OAuthError::NotStored { reason: error.to_string() });
+        match self.settle_patiently(connection, &settlement, lease).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                current.late = Some(late);
+                match error {
+                    StoreError::Fenced { .. } => Ok(()),
+                    error => Err(OAuthError::NotStored { reason: error.to_string() }),
+                }
+            }
         }
-        self.record(ConnectionEvent::Renewed).await;
-        Ok(tokens.session())
+    }
+
+    /// Settles what failed. Whoever is fenced changes nothing, and looks what its successor has done.
+    async fn fail(
+        &self,
+        connection: &Connection,
+        intent: Option<&Redemption>,
+        error: OAuthError,
+        lease: &Lease,
+    ) -> Result<Step, OAuthError> {
+        let lost = error.may_have_redeemed();
+        let event = event_of(&error);
+        let after = connection.state.clone().on(event.clone(), self.clock.now()).ok();
+        let outcome = match (&event, intent) {
+            (ConnectionEvent::Refused { reason, .. }, _) => Outcome::Refused {
+                cause: error.cause().map_or("configuration", OAuthCause::code).to_owned(),
+                reason: reason.clone(),
+                retry_at: match after {
+                    Some(ConnectionState::NeedsReauthorization { retry_at, .. }) => retry_at,
+                    _ => None,
+                },
+            },
+            (_, Some(intent)) if lost => Outcome::AnswerLost { attempts: intent.attempts, reason: error.to_string() },
+            _ => Outcome::Failed { reason: error.to_string() },
+        };
+        let redemption = match (lost, error.cause()) {
+            (true, _) => Closing::StaysOpen,
+            (false, Some(OAuthCause::RefreshTokenDead)) => Closing::Closed,
+            (false, _) => Closing::Withdrawn,
+        };
+        let settlement = Settlement { answer: None, redemption, event: Some(event), outcomes: vec![outcome] };
+        match self.store.settle(connection, &settlement, lease).await {
+            Ok(()) => Err(error),
+            Err(StoreError::Fenced { epoch, .. }) => Ok(self.fenced(connection, epoch).await),
+            Err(unsettled) => {
+                // The error itself matters more.
+                tracing::warn!(connection.name = self.connection, error = %unsettled, "an outcome is not recorded");
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes that nothing was redeemed by the last request; false when the lease is another's now.
+    async fn withdraw(&self, connection: &Connection, outcome: Outcome, lease: &Lease) -> Result<bool, OAuthError> {
+        let settlement =
+            Settlement { redemption: Closing::Withdrawn, outcomes: vec![outcome], ..Settlement::default() };
+        match self.store.settle(connection, &settlement, lease).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Fenced { epoch, .. }) => {
+                self.fenced(connection, epoch).await;
+                Ok(false)
+            }
+            Err(error) => Err(stored(error)),
+        }
+    }
+
+    async fn fenced(&self, connection: &Connection, epoch: i64) -> Step {
+        self.note(connection, &Outcome::Fenced { epoch }).await;
+        Step::LookAgain
+    }
+
+    /// Notes what needs no commit of its own. What cannot be noted is logged: the session matters more.
+    async fn note(&self, connection: &Connection, outcome: &Outcome) {
+        if let Err(error) = self.store.note_outcome(connection, outcome).await {
+            tracing::warn!(connection.name = self.connection, %error, "an outcome is not recorded");
+        }
+    }
+
+    /// Commits; again and again for a while when the store cannot be reached: the answer may be the only one there is.
+    async fn settle_patiently(
+        &self,
+        connection: &Connection,
+        settlement: &Settlement,
+        lease: &Lease,
+    ) -> Result<(), StoreError> {
+        for wait in COMMIT_AGAIN {
+            match self.store.settle(connection, settlement, lease).await {
+                Err(error) if matches!(error.recovery(), Recovery::Retry { .. }) => {
+                    self.endpoint.timer().sleep(wait).await;
+                }
+                settled => return settled,
+            }
+        }
+        self.store.settle(connection, settlement, lease).await
     }
 
     async fn stored_session(&self, connection: &Connection) -> Result<Option<Session>, OAuthError> {
         let credential = self.store.credential(&connection.id, CredentialKind::Session).await.map_err(stored)?;
-        let Some(credential) = credential else { return Ok(None) };
-        let session: StoredSession = serde_json::from_str(credential.expose_secret())
-            .map_err(|_| OAuthError::Store { reason: "the stored session cannot be read".into() })?;
-        Ok(Some(Session { access_token: session.access_token.into(), instance_url: session.instance }))
+        credential.map(|credential| StoredSession::read(&credential)).transpose()
     }
 
-    async fn grant(&self, connection: &Connection) -> Result<(ClientApp, Grant), OAuthError> {
-        let credential = async |kind| {
-            let credential = self.store.credential(&connection.id, kind).await.map_err(stored)?;
-            Ok::<_, OAuthError>(credential.map(|secret| secret.expose_secret().to_owned()))
-        };
-        let missing = |what: &str| OAuthError::Store { reason: format!("the {what} is missing") };
-        let app = ClientApp {
-            client_id: connection.client_id.clone(),
-            client_secret: credential(CredentialKind::ClientSecret).await?.map(Into::into),
-        };
-        let grant = match connection.flow {
-            Flow::ClientCredentials => Grant::ClientCredentials,
-            Flow::JwtBearer | Flow::SoapLogin => {
-                return Err(OAuthError::Store { reason: "this way of renewing is not known yet".into() });
-            }
-            Flow::Password => Grant::Password {
-                username: connection.username.clone(),
-                password: credential(CredentialKind::Password).await?.ok_or_else(|| missing("password"))?.into(),
-                security_token: credential(CredentialKind::SecurityToken).await?.map(Into::into),
-            },
-            Flow::WebServer | Flow::Device | Flow::RefreshToken => {
-                let token = credential(CredentialKind::RefreshToken).await?;
-                Grant::Refresh { refresh_token: token.ok_or_else(|| missing("refresh token"))?.into() }
-            }
-        };
-        Ok((app, grant))
+    /// Whether another token than the one with `hash` is stored.
+    async fn has_other_credentials(&self, connection: &Connection, hash: &str) -> Result<bool, OAuthError> {
+        let token = self.store.credential(&connection.id, CredentialKind::RefreshToken).await.map_err(stored)?;
+        Ok(token.is_none_or(|token| stored::token_hash(&token) != hash))
     }
+}
 
-    fn event_of(&self, error: &OAuthError) -> ConnectionEvent {
-        match error.recovery() {
-            Recovery::Reauthorize | Recovery::Configure => ConnectionEvent::Refused { reason: error.to_string() },
-            Recovery::Retry { after } => {
-                ConnectionEvent::RenewalFailed { retry_at: later(self.clock.now(), after.unwrap_or(RETRY_LATER)) }
-            }
-            Recovery::Reject | Recovery::Bug => {
-                ConnectionEvent::RenewalFailed { retry_at: later(self.clock.now(), RETRY_LATER) }
-            }
+/// What an answer changes, and why its session must not be used, if so. A rotated refresh token is always kept: the one
+/// before it is spent.
+fn settlement_of(connection: &Connection, renewed: &Renewed) -> (Settlement, Option<OAuthError>) {
+    let tokens = &renewed.tokens;
+    let other_org = tokens.org_id.as_ref().filter(|found| !is_same_org(found, &connection.org_id));
+    let verdict = match (other_org, &renewed.instance_refused) {
+        (Some(found), _) => Some(OAuthError::OtherOrg { expected: connection.org_id.clone(), found: found.clone() }),
+        (None, Some(refused)) => Some(OAuthError::InstanceHost(refused.clone())),
+        (None, None) => None,
+    };
+    let mut answer = Answer::default();
+    let mut outcomes = Vec::new();
+    if let Some(rotated) = &tokens.refresh_token {
+        answer.credentials.push((CredentialKind::RefreshToken, rotated.expose().into()));
+    }
+    if let Some(error) = &verdict {
+        let event = event_of(error);
+        if let ConnectionEvent::Refused { reason, .. } = &event {
+            let cause = if other_org.is_some() { "other-org" } else { "instance-refused" };
+            outcomes.push(Outcome::Refused { cause: cause.to_owned(), reason: reason.clone(), retry_at: None });
         }
+        return (
+            Settlement { answer: Some(answer), redemption: Closing::Closed, event: Some(event), outcomes },
+            verdict,
+        );
     }
-
-    /// Moves the connection's state. What cannot be recorded is logged: the session matters more.
-    async fn record(&self, event: ConnectionEvent) {
-        let moved = async {
-            loop {
-                let connection = self.store.connection(&self.connection).await?;
-                let Ok(next) = connection.state.clone().on(event.clone(), self.clock.now()) else { return Ok(()) };
-                if next == connection.state || self.store.save_connection_state(&connection, &next).await? {
-                    return Ok::<(), StoreError>(());
-                }
-            }
-        };
-        if let Err(error) = moved.await {
-            tracing::warn!(connection.name = self.connection, %error, "the connection's state is not recorded");
-        }
+    answer.credentials.push((CredentialKind::Session, document(&tokens.session())));
+    answer.scopes = (!tokens.scopes.is_empty()).then(|| tokens.scopes.clone());
+    answer.instance = Some(tokens.instance_url.clone());
+    outcomes.push(if tokens.refresh_token.is_some() { Outcome::Rotated } else { Outcome::Renewed });
+    if tokens.instance_url != connection.instance {
+        outcomes.push(Outcome::InstanceMoved { from: connection.instance.clone(), to: tokens.instance_url.clone() });
     }
+    let event = Some(ConnectionEvent::Renewed);
+    (Settlement { answer: Some(answer), redemption: Closing::Closed, event, outcomes }, None)
 }
 
 /// The lease that whoever signs a connection in holds.
@@ -341,47 +546,24 @@ pub(crate) fn lease_name(connection: &str) -> String {
     format!("the sign-in of {connection}")
 }
 
-/// A wrong password is not tried again, since it locks the user out; a dead refresh token stays dead. A client app may
-/// be cured in Setup meanwhile, so it is asked again.
-fn refuse_retired(connection: &Connection) -> Result<(), OAuthError> {
-    match &connection.state {
-        ConnectionState::Disconnected { .. } => Err(OAuthError::Retired { reason: "the connection was ended".into() }),
-        ConnectionState::NeedsReauthorization { reason, .. } if connection.flow != Flow::ClientCredentials => {
-            Err(OAuthError::Retired { reason: reason.clone() })
-        }
-        _ => Ok(()),
-    }
+/// True for an error that says that the token was not redeemed, and may be cured by a moment's wait.
+fn is_worth_sending_again(error: &OAuthError) -> bool {
+    let unreached = matches!(error, OAuthError::Wire { cause: WireError::Unreachable { .. }, .. });
+    unreached || is_redeemed_elsewhere(error)
 }
 
-/// A session as a document to be sealed.
-pub(crate) fn document(session: &Session) -> SecretString {
-    let stored = StoredSession {
-        access_token: session.access_token.expose().to_owned(),
-        instance: session.instance_url.clone(),
-    };
-    let document = Zeroizing::new(serde_json::to_string(&stored).expect("a session is plain data"));
-    SecretString::from(document.as_str())
+/// "token request is already being processed"; before Winter '25 the same read "expired authorization code"
+/// (field reports), which makes no sense about a refresh token otherwise.
+fn is_redeemed_elsewhere(error: &OAuthError) -> bool {
+    matches!(error.cause(), Some(OAuthCause::AlreadyInProgress | OAuthCause::AuthorizationCodeDead))
 }
 
 fn is_other(session: &Session, rejected: Option<&AccessToken>) -> bool {
     rejected.is_none_or(|rejected| rejected.expose() != session.access_token.expose())
 }
 
-fn token_hash(token: &RefreshToken) -> String {
-    let hash = digest::digest(&digest::SHA256, token.expose().as_bytes());
-    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn later(now: Timestamp, wait: Duration) -> Timestamp {
-    Timestamp(now.0.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
-}
-
-/// The same org in either spelling: 15 characters, or 18 with a checksum.
-fn is_same_org(one: &str, other: &str) -> bool {
-    match (one.get(..15), other.get(..15)) {
-        (Some(one), Some(other)) => one == other,
-        _ => one == other,
-    }
+fn between(now: Timestamp, then: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(then.0.saturating_sub(now.0)).unwrap_or(0))
 }
 
 fn stored(error: StoreError) -> OAuthError {

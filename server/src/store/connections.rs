@@ -10,7 +10,7 @@ use super::{
     database::{Change, Committed, DatabaseError, Row},
     error::StoreError,
     fresh_id,
-    lease::{Lease, still_held},
+    lease::Lease,
 };
 use crate::connection::state::ConnectionState;
 
@@ -222,52 +222,6 @@ impl Store {
             changes.push(credentials::save(&self.vault, id, *kind, secret, now)?);
         }
         Ok(changes)
-    }
-
-    /// Moves a connection from the state it was read in to another. False when somebody else has moved it meanwhile.
-    pub async fn save_connection_state(
-        &self,
-        connection: &Connection,
-        state: &ConnectionState,
-    ) -> Result<bool, StoreError> {
-        const MOVE: &str = "UPDATE connections SET state = $3, updated_at = $4 WHERE id = $1 AND state = $2";
-        let values = [
-            (&connection.id).into(),
-            document(&connection.state).into(),
-            document(state).into(),
-            self.clock.now().into(),
-        ];
-        match self.database.commit(vec![Change::exactly_one(MOVE, values)]).await {
-            Ok(committed) => Ok(matches!(committed, Committed::Done(_))),
-            Err(error) => Err(error.unexpected()),
-        }
-    }
-
-    /// Commits what the token endpoint answered, and closes the redemption, while `lease` is held.
-    ///
-    /// # Errors
-    /// [`StoreError::Fenced`] when another process has taken the lease; nothing is changed then.
-    pub async fn save_token_answer(
-        &self,
-        connection: &Connection,
-        instance: &OrgUrl,
-        credentials: &[(CredentialKind, SecretString)],
-        lease: &Lease,
-    ) -> Result<(), StoreError> {
-        const INSTANCE: &str =
-            "UPDATE connections SET instance_host = $2, updated_at = $3, renewed_at = $3 WHERE id = $1";
-        const CLOSE: &str = "DELETE FROM redemptions WHERE connection_id = $1";
-        let now = self.clock.now();
-        let id = connection.id.as_str();
-        let mut changes = vec![
-            still_held(lease),
-            Change::new(INSTANCE, [id.into(), instance.host().into(), now.into()]),
-            Change::new(CLOSE, [id.into()]),
-        ];
-        for (kind, secret) in credentials {
-            changes.push(credentials::save(&self.vault, id, *kind, secret, now)?);
-        }
-        self.commit_under(lease, changes).await
     }
 
     /// Commits changes of which one demands that `lease` is still held.

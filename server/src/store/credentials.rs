@@ -1,13 +1,12 @@
-//! Sealed credentials, and the intents to redeem a refresh token.
+//! Sealed credentials.
 
 use salesforce::Timestamp;
 use secrecy::SecretString;
 
 use super::{
     Store,
-    database::{Change, Committed, DatabaseError, Row},
+    database::{Change, Committed, DatabaseError},
     error::StoreError,
-    lease::{Lease, still_held},
 };
 use crate::vault::{Place, Vault};
 
@@ -25,6 +24,18 @@ pub enum CredentialKind {
 }
 
 impl CredentialKind {
+    /// As people say it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::ClientSecret => "consumer secret",
+            Self::Password => "password",
+            Self::SecurityToken => "security token",
+            Self::RefreshToken => "refresh token",
+            Self::PrivateKey => "private key",
+            Self::Session => "session",
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::ClientSecret => "client_secret",
@@ -35,17 +46,6 @@ impl CredentialKind {
             Self::Session => "session",
         }
     }
-}
-
-/// An open redemption of a refresh token: it may have been sent, and its answer is not stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redemption {
-    /// SHA-256 of the token, in hex.
-    pub token_hash: String,
-    pub epoch: i64,
-    /// How often this token has been sent without an answer, the first time included.
-    pub attempts: i64,
-    pub started_at: Timestamp,
 }
 
 fn place<'a>(connection: &'a str, kind: CredentialKind) -> Place<'a> {
@@ -77,42 +77,6 @@ impl Store {
         let opened = self.vault.open(place(connection, kind), &row.blob()?)?;
         let text = std::str::from_utf8(&opened).map_err(|_| StoreError::corrupt("a credential is no text"))?;
         Ok(Some(SecretString::from(text)))
-    }
-
-    /// The redemption of a connection's refresh token that is open, if any.
-    pub async fn open_redemption(&self, connection: &str) -> Result<Option<Redemption>, StoreError> {
-        const READ: &str = "SELECT token_hash, epoch, attempts, started_at FROM redemptions WHERE connection_id = $1";
-        let read = |mut row: Row| {
-            Ok(Redemption {
-                token_hash: row.text()?,
-                epoch: row.integer()?,
-                attempts: row.integer()?,
-                started_at: row.moment()?,
-            })
-        };
-        self.database.query_first(READ, [connection.into()]).await?.map(read).transpose()
-    }
-
-    /// Commits the intent to redeem a refresh token, before anything is sent.
-    ///
-    /// # Errors
-    /// [`StoreError::Fenced`] when another process has taken the lease.
-    pub async fn begin_redemption(&self, connection: &str, token_hash: &str, lease: &Lease) -> Result<(), StoreError> {
-        const BEGIN: &str = "INSERT INTO redemptions (connection_id, token_hash, epoch, attempts, started_at) \
-             VALUES ($1, $2, $3, 1, $4) ON CONFLICT (connection_id) DO UPDATE SET epoch = excluded.epoch, \
-             attempts = CASE WHEN redemptions.token_hash = excluded.token_hash THEN redemptions.attempts + 1 ELSE 1 END, \
-             token_hash = excluded.token_hash, started_at = excluded.started_at";
-        let values = [connection.into(), token_hash.into(), lease.epoch.into(), self.clock.now().into()];
-        self.commit_under(lease, vec![still_held(lease), Change::new(BEGIN, values)]).await
-    }
-
-    /// Withdraws an intent: the token was certainly not redeemed.
-    pub async fn withdraw_redemption(&self, connection: &str, lease: &Lease) -> Result<(), StoreError> {
-        const WITHDRAW: &str = "DELETE FROM redemptions WHERE connection_id = $1 AND epoch = $2";
-        let change = Change::new(WITHDRAW, [connection.into(), lease.epoch.into()]);
-        match self.database.commit(vec![change]).await.map_err(DatabaseError::unexpected)? {
-            Committed::Done(_) | Committed::Undone => Ok(()),
-        }
     }
 
     /// Seals every credential that an older key sealed anew with the newest key; returns how many.

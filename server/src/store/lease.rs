@@ -88,12 +88,24 @@ pub struct Lease {
     /// Counts up with every holder; the fence.
     pub epoch: i64,
     pub expires_at: Timestamp,
+    /// Who held it before and never gave it back: its process is gone, or stood still for too long.
+    pub displaced: Option<Box<Holder>>,
 }
 
 struct Held {
     holder: Holder,
     epoch: i64,
     acquired_at: Timestamp,
+    expires_at: Timestamp,
+}
+
+/// In the place of the end of a lease that nobody holds.
+const GIVEN_BACK: Timestamp = Timestamp(0);
+
+impl Held {
+    fn refusal(self, name: &str) -> StoreError {
+        StoreError::Leased { name: name.to_owned(), holder: Box::new(self.holder), since: self.acquired_at }
+    }
 }
 
 impl Store {
@@ -103,19 +115,21 @@ impl Store {
     /// [`StoreError::Leased`] with the holder and since when, while another process holds it.
     pub async fn acquire_lease(&self, name: &str, holder: &Holder, term: Duration) -> Result<Lease, StoreError> {
         let now = self.clock.now();
-        if let Some(lease) = self.take_free_lease(name, holder, now, term).await? {
-            return Ok(lease);
-        }
-        match self.held(name).await? {
-            Some(held) if held.holder.is_gone() => {
-                tracing::info!(lease = name, holder = %held.holder, "taking over from a process that is gone");
-                match self.take_over(name, &held, holder, now, term).await? {
-                    Some(lease) => Ok(lease),
-                    None => self.refusal(name).await,
-                }
+        // More than once: between a look and the next step a holder may come or go.
+        for _ in 0..3 {
+            if let Some(lease) = self.take_free_lease(name, holder, now, term).await? {
+                return Ok(lease);
             }
-            _ => self.refusal(name).await,
+            let Some(held) = self.held(name).await?.filter(|held| held.expires_at > GIVEN_BACK) else { continue };
+            if held.expires_at > now && !held.holder.is_gone() {
+                return Err(held.refusal(name));
+            }
+            tracing::info!(lease = name, holder = %held.holder, "taking over from a process that is gone or stalled");
+            if let Some(lease) = self.take_over(name, &held, holder, now, term).await? {
+                return Ok(Lease { displaced: Some(Box::new(held.holder)), ..lease });
+            }
         }
+        self.refusal(name).await
     }
 
     async fn take_free_lease(
@@ -129,7 +143,7 @@ impl Store {
              VALUES ($1, $2, 1, $3, $4) \
              ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, epoch = leases.epoch + 1, \
              acquired_at = excluded.acquired_at, expires_at = excluded.expires_at \
-             WHERE leases.expires_at <= excluded.acquired_at RETURNING epoch";
+             WHERE leases.expires_at = 0 RETURNING epoch";
         let expires_at = now.after(term);
         let change = Change::new(TAKE, [name.into(), document(holder).into(), now.into(), expires_at.into()]);
         self.granted(name, expires_at, change).await
@@ -144,7 +158,7 @@ impl Store {
         term: Duration,
     ) -> Result<Option<Lease>, StoreError> {
         const TAKE_OVER: &str = "UPDATE leases SET holder = $2, epoch = epoch + 1, acquired_at = $3, expires_at = $4 \
-             WHERE name = $1 AND epoch = $5 RETURNING epoch";
+             WHERE name = $1 AND epoch = $5 AND expires_at > 0 RETURNING epoch";
         let expires_at = now.after(term);
         let values = [name.into(), document(holder).into(), now.into(), expires_at.into(), held.epoch.into()];
         self.granted(name, expires_at, Change::new(TAKE_OVER, values)).await
@@ -153,24 +167,26 @@ impl Store {
     async fn granted(&self, name: &str, expires_at: Timestamp, change: Change) -> Result<Option<Lease>, StoreError> {
         let rows = self.database.commit_one(change).await.map_err(|error| error.unexpected())?;
         let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
-        Ok(Some(Lease { name: name.to_owned(), epoch: row.integer()?, expires_at }))
+        Ok(Some(Lease { name: name.to_owned(), epoch: row.integer()?, expires_at, displaced: None }))
     }
 
     async fn refusal(&self, name: &str) -> Result<Lease, StoreError> {
         match self.held(name).await? {
-            Some(held) => Err(StoreError::Leased {
-                name: name.to_owned(),
-                holder: Box::new(held.holder),
-                since: held.acquired_at,
-            }),
+            Some(held) => Err(held.refusal(name)),
             None => Err(StoreError::corrupt(format!("the lease {name} vanished"))),
         }
     }
 
     async fn held(&self, name: &str) -> Result<Option<Held>, StoreError> {
-        const HELD: &str = "SELECT holder, epoch, acquired_at FROM leases WHERE name = $1";
-        let read =
-            |mut row: Row| Ok(Held { holder: row.document()?, epoch: row.integer()?, acquired_at: row.moment()? });
+        const HELD: &str = "SELECT holder, epoch, acquired_at, expires_at FROM leases WHERE name = $1";
+        let read = |mut row: Row| {
+            Ok(Held {
+                holder: row.document()?,
+                epoch: row.integer()?,
+                acquired_at: row.moment()?,
+                expires_at: row.moment()?,
+            })
+        };
         self.database.query_first(HELD, [name.into()]).await?.map(read).transpose()
     }
 
@@ -210,6 +226,12 @@ pub(super) fn still_held(lease: &Lease) -> Change {
     // An update that changes nothing locks the row in both databases, so that nobody takes the lease before the commit.
     const STILL_HELD: &str = "UPDATE leases SET epoch = epoch WHERE name = $1 AND epoch = $2 AND expires_at > 0";
     Change::exactly_one(STILL_HELD, [lease.name.as_str().into(), lease.epoch.into()])
+}
+
+/// Holds `lease` until `expires_at`, as part of a commit that is undone when it is ours no more.
+pub(super) fn hold_until(lease: &Lease, expires_at: Timestamp) -> Change {
+    const HOLD: &str = "UPDATE leases SET expires_at = $3 WHERE name = $1 AND epoch = $2 AND expires_at > 0";
+    Change::exactly_one(HOLD, [lease.name.as_str().into(), lease.epoch.into(), expires_at.into()])
 }
 
 fn document(holder: &Holder) -> String {

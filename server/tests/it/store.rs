@@ -3,12 +3,13 @@
 use std::{process::Command, time::Duration};
 
 use orgtide::{
-    connection::state::{ConnectionEvent, ConnectionState},
+    connection::state::ConnectionState,
     store::{
         Store, StoreError,
         connections::{Confirmed, Connection, Difference, NewConnection, SavedConnection},
         credentials::CredentialKind,
         lease::Holder,
+        redemptions::{Answer, Closing, Settlement},
         runs::{RunCounts, RunState},
         streams::{NewStream, Stream},
     },
@@ -158,16 +159,6 @@ on_both_databases! {
         assert!(error.remedy().contains("orgtide connect"));
     }
 
-    async fn a_state_moves_only_from_the_state_that_was_read(fixture: Fixture) {
-        let store = fixture.open().await.unwrap();
-        let read = saved(&store, &sign_in("acme", ORG)).await;
-        let refused = read.state.clone().on(ConnectionEvent::Refused { reason: "x".into() }, Timestamp(9)).unwrap();
-        assert!(store.save_connection_state(&read, &refused).await.unwrap());
-        let ended = read.state.clone().on(ConnectionEvent::Disconnect, Timestamp(9)).unwrap();
-        assert!(!store.save_connection_state(&read, &ended).await.unwrap(), "read before somebody moved it");
-        assert_eq!(store.connection("acme").await.unwrap().state, refused);
-    }
-
     async fn a_lease_is_held_by_one_and_names_its_holder(fixture: Fixture) {
         let store = fixture.open().await.unwrap();
         let since = orgtide::clock::Clock::now(&*fixture.clock);
@@ -293,23 +284,45 @@ on_both_databases! {
     async fn a_token_answer_is_saved_only_under_the_lease(fixture: Fixture) {
         let store = fixture.open().await.unwrap();
         let connection = saved(&store, &sign_in("acme", ORG)).await;
-        let lease = store.acquire_lease("grant", &somebody_elsewhere(), TERM).await.unwrap();
-        store.begin_redemption(&connection.id, "hash", &lease).await.unwrap();
+        let mut lease = store.acquire_lease("grant", &somebody_elsewhere(), TERM).await.unwrap();
+        store.begin_redemption(&connection, "hash", &mut lease, TERM, &[]).await.unwrap();
         fixture.clock.advance(61);
-        let theirs = store.acquire_lease("grant", &us(), TERM).await.unwrap();
-        let answer = [(CredentialKind::RefreshToken, "late".into())];
-        let late = store.save_token_answer(&connection, &connection.instance, &answer, &lease).await;
+        let mut theirs = store.acquire_lease("grant", &us(), TERM).await.unwrap();
+        assert_eq!(theirs.displaced.as_deref(), Some(&somebody_elsewhere()), "it was never given back");
+        let answer = |token: &str, instance: &str| Settlement {
+            answer: Some(Answer {
+                instance: Some(host(instance)),
+                scopes: None,
+                credentials: vec![(CredentialKind::RefreshToken, token.into())],
+            }),
+            redemption: Closing::Closed,
+            ..Settlement::default()
+        };
+        let late = store.settle(&connection, &answer("late", "acme.my.salesforce.com"), &lease).await;
         assert!(matches!(late, Err(StoreError::Fenced { .. })));
         assert_eq!(secret(&store, &connection, CredentialKind::RefreshToken).await, None);
         let open = store.open_redemption(&connection.id).await.unwrap().unwrap();
         assert_eq!((open.token_hash.as_str(), open.epoch, open.attempts), ("hash", 1, 1));
-        store.begin_redemption(&connection.id, "hash", &theirs).await.unwrap();
-        assert_eq!(store.open_redemption(&connection.id).await.unwrap().unwrap().attempts, 2);
-        let answer = [(CredentialKind::RefreshToken, "rotated".into())];
-        store.save_token_answer(&connection, &host("acme2.my.salesforce.com"), &answer, &theirs).await.unwrap();
+        let again = store.begin_redemption(&connection, "hash", &mut theirs, TERM, &[]).await.unwrap();
+        assert_eq!(again.attempts, 2);
+        store.settle(&connection, &answer("rotated", "acme2.my.salesforce.com"), &theirs).await.unwrap();
         assert_eq!(store.open_redemption(&connection.id).await.unwrap(), None);
         assert_eq!(secret(&store, &connection, CredentialKind::RefreshToken).await.as_deref(), Some("rotated"));
-        assert_eq!(store.connection("acme").await.unwrap().instance, host("acme2.my.salesforce.com"));
+        let read = store.connection("acme").await.unwrap();
+        assert_eq!((read.instance, read.scopes), (host("acme2.my.salesforce.com"), connection.scopes));
+    }
+
+    async fn a_withdrawn_intent_leaves_an_earlier_one_open(fixture: Fixture) {
+        let store = fixture.open().await.unwrap();
+        let connection = saved(&store, &sign_in("acme", ORG)).await;
+        let mut lease = store.acquire_lease("grant", &us(), TERM).await.unwrap();
+        let withdrawn = Settlement { redemption: Closing::Withdrawn, ..Settlement::default() };
+        store.begin_redemption(&connection, "hash", &mut lease, TERM, &[]).await.unwrap();
+        store.begin_redemption(&connection, "hash", &mut lease, TERM, &[]).await.unwrap();
+        store.settle(&connection, &withdrawn, &lease).await.unwrap();
+        assert_eq!(store.open_redemption(&connection.id).await.unwrap().unwrap().attempts, 1);
+        store.settle(&connection, &withdrawn, &lease).await.unwrap();
+        assert_eq!(store.open_redemption(&connection.id).await.unwrap(), None);
     }
 
     async fn secrets_and_rejected_values_are_nowhere_in_the_database(fixture: Fixture) {
