@@ -4,10 +4,12 @@
 
 mod cli;
 mod config;
+mod connect;
 mod database;
 mod guide;
 mod keeper;
 mod org;
+mod person;
 mod pitfalls;
 mod proof;
 mod samples;

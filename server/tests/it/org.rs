@@ -7,6 +7,11 @@ use std::{
 };
 
 use emulator::{Effect, Emulator, Fault, Options, Scenario};
+use orgtide::{
+    app::App,
+    clock::SystemClock,
+    config::{Config, Sources},
+};
 use salesforce::http::MappedHost;
 use serde_json::Value;
 use tokio::process::{Child, Command};
@@ -112,7 +117,20 @@ impl Acme {
     }
 
     pub(crate) fn spawn(&self, line: &str) -> Child {
-        self.command(line, &[]).kill_on_drop(true).spawn().unwrap()
+        self.spawn_with(line, &[])
+    }
+
+    pub(crate) fn spawn_with(&self, line: &str, changed: &[(&str, &str)]) -> Child {
+        self.command(line, changed).kill_on_drop(true).spawn().unwrap()
+    }
+
+    /// The program's parts in this process, with the same settings as the program has.
+    pub(crate) async fn app(&self, changed: &[(&str, &str)]) -> App {
+        let own = self.environment().into_iter();
+        let changed = changed.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let environment = own.chain(changed).map(|(name, value)| (name.to_owned(), value)).collect();
+        let config = Config::load(&Sources { environment, ..Sources::default() }).unwrap();
+        App::open(config, std::sync::Arc::new(SystemClock), "test").await.unwrap()
     }
 
     /// Connects the org under the name `acme`.
