@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Exit},
 };
 
+mod certificate;
 mod check;
 mod completions;
 mod connect;
@@ -85,6 +86,7 @@ enum Command {
     Guide(guide::Arguments),
     ExportApp(export_app::Arguments),
     Connect(connect::Arguments),
+    Certificate(certificate::Arguments),
     Check(check::Arguments),
     Objects(objects::Arguments),
     Import(import::Arguments),
@@ -143,6 +145,9 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
         }
         Command::Guide(arguments) => guide::run(arguments, config, terminal).await,
         Command::ExportApp(arguments) => export_app::run(arguments, config, terminal).await,
+        Command::Certificate(arguments) => {
+            certificate::run(arguments, open(config, "certificate", terminal).await?, terminal).await
+        }
         Command::Check(arguments) => check::run(arguments, open(config, "check", terminal).await?, terminal).await,
         Command::Objects(arguments) => {
             objects::run(arguments, open(config, "objects", terminal).await?, terminal).await

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{clock::SharedClock, vault::Vault};
 
+pub mod client_keys;
 pub mod connections;
 pub mod credentials;
 mod database;

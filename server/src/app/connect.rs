@@ -8,7 +8,10 @@ use std::sync::Arc;
 use futures_util::{FutureExt, future::BoxFuture};
 use salesforce::{
     ApiError, ApiVersion, Client, OAuthError, OrgUrl,
-    oauth::{Flow, Grant, Renewal, Session, TokenSet, TokenSource, exchange},
+    oauth::{
+        Audience, Flow, Grant, IssuedToken, PrivateKey, Renewal, Session, SoapLogin, SoapVersion, TokenSet,
+        TokenSource, exchange, exchange_assertion, revoke, soap_login,
+    },
     org::{UserInfo, versions},
     secret::{AccessToken, Password, RefreshToken, SecurityToken},
 };
@@ -34,6 +37,7 @@ use crate::{
 
 mod begun;
 mod client_app;
+mod client_key;
 pub mod device;
 pub mod web_server;
 
@@ -66,8 +70,26 @@ pub struct ConnectRequest {
 #[derive(Debug)]
 pub enum Offered {
     ClientCredentials,
-    Password { username: String, password: Password, security_token: Option<SecurityToken> },
-    RefreshToken { refresh_token: RefreshToken },
+    Password(UserPassword),
+    /// Only because a person chose it: nothing falls back to it.
+    SoapLogin(UserPassword),
+    JwtBearer {
+        username: String,
+        /// `None`: the key that was made here for the connection of that name.
+        key: Option<PrivateKey>,
+    },
+    RefreshToken {
+        refresh_token: RefreshToken,
+    },
+}
+
+/// What a person signs in with at Salesforce.
+#[derive(Debug)]
+pub struct UserPassword {
+    pub username: String,
+    pub password: Password,
+    /// `None` from a trusted network.
+    pub security_token: Option<SecurityToken>,
 }
 
 /// A sign-in that is proved and saved.
@@ -95,7 +117,7 @@ pub(super) struct Granted {
     flow: Flow,
     tokens: TokenSet,
     credentials: Vec<(CredentialKind, SecretString)>,
-    audience: Option<String>,
+    audience: Option<Audience>,
 }
 
 /// The session of a sign-in that is not saved yet. It cannot be renewed.
@@ -116,34 +138,29 @@ impl Offered {
     fn flow(&self) -> Flow {
         match self {
             Self::ClientCredentials => Flow::ClientCredentials,
-            Self::Password { .. } => Flow::Password,
+            Self::Password(_) => Flow::Password,
+            Self::SoapLogin(_) => Flow::SoapLogin,
+            Self::JwtBearer { .. } => Flow::JwtBearer,
             Self::RefreshToken { .. } => Flow::RefreshToken,
         }
     }
+}
 
+impl UserPassword {
     fn grant(&self) -> Grant {
-        match self {
-            Self::ClientCredentials => Grant::ClientCredentials,
-            Self::Password { username, password, security_token } => Grant::Password {
-                username: username.clone(),
-                password: password.clone(),
-                security_token: security_token.clone(),
-            },
-            Self::RefreshToken { refresh_token } => Grant::Refresh { refresh_token: refresh_token.clone() },
+        Grant::Password {
+            username: self.username.clone(),
+            password: self.password.clone(),
+            security_token: self.security_token.clone(),
         }
     }
 
-    /// What has to be kept; a refresh token that the answer replaces is replaced in [`App::to_save`].
-    fn credentials(self) -> Vec<(CredentialKind, SecretString)> {
-        match self {
-            Self::ClientCredentials => Vec::new(),
-            Self::Password { password, security_token, .. } => {
-                let password = (CredentialKind::Password, password.expose().into());
-                let token = security_token.map(|token| (CredentialKind::SecurityToken, token.expose().into()));
-                std::iter::once(password).chain(token).collect()
-            }
-            Self::RefreshToken { refresh_token } => vec![(CredentialKind::RefreshToken, refresh_token.expose().into())],
-        }
+    fn credentials(&self) -> Vec<(CredentialKind, SecretString)> {
+        let password = (CredentialKind::Password, self.password.expose().into());
+        let token = self.security_token.as_ref();
+        std::iter::once(password)
+            .chain(token.map(|token| (CredentialKind::SecurityToken, token.expose().into())))
+            .collect()
     }
 }
 
@@ -158,12 +175,46 @@ impl App {
         offered: Offered,
         checklist: &dyn Checklist,
     ) -> Result<Connected, Error> {
-        let flow = offered.flow();
-        let prepared = self.prepare(request, flow).await?;
-        let exchanged = exchange(&self.http, &prepared.org, prepared.app.client_app(), &offered.grant()).await;
-        let tokens = exchanged.map_err(|source| Error::sign_in(&prepared.name, source))?;
-        let granted = Granted { flow, tokens, credentials: offered.credentials(), audience: None };
+        let prepared = self.prepare(request, offered.flow()).await?;
+        let granted = self.obtain(&prepared, offered).await?;
         self.conclude(prepared, granted, checklist).await
+    }
+
+    /// Signs in with what is handed over.
+    async fn obtain(&self, prepared: &Prepared, offered: Offered) -> Result<Granted, Error> {
+        let flow = offered.flow();
+        let (http, org, app) = (&self.http, &prepared.org, prepared.app.client_app());
+        let (tokens, credentials, audience) = match offered {
+            Offered::ClientCredentials => (exchange(http, org, app, &Grant::ClientCredentials).await, Vec::new(), None),
+            Offered::Password(who) => (exchange(http, org, app, &who.grant()).await, who.credentials(), None),
+            Offered::SoapLogin(who) => {
+                let login = SoapLogin {
+                    username: &who.username,
+                    password: &who.password,
+                    security_token: who.security_token.as_ref(),
+                    version: SoapVersion::NEWEST,
+                };
+                (soap_login(http, org, &login).await, who.credentials(), None)
+            }
+            Offered::JwtBearer { username, key } => {
+                let key = match key {
+                    Some(key) => key,
+                    None => self.kept_key(&prepared.name).await?,
+                };
+                let kept = vec![(CredentialKind::PrivateKey, key.expose().into())];
+                let exchanged = exchange_assertion(http, org, app, &key, &username, self.clock.now(), None).await;
+                match exchanged {
+                    Ok((tokens, audience)) => (Ok(tokens), kept, Some(audience)),
+                    Err(error) => (Err(error), kept, None),
+                }
+            }
+            Offered::RefreshToken { refresh_token } => {
+                let kept = vec![(CredentialKind::RefreshToken, refresh_token.expose().into())];
+                (exchange(http, org, app, &Grant::Refresh { refresh_token }).await, kept, None)
+            }
+        };
+        let tokens = tokens.map_err(|source| Error::sign_in(&prepared.name, source))?;
+        Ok(Granted { flow, tokens, credentials, audience })
     }
 
     /// Reads what a person wants, and finds the client app and the connection that it means.
@@ -187,14 +238,34 @@ impl App {
         checklist: &dyn Checklist,
     ) -> Result<Connected, Error> {
         let _ = checklist;
-        let replaces_a_token = granted.tokens.refresh_token.is_some() && granted.flow == Flow::RefreshToken;
-        let concluded = self.look_around_and_save(prepared, granted).await;
-        concluded.map_err(|error| if replaces_a_token { Error::Spent { source: Box::new(error) } } else { error })
+        let flow = granted.flow;
+        let tokens = granted.tokens.clone();
+        match self.look_around_and_save(prepared, granted).await {
+            Ok(connected) => Ok(connected),
+            Err(error) if flow == Flow::RefreshToken && tokens.refresh_token.is_some() => {
+                Err(Error::Spent { source: Box::new(error) })
+            }
+            Err(error) => {
+                self.give_back(flow, &tokens).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends what a person has just approved and what is not saved: each approval that is left behind counts among the
+    /// five that a user has with an app (help article 000205876).
+    async fn give_back(&self, flow: Flow, tokens: &TokenSet) {
+        let Some(token) = tokens.refresh_token.as_ref().filter(|_| matches!(flow, Flow::WebServer | Flow::Device))
+        else {
+            return;
+        };
+        if let Err(error) = revoke(&self.http, &tokens.instance_url, IssuedToken::Refresh(token)).await {
+            tracing::warn!(%error, "a sign-in that is not saved could not be ended at Salesforce");
+        }
     }
 
     async fn look_around_and_save(&self, prepared: Prepared, granted: Granted) -> Result<Connected, Error> {
-        let (user, api_version) =
-            self.look_around(&prepared.name, prepared.request.api_version, &granted.tokens).await?;
+        let (user, api_version) = self.look_around(&prepared.name, prepared.request.api_version, &granted).await?;
         let flow = granted.flow;
         let (again, actor) = (prepared.existing.is_some(), prepared.request.actor.clone());
         let new = self.to_save(prepared, granted, &user, api_version);
@@ -210,8 +281,9 @@ impl App {
         &self,
         name: &str,
         wanted: Option<ApiVersion>,
-        tokens: &TokenSet,
+        granted: &Granted,
     ) -> Result<(UserInfo, ApiVersion), Error> {
+        let tokens = &granted.tokens;
         let api = |source: ApiError| Error::api(name, source);
         let offered = versions(&self.http, &tokens.instance_url).await.map_err(api)?;
         let offered: Vec<ApiVersion> = offered.into_iter().map(|offered| offered.version).collect();
@@ -247,7 +319,7 @@ impl App {
             client_id: app.client_app().client_id.clone(),
             app: app.configured,
             scopes: tokens.scopes,
-            audience,
+            audience: audience.map(|audience| audience.0.host().to_owned()),
             owner: request.owner,
             state,
             credentials,

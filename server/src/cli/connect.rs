@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use salesforce::ApiVersion;
+use salesforce::{ApiVersion, oauth::PrivateKey};
 use serde_json::json;
+use zeroize::Zeroizing;
 
 mod browser;
 mod loopback;
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     app::{
         App,
-        connect::{AppChoice, ConnectRequest, Connected, Offered},
+        connect::{AppChoice, ConnectRequest, Connected, Offered, UserPassword},
     },
     diagnose::Quiet,
     error::{Error, Exit},
@@ -60,7 +61,7 @@ pub(super) struct Arguments {
     /// How to sign in
     #[arg(long, alias = "grant", value_enum, default_value_t = FlowName::ClientCredentials)]
     flow: FlowName,
-    /// The Salesforce user, for the password flow
+    /// The Salesforce user, for the flows with a password or a certificate
     #[arg(long)]
     username: Option<String>,
     /// A file that holds the consumer secret
@@ -72,6 +73,9 @@ pub(super) struct Arguments {
     /// A file that holds the security token
     #[arg(long, value_name = "FILE")]
     security_token_file: Option<PathBuf>,
+    /// A file that holds the private key (PEM), for the JWT bearer flow [default: the one that `orgtide certificate` made]
+    #[arg(long, value_name = "FILE")]
+    private_key_file: Option<PathBuf>,
     /// A file that holds the refresh token
     #[arg(long, value_name = "FILE")]
     refresh_token_file: Option<PathBuf>,
@@ -97,8 +101,12 @@ enum FlowName {
     WebServer,
     /// Enter a code in a browser on any device
     Device,
+    /// A certificate instead of a secret, for a user who has approved the app
+    JwtBearer,
     /// A user's password and security token; ending
     Password,
+    /// A user's password and security token by SOAP login(), without an app; ending
+    SoapLogin,
     /// A refresh token that was obtained elsewhere
     RefreshToken,
 }
@@ -143,7 +151,9 @@ async fn sign_in(arguments: Arguments, app: &App, terminal: &Terminal) -> Result
         }
         FlowName::Device => browser::show_code(app, request, checklist, terminal).await,
         FlowName::ClientCredentials => app.connect(request, Offered::ClientCredentials, checklist).await,
-        FlowName::Password => app.connect(request, password(&arguments)?, checklist).await,
+        FlowName::Password => app.connect(request, Offered::Password(password(&arguments)?), checklist).await,
+        FlowName::SoapLogin => app.connect(request, Offered::SoapLogin(password(&arguments)?), checklist).await,
+        FlowName::JwtBearer => app.connect(request, certificate(&arguments)?, checklist).await,
         FlowName::RefreshToken => app.connect(request, refresh_token(&arguments)?, checklist).await,
     }
 }
@@ -170,6 +180,8 @@ fn app_choice(arguments: &Arguments) -> Result<AppChoice, Error> {
         return Ok(AppChoice::Configured { name: Some(name.clone()).filter(|name| !name.is_empty()) });
     }
     let client_secret = match arguments.flow {
+        FlowName::SoapLogin => return Ok(AppChoice::Absent),
+        FlowName::JwtBearer => None,
         FlowName::ClientCredentials | FlowName::Password => Some(client_secret(arguments).required()?),
         FlowName::WebServer | FlowName::Device | FlowName::RefreshToken => client_secret(arguments).optional()?,
     };
@@ -190,8 +202,24 @@ fn client_secret(arguments: &Arguments) -> Asked<'_> {
     }
 }
 
-fn password(arguments: &Arguments) -> Result<Offered, Error> {
-    Ok(Offered::Password {
+/// The key is not asked for: it has many lines, and usually it was made here.
+fn certificate(arguments: &Arguments) -> Result<Offered, Error> {
+    let key = Asked {
+        what: "Private key",
+        file: arguments.private_key_file.as_ref(),
+        variable: "ORGTIDE_PRIVATE_KEY",
+        remedy: "",
+    };
+    let key = key.given::<String>()?.map(Zeroizing::new);
+    let key = key
+        .map(|pem| PrivateKey::from_pem(&pem))
+        .transpose()
+        .map_err(|error| Error::Unreadable { what: "the private key".to_owned(), reason: error.to_string() })?;
+    Ok(Offered::JwtBearer { username: username(arguments)?, key })
+}
+
+fn password(arguments: &Arguments) -> Result<UserPassword, Error> {
+    Ok(UserPassword {
         username: username(arguments)?,
         password: Asked {
             what: "Password",

@@ -38,7 +38,8 @@ impl Asked<'_> {
         Ok(self.typed()?.filter(|typed| !typed.is_empty()).map(S::from))
     }
 
-    fn given<S: From<String>>(&self) -> Result<Option<S>, Error> {
+    /// The secret, where it is given without asking.
+    pub(super) fn given<S: From<String>>(&self) -> Result<Option<S>, Error> {
         if let Some(file) = self.file {
             return read(file, self.what).map(|secret| Some(S::from(secret)));
         }

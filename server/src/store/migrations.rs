@@ -1,8 +1,11 @@
 //! The schema's history. A migration that is released is never edited; a change is a further one.
 
 /// All migrations in order; the first is version 1. Written for both databases: `BYTEA` becomes `BLOB` in SQLite.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_control_store.sql"), include_str!("migrations/0002_sign_ins.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_control_store.sql"),
+    include_str!("migrations/0002_sign_ins.sql"),
+    include_str!("migrations/0003_client_keys.sql"),
+];
 
 /// The newest schema version that this program knows.
 pub(super) fn newest() -> i64 {

@@ -20,6 +20,7 @@ async fn every_command_explains_itself_with_an_example() {
         "guide",
         "export-app",
         "connect",
+        "certificate",
         "check",
         "objects",
         "objects list",

@@ -249,8 +249,7 @@ async fn an_app_without_the_device_flow_is_named_before_anybody_is_sent_away() {
 #[tokio::test]
 async fn the_command_line_shows_a_code_and_waits_for_it() {
     let org = Acme::of(Scenario::builtin("g1-fynancial/completed").unwrap()).await;
-    let line =
-        "connect meridian --org meridian-wealth.my.salesforce.com --flow device --client-id 3MVG9.meridian.fynancial --json";
+    let line = "connect meridian --org meridian-wealth.my.salesforce.com --flow device --client-id 3MVG9.meridian.fynancial --json";
     let mut child = org.spawn_with(line, &[("ORGTIDE_CLIENT_SECRET", "meridian-fynancial-secret")]);
     let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
     let shown: Value = serde_json::from_str(&out.next_line().await.unwrap().unwrap()).unwrap();
@@ -260,4 +259,46 @@ async fn the_command_line_shows_a_code_and_waits_for_it() {
     let connected: Value = serde_json::from_str(&out.next_line().await.unwrap().unwrap()).unwrap();
     assert_eq!(connected["username"], RHEA.0, "{connected}");
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_key_that_is_made_here_signs_in_once_its_certificate_is_uploaded() {
+    let org = Acme::start().await;
+    let file = org.directory.path().join("acme.crt");
+    let made = org.run(&format!("certificate acme --output {}", file.display())).await;
+    assert_eq!(made.code, 0, "{made:?}");
+    assert!(made.err.contains("Enable JWT Bearer Flow"), "{made:?}");
+    let certificate = std::fs::read_to_string(&file).unwrap();
+    assert!(certificate.starts_with("-----BEGIN CERTIFICATE-----") && certificate.len() < 4096);
+    let line = "connect acme --org acme.my.salesforce.com --flow jwt-bearer --client-id 3MVG9.acme.connected \
+                --username sam@acme.example --json";
+    let before = org.run(line).await;
+    assert_eq!(before.code, 3, "{before:?}");
+    let mut uploaded = Scenario::builtin("acme").unwrap();
+    let app = uploaded.apps.iter_mut().find(|app| app.consumer_key == "3MVG9.acme.connected").unwrap();
+    app.certificate = Some(certificate);
+    app.permitted_users = serde_json::from_value("admin_approved".into()).unwrap();
+    app.profiles = vec!["Standard User".to_owned()];
+    let org = org.replaced_by(uploaded).await;
+    let connected = org.run(line).await;
+    assert_eq!(connected.code, 0, "{connected:?}");
+    assert_eq!(connected.json()["username"], "sam@acme.example");
+    for (path, bytes) in org.every_file() {
+        let holds_key = bytes.windows(18).any(|window| window == b"BEGIN PRIVATE KEY-");
+        assert!(!holds_key, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn soap_login_works_where_a_person_chooses_it_and_says_when_it_ends() {
+    let mut scenario = Scenario::builtin("acme").unwrap();
+    scenario.org.soap_login = true;
+    let org = Acme::of(scenario).await;
+    let secrets = [("ORGTIDE_PASSWORD", "sams-password"), ("ORGTIDE_SECURITY_TOKEN", "TokenOfSam")];
+    let line = "connect acme --org acme.my.salesforce.com --flow soap-login --username sam@acme.example";
+    let connected = org.run_with(line, &secrets).await;
+    assert_eq!(connected.code, 0, "{connected:?}");
+    assert!(connected.err.contains("Summer '27"), "{}", connected.err);
+    let imported = org.run("import acme Account --json").await;
+    assert_eq!(imported.code, 0, "{imported:?}");
 }
