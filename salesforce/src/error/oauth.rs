@@ -182,3 +182,6 @@ impl OAuthError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

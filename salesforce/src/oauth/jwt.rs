@@ -248,3 +248,98 @@ async fn clock_of(http: &Http, login: &OrgUrl, now: Timestamp) -> Option<Timesta
     }
     is_far.then_some(theirs)
 }
+
+#[cfg(test)]
+mod tests {
+    use ring::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::host::HostRules;
+
+    const PKCS8: &str = include_str!("../../tests/it/keys/client.key.pem");
+    const PKCS1: &str = include_str!("../../tests/it/keys/client.pkcs1.pem");
+    const NOW: Timestamp = Timestamp(1_795_251_600_999);
+
+    fn login(host: &str) -> OrgUrl {
+        OrgUrl::parse(host, HostRules::default()).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_read_in_both_forms_and_with_text_around_it() {
+        let wrapped = format!("Bag Attributes\n    friendlyName: client\n{}\n", PKCS8.replace('\n', "\r\n"));
+        for pem in [PKCS8, PKCS1, wrapped.as_str()] {
+            let key = PrivateKey::from_pem(pem).unwrap();
+            assert_eq!((key.bits(), key.expose()), (2048, pem));
+            assert_eq!(format!("{key:?}"), "PrivateKey(hidden)");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_to_sign_with_is_named() {
+        let label = |label: &str| format!("-----BEGIN {label}-----\nMAo=\n-----END {label}-----\n");
+        let protected = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMAo=\n-----END RSA \
+                         PRIVATE KEY-----\n";
+        for (pem, error) in [
+            (include_str!("../../tests/it/keys/ec.pem"), KeyError::NotRsa),
+            (include_str!("../../tests/it/keys/short.pem"), KeyError::Short),
+            (include_str!("../../tests/it/keys/odd.pem"), KeyError::Length),
+            (include_str!("../../tests/it/keys/client.crt.pem"), KeyError::Certificate),
+            (&label("EC PRIVATE KEY"), KeyError::NotRsa),
+            (&label("ENCRYPTED PRIVATE KEY"), KeyError::Encrypted),
+            (protected, KeyError::Encrypted),
+            (&label("OPENSSH PRIVATE KEY"), KeyError::OpenSsh),
+            (&label("PUBLIC KEY"), KeyError::PublicKey),
+            (&label("PRIVATE KEY"), KeyError::Damaged { reason: "it is not encoded as keys are" }),
+            ("MIIEvgIBADANBgkq", KeyError::NotPem),
+            ("", KeyError::NotPem),
+        ] {
+            assert_eq!(PrivateKey::from_pem(pem).unwrap_err(), error, "{pem}");
+        }
+        let cut = &PKCS8[..PKCS8.len() / 2];
+        assert!(matches!(PrivateKey::from_pem(cut), Err(KeyError::Damaged { .. })));
+        let changed = PKCS8.replacen("MII", "M?I", 1);
+        assert!(matches!(PrivateKey::from_pem(&changed), Err(KeyError::Damaged { .. })));
+    }
+
+    #[test]
+    fn an_assertion_says_who_for_whom_and_until_when_and_is_signed() {
+        let key = PrivateKey::from_pem(PKCS8).unwrap();
+        let audience = Audience(login("acme"));
+        let made = [(); 2].map(|()| assertion(&key, "3MVG9.key", "sam@acme.example", &audience, NOW));
+        let (signed, signature) = made[0].expose().rsplit_once('.').unwrap();
+        let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.key.public_key());
+        public.verify(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap()).unwrap();
+        let part = |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
+        let (header, claims) = signed.split_once('.').unwrap();
+        assert_eq!(part(header), json!({"alg": "RS256", "typ": "JWT"}));
+        let mut claims = part(claims);
+        let jti = claims.as_object_mut().unwrap().remove("jti").unwrap();
+        let expected = json!({
+            "iss": "3MVG9.key",
+            "sub": "sam@acme.example",
+            "aud": "https://acme.my.salesforce.com",
+            "exp": 1_795_251_780,
+        });
+        assert_eq!((claims, jti.as_str().unwrap().len()), (expected, 43));
+        assert_ne!(made[0].expose(), made[1].expose());
+    }
+
+    #[test]
+    fn the_likeliest_audience_is_tried_first() {
+        for (host, expected) in [
+            ("acme.my.salesforce.com", &["login.salesforce.com", "acme.my.salesforce.com", "test.salesforce.com"][..]),
+            (
+                "acme--uat.sandbox.my.salesforce.com",
+                &["test.salesforce.com", "acme--uat.sandbox.my.salesforce.com", "login.salesforce.com"],
+            ),
+            ("login.salesforce.com", &["login.salesforce.com"]),
+            ("test.salesforce.com", &["test.salesforce.com"]),
+            ("acme.my.salesforce.mil", &["acme.my.salesforce.mil"]),
+        ] {
+            let tried: Vec<String> =
+                audiences(&login(host)).iter().map(|audience| audience.0.host().to_owned()).collect();
+            assert_eq!(tried, expected, "{host}");
+        }
+    }
+}

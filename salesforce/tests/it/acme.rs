@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use salesforce::{
     ApiVersion, Client, HostRules, Http, HttpConfig, OrgUrl,
     http::{MappedHost, Timer},
-    oauth::{ClientApp, Grant, ReissuedSession, TokenSource},
+    oauth::{ClientApp, Grant, ReissuedSession, Session, TokenSource},
 };
 
 pub(crate) const VERSION: ApiVersion = ApiVersion(68);
@@ -50,8 +50,17 @@ impl Acme {
     pub(crate) async fn start_with(change: impl FnOnce(&mut Scenario)) -> Self {
         let mut scenario = Scenario::builtin("acme").unwrap();
         change(&mut scenario);
+        Self::of(scenario).await
+    }
+
+    pub(crate) async fn of(scenario: Scenario) -> Self {
         let emulator = Emulator::start(scenario, Options::default()).await.unwrap();
         Self { emulator, timer: Arc::default() }
+    }
+
+    /// The My Domain of the first org.
+    pub(crate) fn own_host(&self) -> String {
+        self.emulator.hosts().into_iter().find(|host| host.ends_with(".my.salesforce.com")).unwrap()
     }
 
     /// Settings that lead the org's names to the emulator.
@@ -83,6 +92,12 @@ impl Acme {
 
     pub(crate) fn client_of(&self, tokens: Arc<dyn TokenSource>) -> Client {
         Client::new(self.http(), tokens, VERSION)
+    }
+
+    /// A client that has this session and no other.
+    pub(crate) fn client_of_session(&self, session: Session) -> Client {
+        let tokens = ReissuedSession::new(self.http(), my_domain(), integration(), Grant::ClientCredentials);
+        self.client_of(Arc::new(tokens.starting_with(session)))
     }
 
     pub(crate) fn fault(&self, on: &str, effect: Effect) {

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod acme;
+mod assertions;
+mod browser;
 mod changes;
+mod device;
 mod failures;
 mod org;
 mod query;
@@ -11,3 +14,6 @@ mod recordings;
 mod secrets;
 mod sessions;
 mod sign_in;
+mod soap;
+mod tokens;
+mod web_server;
