@@ -1,7 +1,8 @@
 //! The wire: Salesforce's OAuth and data APIs over HTTP, typed, and nothing of ours.
 //!
 //! Start with [`client::Client`], which speaks for one org in one API version, and [`oauth::exchange`], which
-//! obtains the token it speaks with. Everything that leaves the process goes through [`http::Http`].
+//! obtains the token it speaks with. A sign-in that needs a person begins with [`oauth::AuthorizationRequest`] or
+//! [`oauth::start_device`]. Everything that leaves the process goes through [`http::Http`].
 //!
 //! Invariants:
 //! - A request goes only to a host that [`host::HostRules`] admits, over HTTPS, without following redirects.

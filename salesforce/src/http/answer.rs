@@ -71,7 +71,8 @@ impl Receive for Whatever {
     async fn receive(mut answer: Streaming) -> Result<Self, ApiError> {
         let status = answer.response.status().as_u16();
         let headers = std::mem::take(answer.response.headers_mut());
-        let body = answer.beginning(LONGEST_PAGE_BYTES).await;
+        let mut body = Vec::new();
+        answer.beginning(LONGEST_PAGE_BYTES, &mut body).await?;
         Ok(Self { status, headers, body, host: answer.host, doing: answer.doing })
     }
 }
@@ -111,18 +112,17 @@ impl Streaming {
         Ok(piece)
     }
 
-    /// The first bytes of the body, as far as they come; the rest is not waited for.
-    pub(super) async fn beginning(&mut self, limit: usize) -> Vec<u8> {
+    /// Adds the first bytes of the body to `read`, as far as they come; what is beyond `limit` is not waited for.
+    pub(super) async fn beginning(&mut self, limit: usize, read: &mut Vec<u8>) -> Result<(), ApiError> {
         self.is_first_piece = false;
-        let mut read = Vec::new();
-        while let Ok(Some(piece)) = self.chunk().await {
+        while let Some(piece) = self.chunk().await? {
             read.extend_from_slice(&piece);
             if read.len() > limit {
                 read.truncate(limit);
                 break;
             }
         }
-        read
+        Ok(())
     }
 
     async fn whole(&mut self, limit: usize) -> Result<Bytes, ApiError> {

@@ -199,7 +199,9 @@ fn bearer_header(token: &AccessToken) -> Option<HeaderValue> {
 /// Turns an answer with an error status into what it says.
 async fn refusal(mut answer: Streaming) -> ApiError {
     let (status, headers) = (answer.response.status().as_u16(), answer.headers().clone());
-    let read = answer.beginning(LONGEST_REFUSAL_BYTES).await;
+    let mut read = Vec::new();
+    // What came of a broken body may still say why.
+    let _ = answer.beginning(LONGEST_REFUSAL_BYTES, &mut read).await;
     let (doing, host) = (answer.doing, answer.host);
     judge(doing, host, status, retry::retry_after(&headers), &read)
 }

@@ -6,7 +6,7 @@ use http::{Method, header};
 use url::{Url, form_urlencoded};
 
 use super::{
-    authorize::{AUTHORIZE, AuthorizationRequest},
+    authorize::{AUTHORIZE, AuthorizationRequest, random_text},
     callback::SOMEBODY,
     in_words_of_oauth,
 };
@@ -36,7 +36,8 @@ const ERROR_PAGE: &str = "RemoteAccessErrorPage.apexp";
 /// # Errors
 /// The refusal with its cause, or why there was no usable answer.
 pub async fn probe_authorize(http: &Http, request: &AuthorizationRequest<'_>) -> Result<Probe, OAuthError> {
-    let url = request.url();
+    // A state of its own: that of the person's browser is told to nobody else.
+    let url = AuthorizationRequest { state: &random_text(), ..*request }.url();
     let path = format!("{AUTHORIZE}?{}", url.query().unwrap_or_default());
     let get = Request::new(Method::GET, AUTHORIZE, path, "trying the link to sign in").uncounted().taking_anything();
     let answer: Whatever = http

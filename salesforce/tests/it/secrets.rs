@@ -6,10 +6,20 @@ use std::{
 };
 
 use emulator::Effect;
-use salesforce::oauth::{ReissuedSession, TokenSource, exchange};
+use salesforce::{
+    Timestamp,
+    oauth::{
+        Audience, Grant, IssuedToken, PrivateKey, ReissuedSession, SoapLogin, SoapVersion, TokenSource, assertion,
+        exchange, introspect, revoke, soap_login, start_device,
+    },
+    secret::{Password, SecurityToken},
+};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::acme::{Acme, DESCRIBE, connected, my_domain, password, refresh, rotating};
+use crate::{
+    acme::{Acme, DESCRIBE, TOKEN, connected, host, my_domain, password, refresh, rotating},
+    web_server::Attempt,
+};
 
 /// A log that is kept in memory.
 #[derive(Clone, Default)]
@@ -89,4 +99,82 @@ async fn no_secret_is_in_a_message_or_in_debug_output() {
     for secret in SECRETS {
         assert!(!seen.concat().contains(secret), "{seen:?}");
     }
+}
+
+/// Every way to sign in that is begun here, with what it says and prints, and the secrets that it had.
+async fn sign_in_every_way(acme: &Acme) -> (Vec<String>, Vec<String>) {
+    let (http, org) = (acme.http(), my_domain());
+    let (mut printed, mut secrets) = (Vec::new(), Vec::new());
+
+    let attempt = Attempt::at_acme();
+    attempt.probe(acme).await.unwrap();
+    let code = attempt.code(acme).await;
+    secrets.extend([attempt.verifier.expose().to_owned(), code.expose().to_owned()]);
+    printed.push(format!("{:?} {code:?}", attempt.verifier));
+    let tokens = attempt.redeem(acme, code).await.unwrap();
+    let refresh_token = tokens.refresh_token.clone().unwrap();
+    secrets.extend([tokens.access_token.expose().to_owned(), refresh_token.expose().to_owned()]);
+    let access = IssuedToken::Access(&tokens.access_token);
+    let state = introspect(&http, &org, &connected(), access).await.unwrap();
+    printed.push(format!("{tokens:?} {access:?} {state:?}"));
+    revoke(&http, &org, IssuedToken::Refresh(&refresh_token)).await.unwrap();
+    revoke(&http, &org, IssuedToken::Refresh(&refresh_token)).await.unwrap();
+
+    let start = start_device(&http, &host("login.salesforce.com"), &connected(), &["api"]).await.unwrap();
+    let grant = Grant::Device { device_code: start.device_code.clone() };
+    let error = exchange(&http, &org, &connected(), &grant).await.unwrap_err();
+    secrets.push(start.device_code.expose().to_owned());
+    printed.push(format!("{start:?} {grant:?} {error} {error:?}"));
+
+    let pem = include_str!("keys/client.key.pem");
+    let key = PrivateKey::from_pem(pem).unwrap();
+    let assertion = assertion(&key, "3MVG9.acme.integration", "x@acme.example", &Audience(my_domain()), Timestamp(0));
+    secrets.extend([pem.lines().nth(1).unwrap().to_owned(), assertion.expose().to_owned()]);
+    let grant = Grant::JwtBearer { assertion };
+    let error = exchange(&http, &org, &connected(), &grant).await.unwrap_err();
+    printed.push(format!("{key:?} {grant:?} {error} {error:?}"));
+
+    let (password, token) = (Password::from(SECRETS[0].to_owned()), SecurityToken::from(SECRETS[1].to_owned()));
+    let version = SoapVersion::default();
+    let who = SoapLogin { username: "admin@acme.example", password: &password, security_token: Some(&token), version };
+    let tokens = soap_login(&http, &org, &who).await.unwrap();
+    secrets.push(tokens.access_token.expose().to_owned());
+    printed.push(format!("{who:?} {tokens:?}"));
+    (printed, secrets)
+}
+
+#[tokio::test]
+async fn no_way_to_sign_in_logs_or_prints_its_secrets() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
+    let acme = Acme::start_with(|scenario| {
+        scenario.org.soap_login = true;
+        for app in &mut scenario.apps {
+            app.device_flow = true;
+        }
+    })
+    .await;
+    let (printed, issued) = {
+        let _guard = tracing::subscriber::set_default(subscriber);
+        sign_in_every_way(&acme).await
+    };
+    let text = log.text();
+    assert!(text.contains("/services/oauth2/revoke") && text.contains("/services/Soap/u/"), "the log is kept");
+    let known = SECRETS[..3].iter().map(|secret| (*secret).to_owned());
+    for secret in issued.into_iter().chain(known) {
+        assert!(!text.contains(&secret), "a secret is logged");
+        assert!(!printed.concat().contains(&secret), "a secret is printed: {printed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_repeats_a_secret_is_told_without_it() {
+    let acme = Acme::start().await;
+    let attempt = Attempt::at_acme();
+    let code = attempt.code(&acme).await;
+    let secret = code.expose().to_owned();
+    let body = format!("{{\"error\":\"invalid_grant\",\"error_description\":\"invalid token: {secret}\"}}");
+    acme.fault(TOKEN, Effect::Answer { status: 400, content_type: "application/json".to_owned(), body });
+    let error = attempt.redeem(&acme, code).await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains(&secret), "{error}");
 }

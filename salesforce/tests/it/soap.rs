@@ -122,15 +122,20 @@ async fn a_wrong_password_is_sent_once() {
 #[tokio::test]
 async fn maintenance_and_pages_in_the_place_of_an_envelope_are_no_refusals() {
     let acme = acme(|_| {}).await;
+    let mut seen = 0;
     let page = "<html><title>Proxy</title></html>".to_owned();
     for effect in [
         Effect::Maintenance { status: 503 },
         Effect::Unavailable { retry_after: 3 },
+        Effect::LostAnswer,
+        Effect::CutBody { after: 200 },
         Effect::Answer { status: 502, content_type: "text/html".to_owned(), body: page.clone() },
     ] {
         acme.fault(ROUTE, effect);
         let error = sign_in(&acme, "correct-horse", TOKEN).await.unwrap_err();
         assert!(matches!(error.recovery(), Recovery::Retry { .. }), "{error:?}");
+        seen += 1;
+        assert_eq!(acme.count(ROUTE), seen, "sent once: {error}");
     }
     acme.fault(ROUTE, Effect::Answer { status: 200, content_type: "text/html".to_owned(), body: page });
     let error = sign_in(&acme, "correct-horse", TOKEN).await.unwrap_err();

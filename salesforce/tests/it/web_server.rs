@@ -21,12 +21,12 @@ const AUTHORIZE: &str = "GET /services/oauth2/authorize";
 const STATE: &str = "state of this browser";
 
 /// One attempt to connect, as the server keeps it.
-struct Attempt {
+pub(crate) struct Attempt {
     login: OrgUrl,
     app: ClientApp,
     redirect_uri: &'static str,
     scopes: Vec<&'static str>,
-    verifier: CodeVerifier,
+    pub(crate) verifier: CodeVerifier,
 }
 
 impl Attempt {
@@ -34,7 +34,7 @@ impl Attempt {
         Self { login, app, redirect_uri, scopes: vec!["api", "refresh_token"], verifier: CodeVerifier::fresh() }
     }
 
-    fn at_acme() -> Self {
+    pub(crate) fn at_acme() -> Self {
         Self::new(my_domain(), connected(), CALLBACK)
     }
 
@@ -50,7 +50,7 @@ impl Attempt {
         }
     }
 
-    async fn probe(&self, acme: &Acme) -> Result<Probe, OAuthError> {
+    pub(crate) async fn probe(&self, acme: &Acme) -> Result<Probe, OAuthError> {
         probe_authorize(&acme.http(), &self.request()).await
     }
 
@@ -59,12 +59,12 @@ impl Attempt {
         Browser::new(acme).walk(&self.request().url(), person).await
     }
 
-    async fn code(&self, acme: &Acme) -> AuthorizationCode {
+    pub(crate) async fn code(&self, acme: &Acme) -> AuthorizationCode {
         let ended = self.walk(acme, SAM).await;
         read_callback(ended.query_at(self.redirect_uri), STATE).unwrap()
     }
 
-    async fn redeem(&self, acme: &Acme, code: AuthorizationCode) -> Result<TokenSet, OAuthError> {
+    pub(crate) async fn redeem(&self, acme: &Acme, code: AuthorizationCode) -> Result<TokenSet, OAuthError> {
         let redirect_uri = self.redirect_uri.to_owned();
         let grant = Grant::AuthorizationCode { code, redirect_uri, verifier: self.verifier.clone() };
         exchange(&acme.http(), &self.login, &self.app, &grant).await
