@@ -14,3 +14,4 @@ mod pitfalls;
 mod proof;
 mod samples;
 mod store;
+mod vendors;

@@ -1,0 +1,135 @@
+//! Five vendors' guides, each played from an empty installation to imported rows by the command line. The org is what its
+//! administrator has set up by the guide; what was handed over is typed in.
+
+use emulator::Scenario;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout},
+};
+
+use crate::{
+    org::{Acme, Ended, rows},
+    person::{Answer, Person},
+};
+
+async fn org(guide: &str) -> Acme {
+    Acme::of(Scenario::builtin(guide).unwrap()).await
+}
+
+/// Starts `connect`, and reads the first line: where the person goes.
+async fn begin(org: &Acme, line: &str, settings: &[(&str, &str)]) -> (Child, Lines<BufReader<ChildStdout>>, Value) {
+    let mut child = org.spawn_with(&format!("connect {line} --json"), settings);
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = out.next_line().await.unwrap().unwrap();
+    (child, out, serde_json::from_str(&first).unwrap())
+}
+
+/// Imports, compares the counts with what the org has, and checks what is remembered.
+async fn imports_and_is_well(org: &Acme, name: &str, objects: &[(&str, i64)], settings: &[(&str, &str)]) {
+    for (object, expected) in objects {
+        let imported = org.run_with(&format!("import {name} {object}"), settings).await;
+        assert_eq!(imported.code, 0, "{imported:?}");
+        let database = org.data().join(format!("{name}.db"));
+        assert_eq!(rows(&database, &format!("SELECT COUNT(*) FROM {object}")), *expected, "{object}");
+    }
+    let checked = org.run_with(&format!("check {name}"), settings).await;
+    assert_eq!(checked.code, 0, "{checked:?}");
+}
+
+fn connected(ended: &Ended) -> Value {
+    assert_eq!(ended.code, 0, "{ended:?}");
+    ended.json()
+}
+
+#[tokio::test]
+async fn g1_fynancial_an_administrator_enters_a_code_and_a_verification_code_from_their_mail() {
+    let org = org("g1-fynancial/completed").await;
+    let secret = [("ORGTIDE_CLIENT_SECRET", "meridian-fynancial-secret")];
+    let line = "fynancial --org https://meridian-wealth.my.salesforce.com/ --flow device \
+                --client-id 3MVG9.meridian.fynancial";
+    let (mut child, mut out, shown) = begin(&org, line, &secret).await;
+    let link =
+        format!("{}?user_code={}", shown["verification_uri"].as_str().unwrap(), shown["user_code"].as_str().unwrap());
+    let mut rhea = Person::new(&org.emulator, "rhea@meridian-wealth.example", "meridian-admin-password");
+    rhea.visit(&link, Answer::Allow).await;
+    let last: Value = serde_json::from_str(&out.next_line().await.unwrap().unwrap()).unwrap();
+    assert_eq!(
+        (child.wait().await.unwrap().code(), &last["username"]),
+        (Some(0), &"rhea@meridian-wealth.example".into())
+    );
+    imports_and_is_well(&org, "fynancial", &[("Account", 400), ("Contact", 1800)], &[]).await;
+}
+
+#[tokio::test]
+async fn g1_fynancial_followed_to_the_letter_says_that_the_scopes_are_missing() {
+    let org = org("g1-fynancial").await;
+    let secret = [("ORGTIDE_CLIENT_SECRET", "meridian-fynancial-secret")];
+    let line = "fynancial --org meridian-wealth.my.salesforce.com --flow device --client-id 3MVG9.meridian.fynancial";
+    let (mut child, _, refused) = begin(&org, line, &secret).await;
+    assert_eq!(child.wait().await.unwrap().code(), Some(3));
+    let error = &refused["error"];
+    assert!(error["message"].as_str().unwrap().contains("invalid_scope"), "{error}");
+    let remedy = error["remedy"].as_str().unwrap();
+    assert!(remedy.contains("Selected OAuth Scopes"), "{remedy}");
+}
+
+#[tokio::test]
+async fn g2_genfin_client_credentials_with_the_version_of_the_form() {
+    let org = org("g2-genfin").await;
+    let line = "connect genfin --org harbor-credit.my.salesforce.com --client-id 3MVG9.harbor.genfin --api-version v60.0 \
+                --json";
+    let ended = org.run_with(line, &[("ORGTIDE_CLIENT_SECRET", "harbor-genfin-secret")]).await;
+    assert_eq!(connected(&ended)["api_version"], "v60.0");
+    imports_and_is_well(&org, "genfin", &[("Contact", 2500)], &[]).await;
+    let database = org.data().join("genfin.db");
+    assert!(rows(&database, "SELECT COUNT(*) FROM Contact WHERE Genfin_Borrower_Id__c IS NOT NULL") > 0);
+}
+
+#[tokio::test]
+async fn g3_mailfino_a_user_signs_in_with_the_app_of_the_server_configuration() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let callback = format!("http://localhost:{port}/oauth/callback");
+    let mut scenario = Scenario::builtin("g3-mailfino").unwrap();
+    scenario.apps.iter_mut().for_each(|app| app.callback_urls = vec![callback.clone()]);
+    let org = Acme::of(scenario).await;
+    let config = org.directory.path().join("config.toml");
+    let app = "[client_apps.nordlicht]\nclient_id = '3MVG9.nordlicht.mailfino'\n\
+               client_secret = 'nordlicht-mailfino-secret'\norgs = ['nordlicht.my.salesforce.com']\n";
+    std::fs::write(&config, app).unwrap();
+    let settings = [("ORGTIDE_CONFIG", config.to_str().unwrap())];
+    let line = format!("nordlicht.my.salesforce.com --flow web-server --app --no-browser --callback {callback}");
+    let (mut child, mut out, opened) = begin(&org, &line, &settings).await;
+    let mut mia = Person::new(&org.emulator, "mia@nordlicht.example", "nordlicht-mia-password");
+    mia.visit(opened["url"].as_str().unwrap(), Answer::Allow).await;
+    let last: Value = serde_json::from_str(&out.next_line().await.unwrap().unwrap()).unwrap();
+    assert_eq!((child.wait().await.unwrap().code(), &last["username"]), (Some(0), &"mia@nordlicht.example".into()));
+    imports_and_is_well(&org, "nordlicht", &[("Contact", 1600)], &settings).await;
+    let status = org.run_with("status --json", &settings).await;
+    assert!(!status.out.contains("3MVG9.nordlicht"), "an app of the server configuration is not shown");
+}
+
+#[tokio::test]
+async fn g4_multisource_connector_client_credentials_of_a_connected_app() {
+    let org = org("g4-multisource-csm").await;
+    let line = "connect source --org brightwater.my.salesforce.com --client-id 3MVG9.brightwater.csm --json";
+    let ended = org.run_with(line, &[("ORGTIDE_CLIENT_SECRET", "brightwater-csm-secret")]).await;
+    assert_eq!(connected(&ended)["flow"], "client-credentials");
+    imports_and_is_well(&org, "source", &[("Account", 1200), ("Contact", 4000)], &[]).await;
+}
+
+#[tokio::test]
+async fn g5_tesorio_a_password_with_a_security_token_works_and_says_that_it_is_ending() {
+    let org = org("g5-tesorio").await;
+    let line = "connect tesorio --org login.salesforce.com --flow password --client-id 3MVG9.cascade.tesorio \
+                --username tesorio@cascade-freight.example";
+    let secrets = [
+        ("ORGTIDE_CLIENT_SECRET", "cascade-tesorio-secret"),
+        ("ORGTIDE_PASSWORD", "cascade-tesorio-password"),
+        ("ORGTIDE_SECURITY_TOKEN", "TesorioSecurityToken000000"),
+    ];
+    let ended = org.run_with(line, &secrets).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.err.contains("is ending") && ended.err.contains("client credentials"), "{}", ended.err);
+    imports_and_is_well(&org, "tesorio", &[("Account", 1500), ("Contact", 3500)], &[]).await;
+}
