@@ -64,7 +64,29 @@ pub struct RunStatus {
     pub error: Option<String>,
 }
 
+/// A sign-in that somebody has begun and that is not over.
+#[derive(Debug, Serialize)]
+pub struct PendingSignIn {
+    /// The name of the connection that it is to become.
+    pub connection: String,
+    pub flow: Flow,
+    pub begun_at: Timestamp,
+    #[serde(flatten)]
+    pub state: ConnectionState,
+}
+
 impl App {
+    /// Every sign-in that is under way, the oldest first.
+    pub async fn pending(&self) -> Result<Vec<PendingSignIn>, Error> {
+        let pending = self.store.sign_ins().await?.into_iter().map(|row| PendingSignIn {
+            connection: row.connection,
+            flow: row.flow,
+            begun_at: row.begun_at,
+            state: ConnectionState::Pending { expires_at: row.expires_at },
+        });
+        Ok(pending.collect())
+    }
+
     /// Every connection with its streams and their last runs. Asks the control store only.
     pub async fn status(&self) -> Result<Vec<ConnectionStatus>, Error> {
         let mut all = Vec::new();

@@ -25,8 +25,12 @@ pub(super) struct Arguments {}
 
 pub(super) async fn run(_arguments: Arguments, app: App, terminal: &Terminal) -> Result<Exit, Error> {
     let connections = app.status().await?;
-    terminal.document(&json!({ "connections": connections }));
-    if connections.is_empty() {
+    let pending = app.pending().await?;
+    terminal.document(&json!({ "connections": connections, "sign_ins": pending }));
+    for sign_in in &pending {
+        terminal.say(format!("{}: {}, by {}", sign_in.connection, state(&sign_in.state), sign_in.flow));
+    }
+    if connections.is_empty() && pending.is_empty() {
         terminal.say("Nothing is connected yet. Begin with: orgtide connect <address of the org>");
     }
     for (index, connection) in connections.iter().enumerate() {

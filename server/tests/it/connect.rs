@@ -22,6 +22,7 @@ use crate::{
 };
 
 const MIA: (&str, &str) = ("mia@nordlicht.example", "nordlicht-mia-password");
+const OTHER: (&str, &str) = ("karin@nordlicht.example", "nordlicht-admin-password");
 const RHEA: (&str, &str) = ("rhea@meridian-wealth.example", "meridian-admin-password");
 const BROWSER: &str = "one browser's session";
 
@@ -123,10 +124,14 @@ async fn an_org_that_no_configured_app_is_for_says_which_app_is_missing() {
     assert!(!refused.out.contains("3MVG9.nordlicht"), "{}", refused.out);
 }
 
-/// A sign-in that was begun in this process, and where the browser was sent.
+/// A sign-in that was begun in this process, and the query with which the browser came back.
 async fn begin(org: &Acme, app: &App, callback: &str) -> String {
-    let begun = app.begin_web_server(by_configured_app(), callback, BROWSER).await.unwrap();
-    let seen = Person::new(&org.emulator, MIA.0, MIA.1).visit(begun.url.as_str(), Answer::Allow).await;
+    begin_as(org, app, callback, by_configured_app(), MIA).await
+}
+
+async fn begin_as(org: &Acme, app: &App, callback: &str, request: ConnectRequest, who: (&str, &str)) -> String {
+    let begun = app.begin_web_server(request, callback, BROWSER).await.unwrap();
+    let seen = Person::new(&org.emulator, who.0, who.1).visit(begun.url.as_str(), Answer::Allow).await;
     seen.url.query().unwrap().to_owned()
 }
 
@@ -175,6 +180,37 @@ async fn a_callback_with_both_a_code_and_an_error_saves_nothing() {
     let refused = app.finish_web_server(&format!("{query}&error=access_denied"), BROWSER, &Quiet).await.unwrap_err();
     assert!(matches!(refused, Error::Callback { source, .. } if *source == CallbackError::ErrorAndCode));
     assert!(app.status().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn another_user_is_refused_unless_that_is_confirmed_and_what_they_approved_is_given_back() {
+    let callback = receiving_nothing().await;
+    let org = nordlicht("g3-mailfino", &callback).await;
+    let app = org.app(&config(&org)).await;
+    let query = begin(&org, &app, &callback).await;
+    let first = app.finish_web_server(&query, BROWSER, &Quiet).await.unwrap().connection;
+    let other = (OTHER.0, OTHER.1);
+    let query = begin_as(&org, &app, &callback, by_configured_app(), other).await;
+    let refused = app.finish_web_server(&query, BROWSER, &Quiet).await.unwrap_err();
+    assert!(matches!(&refused, Error::OtherUser { expected, found, .. } if expected == MIA.0 && found == OTHER.0));
+    assert_eq!(org.asked("POST /services/oauth2/revoke"), 1);
+    let confirmed = Confirmed { other_user: true, other_org: false };
+    let query = begin_as(&org, &app, &callback, ConnectRequest { confirmed, ..by_configured_app() }, other).await;
+    let second = app.finish_web_server(&query, BROWSER, &Quiet).await.unwrap();
+    assert!(second.again);
+    assert_eq!((second.connection.id, second.connection.username.as_str()), (first.id, OTHER.0));
+}
+
+#[tokio::test]
+async fn a_sign_in_that_is_under_way_is_shown_as_pending_until_it_is_over() {
+    let callback = receiving_nothing().await;
+    let org = nordlicht("g3-mailfino", &callback).await;
+    let app = org.app(&config(&org)).await;
+    app.begin_web_server(by_configured_app(), &callback, BROWSER).await.unwrap();
+    let status = org.run_with("status --json", &config(&org)).await.json();
+    let pending = &status["sign_ins"][0];
+    assert_eq!((&pending["connection"], &pending["state"]), (&"nordlicht".into(), &"pending".into()), "{status}");
+    assert_eq!(status["connections"], serde_json::json!([]));
 }
 
 /// A callback at which somebody answers, as a web server does, and does nothing.
