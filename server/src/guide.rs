@@ -39,7 +39,8 @@ pub struct GuideRequest {
     /// As people see it; its API name follows from it.
     pub app_name: String,
     pub contact_email: Option<String>,
-    pub callback_url: String,
+    /// Where browsers come back to; at least one.
+    pub callback_urls: Vec<String>,
     /// The user that the integration runs as.
     pub integration_user: Option<String>,
     /// What is going to be read.
@@ -56,7 +57,7 @@ impl GuideRequest {
             public_client: false,
             app_name: "Orgtide".to_owned(),
             contact_email: None,
-            callback_url: callback_url.into(),
+            callback_urls: vec![callback_url.into()],
             integration_user: None,
             access: Access::default(),
         }
@@ -68,7 +69,7 @@ impl GuideRequest {
     /// The first thing that it would refuse.
     pub fn check(&self) -> Result<(), Refused> {
         check("name of an app", &self.app_name, names::check_label)?;
-        check("callback URL", &self.callback_url, names::check_callback)?;
+        names::check_callbacks(&self.callback_urls)?;
         if let Some(email) = &self.contact_email {
             check("contact e-mail address", email, names::check_email)?;
         }

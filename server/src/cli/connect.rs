@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 mod browser;
 mod loopback;
 
-use self::loopback::USUAL_CALLBACK;
+pub(super) use self::loopback::USUAL_CALLBACK;
 use super::{
     secrets::{Asked, ask},
     terminal::Terminal,

@@ -7,7 +7,7 @@ use salesforce::oauth::Flow;
 use serde_json::json;
 
 use super::{
-    reading::{Reading, flow_parser},
+    reading::{Reading, callback_urls, flow_parser},
     terminal::{Terminal, counted},
 };
 use crate::{
@@ -45,8 +45,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ADDRESS")]
     email: String,
     // Not as a comment: its brackets are no links.
-    #[arg(long, value_name = "URL", help = "The callback URL [default: this installation's]")]
-    callback: Option<String>,
+    #[arg(long, value_name = "URL", help = "A callback URL; may be repeated [default: this installation's]")]
+    callback: Vec<String>,
     /// An app without a secret, for the flows web-server and device
     #[arg(long)]
     public: bool,
@@ -73,7 +73,7 @@ pub(super) async fn run(arguments: Arguments, config: Config, terminal: &Termina
         public_client: arguments.public,
         name: arguments.name,
         contact_email: arguments.email,
-        callback_url: arguments.callback.unwrap_or_else(|| config.callback_url()),
+        callback_urls: callback_urls(arguments.callback, arguments.flow, &config),
         integration_user: arguments.run_as,
         certificate,
         access: read.access,

@@ -7,7 +7,7 @@ use salesforce::oauth::Flow;
 use serde_json::json;
 
 use super::{
-    reading::{Reading, flow_parser},
+    reading::{Reading, callback_urls, flow_parser},
     terminal::Terminal,
 };
 use crate::{
@@ -49,8 +49,12 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
     // Not as a comment: its brackets are no links.
-    #[arg(long, value_name = "URL", help = "The callback URL to register [default: this installation's]")]
-    callback: Option<String>,
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "A callback URL to register; may be repeated [default: this installation's]"
+    )]
+    callback: Vec<String>,
     /// The integration user's name
     #[arg(long, value_name = "USER")]
     run_as: Option<String>,
@@ -88,9 +92,7 @@ pub(super) async fn run(arguments: Arguments, config: Config, terminal: &Termina
     request.contact_email = arguments.email;
     request.integration_user = arguments.run_as;
     request.access = read.access;
-    if let Some(callback) = arguments.callback {
-        request.callback_url = callback;
-    }
+    request.callback_urls = callback_urls(arguments.callback, arguments.flow, &config);
     request.check().map_err(PackageError::from)?;
     let guide = Guide::of(&request);
     let Some(path) = arguments.output else {

@@ -12,7 +12,7 @@ use sync::{
     mapping::{ColumnMapping, Mapping},
 };
 
-use super::{import::read_mappings, terminal::Terminal};
+use super::{connect::USUAL_CALLBACK, import::read_mappings, terminal::Terminal};
 use crate::{
     app::mapped::Mapped,
     config::Config,
@@ -95,6 +95,16 @@ fn place<'a>(field: &'a str, mappings: &[Mapping]) -> Result<(usize, &'a str), E
         (Some(found), _) => Ok(found),
         (None, [_]) => Ok((0, field)),
         (None, _) => Err(Error::Missing { what: "the object of a --field", remedy }),
+    }
+}
+
+/// The callback URLs to register: those that were given, or the console's and, where a person signs in in a browser, the
+/// one of `orgtide connect`.
+pub(super) fn callback_urls(given: Vec<String>, flow: Flow, config: &Config) -> Vec<String> {
+    match flow {
+        _ if !given.is_empty() => given,
+        Flow::WebServer => vec![config.callback_url(), USUAL_CALLBACK.to_owned()],
+        _ => vec![config.callback_url()],
     }
 }
 

@@ -9,8 +9,8 @@ use super::{
     external_client_app::IDLE_DAYS,
     place::{Page, Place, setup},
     shared::{
-        ADMIN_APPROVED, API_SCOPE, CALLBACK_EXACT, CALLBACK_UNUSED, CLIENT_CREDENTIALS, HEADLESS, PKCE, REFRESH_SCOPE,
-        ROTATION, SECRET_FOR_REFRESH, SECRET_FOR_WEB_SERVER, scope_trap,
+        ADMIN_APPROVED, API_SCOPE, CLIENT_CREDENTIALS, HEADLESS, PKCE, REFRESH_SCOPE, ROTATION, SECRET_FOR_REFRESH,
+        SECRET_FOR_WEB_SERVER, callbacks, scope_trap,
     },
 };
 
@@ -50,9 +50,8 @@ fn find(request: &GuideRequest) -> Step {
 fn oauth(request: &GuideRequest) -> Step {
     let step = Step::new("Check its OAuth settings")
         .at(row(request, &["Edit", "API (Enable OAuth Settings)"]))
-        .tick("Enable OAuth Settings")
-        .text("Callback URL", request.callback_url.clone())
-        .choose("Selected OAuth Scopes", API_SCOPE);
+        .tick("Enable OAuth Settings");
+    let step = callbacks(step, request).choose("Selected OAuth Scopes", API_SCOPE);
     let step = match request.flow {
         Flow::WebServer | Flow::Device | Flow::JwtBearer => step.choose("Selected OAuth Scopes", REFRESH_SCOPE),
         _ => step,
@@ -83,8 +82,7 @@ fn oauth(request: &GuideRequest) -> Step {
         _ => step,
     };
     let step = if request.flow == Flow::WebServer { step.tick(PKCE).clear(HEADLESS) } else { step };
-    let callback = if request.flow == Flow::WebServer { CALLBACK_EXACT } else { CALLBACK_UNUSED };
-    step.action("Save.").trap(callback).trap(scope_trap(request.flow))
+    step.action("Save.").trap(scope_trap(request.flow))
 }
 
 /// Source: Salesforce Help, "Block Authorization Flows to Improve Security".

@@ -6,8 +6,8 @@ use super::{
     GuideRequest, Step,
     place::{Page, Place, same_form, setup},
     shared::{
-        ADMIN_APPROVED, API_SCOPE, CALLBACK_EXACT, CALLBACK_UNUSED, CLIENT_CREDENTIALS, HEADLESS, JWT_TOKENS, PKCE,
-        REFRESH_SCOPE, ROTATION, SECRET_FOR_REFRESH, SECRET_FOR_WEB_SERVER, scope_trap,
+        ADMIN_APPROVED, API_SCOPE, CLIENT_CREDENTIALS, HEADLESS, JWT_TOKENS, PKCE, REFRESH_SCOPE, ROTATION,
+        SECRET_FOR_REFRESH, SECRET_FOR_WEB_SERVER, callbacks, scope_trap,
     },
 };
 
@@ -54,15 +54,13 @@ fn create(request: &GuideRequest) -> Step {
 fn oauth(request: &GuideRequest) -> Step {
     let step = Step::new("Switch OAuth on, with the least scopes")
         .at(same_form("API (Enable OAuth Settings)"))
-        .tick("Enable OAuth")
-        .text("Callback URL", request.callback_url.clone())
-        .choose("Selected OAuth Scopes", API_SCOPE);
+        .tick("Enable OAuth");
+    let step = callbacks(step, request).choose("Selected OAuth Scopes", API_SCOPE);
     let step = match request.flow {
         Flow::ClientCredentials => step,
         _ => step.choose("Selected OAuth Scopes", REFRESH_SCOPE),
     };
-    let callback = if request.flow == Flow::WebServer { CALLBACK_EXACT } else { CALLBACK_UNUSED };
-    step.trap(callback).trap(scope_trap(request.flow))
+    step.trap(scope_trap(request.flow))
 }
 
 fn flow(request: &GuideRequest) -> Step {

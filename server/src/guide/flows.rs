@@ -70,7 +70,7 @@ pub(super) fn warnings(request: &GuideRequest) -> Vec<String> {
 
 pub(super) fn before(request: &GuideRequest) -> Vec<String> {
     let org = request.org.as_ref().map_or_else(|| "the org that is to be read".to_owned(), |org| org.host().to_owned());
-    let mut before = vec![format!("Sign in to {org} as an administrator, in the browser in which you read this.")];
+    let mut before = vec![format!("Sign in to {org} as an administrator.")];
     match request.app_kind() {
         AppKind::ExternalClientApp if request.flow != Flow::RefreshToken => before.push(
             "You need the permissions \"Create, Edit, and Delete External Client Apps\" and \"View all External Client Apps, \
@@ -245,6 +245,10 @@ pub(super) fn commands(request: &GuideRequest) -> Vec<String> {
     let mut connect = format!("orgtide connect {name} --org {org} --flow {}", request.flow.name());
     if request.app_kind() != AppKind::None {
         connect.push_str(" --client-id <Consumer Key>");
+    }
+    let local = request.callback_urls.iter().find(|url| url.starts_with("http:"));
+    if let (Flow::WebServer, [_], Some(url)) = (request.flow, request.callback_urls.as_slice(), local) {
+        connect.push_str(&format!(" --callback {}", names::shell(url)));
     }
     if matches!(request.flow, Flow::JwtBearer | Flow::Password | Flow::SoapLogin) {
         connect.push_str(&format!(" --username {}", user.map_or_else(|| "<user name>".to_owned(), names::shell)));

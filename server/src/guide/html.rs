@@ -16,6 +16,8 @@ pub const STYLE: &str = include_str!("../../templates/guide.css");
 #[template(path = "guide.html")]
 struct Page<'a> {
     guide: &'a Guide,
+    /// The level of the guide's own heading.
+    top: u8,
     style: &'static str,
     style_hash: String,
 }
@@ -24,18 +26,19 @@ struct Page<'a> {
 #[template(path = "guide_body.html")]
 struct Fragment<'a> {
     guide: &'a Guide,
+    top: u8,
 }
 
 /// A whole page, to be saved, printed or sent.
 pub fn page(guide: &Guide) -> String {
     let style_hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
-    let page = Page { guide, style: STYLE, style_hash };
+    let page = Page { guide, top: 1, style: STYLE, style_hash };
     page.render().expect("a guide is rendered into memory")
 }
 
-/// An `article` for a page that has its own head.
+/// An `article` for a page that has a head, and a heading of the first level, of its own. At most one a page.
 pub fn fragment(guide: &Guide) -> String {
-    Fragment { guide }.render().expect("a guide is rendered into memory")
+    Fragment { guide, top: 2 }.render().expect("a guide is rendered into memory")
 }
 
 #[cfg(test)]

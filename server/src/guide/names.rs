@@ -86,8 +86,8 @@ pub fn check_email(email: &str) -> Result<(), String> {
 /// Why Setup would refuse it (Salesforce Help, "Configure the External Client App OAuth Settings").
 pub fn check_callback(text: &str) -> Result<(), String> {
     let url = url::Url::parse(text).map_err(|error| format!("it is no URL ({error})"))?;
-    if text.chars().any(char::is_whitespace) || text.chars().count() > MAX_CALLBACK_CHARS {
-        return Err(format!("it has a space, or more than {MAX_CALLBACK_CHARS} characters"));
+    if text.chars().any(char::is_whitespace) {
+        return Err("it has a space".to_owned());
     }
     if url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
         return Err("it has a fragment or a user name".to_owned());
@@ -97,6 +97,23 @@ pub fn check_callback(text: &str) -> Result<(), String> {
         ("http", _) => Err("it must use https; http is accepted for this machine alone".to_owned()),
         ("javascript" | "data" | "file", _) => Err("browsers do not go to such an address".to_owned()),
         _ => Ok(()),
+    }
+}
+
+/// The callback URLs of an app: each one that Setup saves, and together not too long.
+///
+/// # Errors
+/// What Setup would refuse.
+pub fn check_callbacks(urls: &[String]) -> Result<(), Refused> {
+    const WHAT: &str = "callback URL";
+    let refuse = |reason: String| Refused { what: WHAT, value: urls.join(" "), reason };
+    if urls.is_empty() {
+        return Err(refuse("Setup saves no app without one".to_owned()));
+    }
+    urls.iter().try_for_each(|url| check(WHAT, url, check_callback))?;
+    match urls.iter().map(|url| url.chars().count() + 1).sum::<usize>() > MAX_CALLBACK_CHARS {
+        true => Err(refuse(format!("together they have more than {MAX_CALLBACK_CHARS} characters"))),
+        false => Ok(()),
     }
 }
 

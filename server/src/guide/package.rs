@@ -36,7 +36,7 @@ const SOURCE: &str = "force-app/main/default";
 pub struct AppPackage {
     label: String,
     contact_email: String,
-    callback_url: String,
+    callback_urls: Vec<String>,
     sign_in: SignIn,
     access: Access,
     org: Option<OrgUrl>,
@@ -60,7 +60,8 @@ pub struct PackageRequest {
     /// As people see the app.
     pub name: String,
     pub contact_email: String,
-    pub callback_url: String,
+    /// At least one.
+    pub callback_urls: Vec<String>,
     /// Whom the integration runs as.
     pub integration_user: Option<String>,
     /// For the certificate flow.
@@ -121,7 +122,7 @@ impl AppPackage {
     pub fn new(request: PackageRequest) -> Result<Self, PackageError> {
         check("name of an app", &request.name, names::check_label)?;
         check("contact e-mail address", &request.contact_email, names::check_email)?;
-        check("callback URL", &request.callback_url, names::check_callback)?;
+        names::check_callbacks(&request.callback_urls)?;
         if let Some(user) = &request.integration_user {
             check("integration user", user, names::check_username)?;
         }
@@ -136,7 +137,7 @@ impl AppPackage {
             sign_in: SignIn::of(request.flow, request.public_client, request.integration_user, request.certificate)?,
             label: request.name,
             contact_email: request.contact_email,
-            callback_url: request.callback_url,
+            callback_urls: request.callback_urls,
             access: request.access,
             org: request.org,
             connection,

@@ -57,7 +57,7 @@ pub(super) fn setup(org: Option<&OrgUrl>, page: Page, below: &[&str]) -> Place {
 
 /// A section of the form that the step before has opened.
 pub(super) fn same_form(section: &str) -> Place {
-    Place { path: format!("the same form > {section}"), quick_find: None, url: None }
+    Place { path: format!("The same form > {section}"), quick_find: None, url: None }
 }
 
 /// A place of a person's own settings.

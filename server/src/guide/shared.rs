@@ -36,18 +36,35 @@ pub(super) fn scope_trap(flow: Flow) -> &'static str {
     }
 }
 
-pub(super) const CALLBACK_EXACT: &str = "The callback URL is compared character by character: https or http, the port, a slash at the end, upper and lower \
+const CALLBACK_EXACT: &str = "The callback URL is compared character by character: https or http, the port, a slash at the end, upper and lower \
      case. Copy it, do not type it.";
-pub(super) const CALLBACK_UNUSED: &str =
+const CALLBACK_UNUSED: &str =
     "Setup does not save an app without a callback URL. This flow never uses it, so any valid one will do.";
+
+/// The callback URLs to register.
+pub(super) fn callbacks(step: Step, request: &GuideRequest) -> Step {
+    let urls = &request.callback_urls;
+    let step = urls.iter().fold(step, |step, url| step.text("Callback URL", url.clone()));
+    let step = step.trap(if request.flow == Flow::WebServer { CALLBACK_EXACT } else { CALLBACK_UNUSED });
+    match urls.len() {
+        0 | 1 => step,
+        _ => step.trap(
+            "The field takes several URLs, each on a line of its own: one is for the console, one for the \
+                        command line.",
+        ),
+    }
+}
 
 /// The user that the integration runs as.
 pub(super) fn integration_user(request: &GuideRequest) -> Step {
     let user = request.integration_user.as_deref();
-    let mut step = Step::new("Create the integration user")
-        .at(setup(request.org.as_ref(), Page::Users, &["New User"]))
+    let step = Step::new("Create the integration user").at(setup(request.org.as_ref(), Page::Users, &["New User"]));
+    let step = match user {
+        Some(user) => step.text("Username", user),
+        None => step.choose("Username", "a name in the form of an e-mail address, such as orgtide@ and your domain"),
+    };
+    let mut step = step
         .action("Skip this step if the user exists and nobody else works as this user.")
-        .text("Username", user.unwrap_or("orgtide.integration@your-company.example"))
         .choose("User License", "Salesforce Integration")
         .choose("Profile", "Minimum Access - API Only Integrations")
         .action(

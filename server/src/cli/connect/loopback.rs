@@ -22,7 +22,7 @@ use url::Url;
 use crate::error::Error;
 
 /// The address that most client apps know already: that of Salesforce's own command line.
-pub(super) const USUAL_CALLBACK: &str = "http://localhost:1717/OauthRedirect";
+pub(in crate::cli) const USUAL_CALLBACK: &str = "http://localhost:1717/OauthRedirect";
 
 /// Waits for the browser to come back.
 pub(super) struct Loopback {

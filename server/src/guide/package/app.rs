@@ -36,7 +36,7 @@ fn global(package: &AppPackage, app: &str) -> Element {
 fn global_with(package: &AppPackage, app: &str, certificate: Option<&str>) -> Element {
     let public = package.sign_in.is_public();
     Element::new("ExtlClntAppGlobalOauthSettings")
-        .text("callbackUrl", &package.callback_url)
+        .text("callbackUrl", package.callback_urls.join("\n"))
         .text_if("certificate", certificate)
         .text(APP, app)
         .flag("isClientCredentialsFlowEnabled", matches!(package.sign_in, SignIn::ClientCredentials { .. }))

@@ -79,6 +79,7 @@ const ENTRIES: [(&str, &str); 3] = [
 
 const CERTIFICATE: &str = include_str!("../../../../emulator/tests/it/keys/client.crt.pem");
 const FLOWS: [Flow; 4] = [Flow::WebServer, Flow::Device, Flow::ClientCredentials, Flow::JwtBearer];
+const CALLBACKS: [&str; 2] = ["https://sync.example.com/oauth/callback?a=1&b=2", "http://localhost:1717/OauthRedirect"];
 /// A name that breaks what is not escaped.
 const NAME: &str = "Acme & Söhne <Sync> \"1\"";
 
@@ -91,7 +92,7 @@ fn package(flow: Flow, public_client: bool) -> AppPackage {
         public_client,
         name: NAME.into(),
         contact_email: "admin@acme.example".into(),
-        callback_url: "https://sync.example.com/oauth/callback?a=1&b=2".into(),
+        callback_urls: CALLBACKS.map(str::to_owned).to_vec(),
         integration_user: Some("o'neil@acme.example".into()),
         certificate: Some(Certificate::from_pem(CERTIFICATE).unwrap()),
         access: Access::of(&[mapping], &Catalogue::default()),
@@ -161,7 +162,7 @@ fn texts_come_back_as_they_were_given() {
             document(file).descendants().filter_map(|node| node.text().map(str::to_owned)).collect::<Vec<_>>()
         })
         .collect();
-    for text in [NAME, "https://sync.example.com/oauth/callback?a=1&b=2", "o'neil@acme.example"] {
+    for text in [NAME, &CALLBACKS.join("\n"), "o'neil@acme.example"] {
         assert!(texts.iter().any(|found| found == text), "{text}");
     }
 }
