@@ -91,7 +91,7 @@ pub(super) fn before(request: &GuideRequest) -> Vec<String> {
         );
     }
     if request.flow == Flow::JwtBearer {
-        before.push("Get the certificate from whoever runs Orgtide: a file that ends in .crt or .pem.".to_owned());
+        before.push("Get the certificate from whoever runs Orgtide, who makes it with orgtide certificate: a file that ends in .crt.".to_owned());
     }
     before
 }
@@ -253,9 +253,16 @@ pub(super) fn commands(request: &GuideRequest) -> Vec<String> {
     if matches!(request.flow, Flow::JwtBearer | Flow::Password | Flow::SoapLogin) {
         connect.push_str(&format!(" --username {}", user.map_or_else(|| "<user name>".to_owned(), names::shell)));
     }
-    let mut commands = vec![connect, format!("orgtide check {name}")];
+    let mut commands = Vec::new();
+    if request.flow == Flow::JwtBearer {
+        commands.push(format!("orgtide certificate {name} --output {name}.crt"));
+    }
+    commands.extend([connect, format!("orgtide check {name}")]);
     if request.app_kind() == AppKind::ExternalClientApp && request.flow != Flow::RefreshToken {
-        let certificate = if request.flow == Flow::JwtBearer { " --certificate <file>" } else { "" };
+        let certificate = match request.flow {
+            Flow::JwtBearer => format!(" --certificate {name}.crt"),
+            _ => String::new(),
+        };
         let email = request.contact_email.as_deref().map_or_else(|| "<your address>".to_owned(), names::shell);
         commands.push(format!(
             "orgtide export-app {name}-app --flow {} --org {org} --email {email}{certificate}",

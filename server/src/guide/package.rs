@@ -98,7 +98,7 @@ impl PackageError {
             Self::Refused(_) | Self::Public { .. } | Self::Unwritable { .. } => None,
             Self::Flow { .. } => Some("choose client-credentials, web-server, device or jwt-bearer"),
             Self::NoCertificate => {
-                Some("give its file with --certificate (PEM, the certificate without its private key)")
+                Some("make one with `orgtide certificate NAME --output FILE`, and give that file with --certificate")
             }
             Self::Certificate { .. } => Some("give an RSA certificate of at least 2048 bits as PEM, of at most 4 KB"),
             Self::Exists { .. } => Some("name another folder, or let them be overwritten with --force"),
