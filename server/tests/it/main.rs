@@ -13,5 +13,6 @@ mod person;
 mod pitfalls;
 mod proof;
 mod samples;
+mod secrets;
 mod store;
 mod vendors;
