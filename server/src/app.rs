@@ -1,4 +1,4 @@
-//! What the program can do. The command line (later an API and a console) parses, calls one method, and renders.
+//! What the program can do. The command line and the console parse, call one method, and render.
 
 use std::{
     collections::HashMap,
@@ -6,9 +6,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use salesforce::{Client, Http};
+use salesforce::{Client, Http, Timestamp};
 
 use crate::{
+    auth::throttle::Throttle,
     clock::SharedClock,
     config::{Config, ConfigError},
     connection::keeper::Keeper,
@@ -17,10 +18,12 @@ use crate::{
     vault::source,
 };
 
+pub mod accounts;
 pub mod connect;
 pub mod import;
 pub mod mapped;
 pub mod objects;
+pub mod own_sign_in;
 pub mod status;
 
 /// The program, ready to work.
@@ -33,6 +36,8 @@ pub struct App {
     /// The keepers of this process, by connection: its callers share them.
     keepers: Mutex<HashMap<String, Keeper>>,
     notices: Vec<String>,
+    attempts_of_user: Throttle,
+    attempts_of_address: Throttle,
 }
 
 impl App {
@@ -56,7 +61,17 @@ impl App {
         let store = Store::open(address, clock.clone(), Arc::new(loaded.vault)).await?;
         let http = Http::new(config.http.clone())?;
         let holder = Holder::this_process(command);
-        Ok(Self { config, store: Arc::new(store), http, clock, holder, keepers: Mutex::default(), notices })
+        Ok(Self {
+            config,
+            store: Arc::new(store),
+            http,
+            clock,
+            holder,
+            keepers: Mutex::default(),
+            notices,
+            attempts_of_user: Throttle::new(10, 60),
+            attempts_of_address: Throttle::new(30, 10),
+        })
     }
 
     /// What a person should know of the opening.
@@ -66,6 +81,15 @@ impl App {
 
     pub(crate) fn http(&self) -> &Http {
         &self.http
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// A stored connection, its streams, and a client that speaks for it.

@@ -26,6 +26,7 @@ mod objects;
 mod progress;
 mod reading;
 mod secrets;
+mod serve;
 mod status;
 mod sync;
 mod terminal;
@@ -91,6 +92,7 @@ enum Command {
     Objects(objects::Arguments),
     Import(import::Arguments),
     Sync(sync::Arguments),
+    Serve(serve::Arguments),
     Status(status::Arguments),
     Settings(SettingsArguments),
     Completions(completions::Arguments),
@@ -154,6 +156,7 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
         }
         Command::Import(arguments) => import::run(arguments, open(config, "import", terminal).await?, terminal).await,
         Command::Sync(arguments) => sync::run(arguments, open(config, "sync", terminal).await?, terminal).await,
+        Command::Serve(arguments) => serve::run(arguments, config, terminal).await,
         Command::Status(arguments) => status::run(arguments, open(config, "status", terminal).await?, terminal).await,
         Command::Settings(SettingsArguments {}) => Ok(settings(terminal)),
         Command::Completions(arguments) => Ok(completions::run(&arguments, terminal)),
@@ -201,6 +204,18 @@ fn stop_signal(terminal: &Terminal, words: &'static str) -> watch::Receiver<bool
         std::process::exit(Exit::Stopped as i32);
     });
     receiver
+}
+
+/// Tries the desktop's own opener, for somebody who sits at a terminal; the link is printed anyway.
+fn open_browser(url: &str) {
+    if !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        return;
+    }
+    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let mut command = std::process::Command::new(opener);
+    command.arg(url).stdin(std::process::Stdio::null());
+    // Nobody waits for it: it may live as long as the browser.
+    let _ = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn();
 }
 
 /// Completes when somebody asks this process to end.

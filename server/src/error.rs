@@ -7,7 +7,7 @@ use salesforce::{
 };
 use sync::{destination::DestinationError, mapping::MappingProblem, run::RunError};
 
-use crate::{config::ConfigError, guide::package::PackageError, store::StoreError};
+use crate::{auth::AuthError, config::ConfigError, guide::package::PackageError, store::StoreError, web::ListenError};
 
 /// How a process ends. The numbers are part of the command line's contract (`orgtide --help`, `docs/cli.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub enum Error {
     Store(#[from] StoreError),
     #[error(transparent)]
     Host(#[from] HostError),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     #[error("{name:?} cannot be the name of a connection: {reason}")]
     Name { name: String, reason: &'static str },
     #[error("{connection}: {}", sign_in(.source))]
@@ -82,6 +84,8 @@ pub enum Error {
     Run { object: String, source: Box<RunError> },
     #[error(transparent)]
     Package(#[from] PackageError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     #[error("the emulated org cannot be started: {reason}")]
     Emulator { reason: String },
     #[error("{what} is missing")]
@@ -154,6 +158,7 @@ impl Error {
         match self {
             Self::Config(error) => error.recovery(),
             Self::Store(error) => error.recovery(),
+            Self::Auth(error) => error.recovery(),
             Self::SignIn { source, .. } => source.recovery(),
             Self::Api { source, .. } => source.recovery(),
             Self::Destination { source } => source.recovery(),
@@ -173,6 +178,7 @@ impl Error {
             | Self::Mapping { .. }
             | Self::MappingFile { .. }
             | Self::Package(_)
+            | Self::Listen(_)
             | Self::Emulator { .. }
             | Self::Missing { .. }
             | Self::Unreadable { .. } => Recovery::Configure,
@@ -187,6 +193,7 @@ impl Error {
             Self::Config(_)
             | Self::Http(_)
             | Self::Host(_)
+            | Self::Auth(_)
             | Self::Name { .. }
             | Self::OtherOrg { .. }
             | Self::OtherUser { .. }
@@ -198,6 +205,7 @@ impl Error {
             | Self::UnknownStream { .. }
             | Self::MappingFile { .. }
             | Self::Package(_)
+            | Self::Listen(_)
             | Self::Emulator { .. }
             | Self::Missing { .. }
             | Self::Unreadable { .. } => Exit::Setup,
@@ -225,6 +233,7 @@ impl Error {
             Self::Store(StoreError::NameTaken { .. }) => "name_taken",
             Self::Store(_) => "store",
             Self::Host(_) => "host_refused",
+            Self::Auth(error) => error.code(),
             Self::Name { .. } => "invalid_name",
             Self::SignIn { .. } | Self::Spent { .. } | Self::Callback { .. } | Self::SignInOver => "sign_in",
             Self::Api { .. } => "salesforce",
@@ -242,6 +251,7 @@ impl Error {
                 _ => "salesforce",
             },
             Self::Package(_) => "package",
+            Self::Listen(_) => "listen",
             Self::Emulator { .. } => "emulator",
             Self::Missing { .. } | Self::Unreadable { .. } => "input",
         }
@@ -253,6 +263,8 @@ impl Error {
             Self::Config(error) => Some(error.remedy().into()),
             Self::Http(_) => Some("check http.proxy, http.extra_ca and mapped_hosts.ca".into()),
             Self::Store(error) => Some(error.remedy()),
+            Self::Auth(error) => Some(error.remedy().into()),
+            Self::Listen(error) => Some(error.remedy().into()),
             Self::Host(_) => {
                 Some("paste the org's My Domain address (Setup > My Domain), such as acme.my.salesforce.com".into())
             }

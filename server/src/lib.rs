@@ -1,7 +1,7 @@
 //! Orgtide, the product: the control store, the keyring, connections, and the command line.
 //!
-//! Start with [`app::App`], whose methods are what the program can do; the command line (later an API and a console)
-//! parses, calls one of them, and renders. [`connection::keeper`] is the only place where a stored grant is redeemed.
+//! Start with [`app::App`], whose methods are what the program can do; the command line and the console ([`web`])
+//! parse, call one of them, and render. [`connection::keeper`] is the only place where a stored grant is redeemed.
 //!
 //! Invariants:
 //! - SQL is in [`store`], the environment in [`config`]; requests to Salesforce are sent by the crate `salesforce`.
@@ -11,6 +11,7 @@
 //! Absent on purpose: the wire, the pipeline and the destinations, which are crates of their own.
 
 pub mod app;
+pub mod auth;
 pub mod certificate;
 pub mod cli;
 pub mod clock;
@@ -20,4 +21,6 @@ pub mod diagnose;
 pub mod error;
 pub mod guide;
 pub mod store;
+mod ui;
 pub mod vault;
+pub mod web;

@@ -24,6 +24,7 @@ pub mod runs;
 pub mod sign_ins;
 mod sqlite;
 pub mod streams;
+pub mod users;
 
 pub use error::StoreError;
 

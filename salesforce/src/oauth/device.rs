@@ -69,16 +69,20 @@ pub async fn start_device(
     app: &ClientApp,
     scopes: &[&str],
 ) -> Result<DeviceStart, OAuthError> {
+    let request = Request::oauth(TOKEN_ENDPOINT, form(app, scopes).into(), Replay::Harmless);
+    let answer: Answer = post(http, login, &request, Stage::Device).await?;
+    read(&answer.body, http.host_rules())
+        .map_err(|reason| OAuthError::Unexpected { host: login.host().to_owned(), reason })
+}
+
+fn form(app: &ClientApp, scopes: &[&str]) -> String {
     let mut form = Serializer::new(String::new());
     form.append_pair("response_type", "device_code");
     app.append_to(&mut form);
     if !scopes.is_empty() {
         form.append_pair("scope", &scopes.join(" "));
     }
-    let request = Request::oauth(TOKEN_ENDPOINT, form.finish().into(), Replay::Harmless);
-    let answer: Answer = post(http, login, &request, Stage::Device).await?;
-    read(&answer.body, http.host_rules())
-        .map_err(|reason| OAuthError::Unexpected { host: login.host().to_owned(), reason })
+    form.finish()
 }
 
 fn read(body: &[u8], rules: HostRules) -> Result<DeviceStart, String> {

@@ -11,6 +11,7 @@ use crate::{
     error::Error,
     store::{
         connections::Connection,
+        journal::Entry,
         runs::{Run, RunCounts},
         streams::Stream,
     },
@@ -94,6 +95,17 @@ impl App {
             all.push(self.connection_status(connection).await?);
         }
         Ok(all)
+    }
+
+    /// One connection with its streams and their last runs. Asks the control store only.
+    pub async fn one_status(&self, name: &str) -> Result<(Connection, ConnectionStatus), Error> {
+        let connection = self.store.connection(name).await?;
+        Ok((connection.clone(), self.connection_status(connection).await?))
+    }
+
+    /// The newest entries of the journal, of one connection or of all.
+    pub async fn journal(&self, connection: Option<&str>, limit: u32) -> Result<Vec<Entry>, Error> {
+        Ok(self.store.journal(connection, limit).await?)
     }
 
     async fn connection_status(&self, connection: Connection) -> Result<ConnectionStatus, Error> {

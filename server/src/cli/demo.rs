@@ -5,6 +5,7 @@ mod changes;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use ::emulator::{Emulator, Options, Scenario};
@@ -16,8 +17,9 @@ use tokio::sync::watch;
 
 use self::changes::{Changes, change_org};
 use super::{
-    interrupted,
+    interrupted, open_browser,
     progress::{Bars, destination_place},
+    serve::link,
     terminal::{Terminal, counted, grouped},
 };
 use crate::{
@@ -32,23 +34,32 @@ use crate::{
     diagnose::Quiet,
     error::{Error, Exit},
     store::{connections::Confirmed, journal::Actor},
+    web::{Listen, Listener},
 };
 
 const OBJECTS: [&str; 2] = ["Account", "Contact"];
+/// Who looks at the console.
+const OWNER: &str = "owner@demo.example";
+/// How often somebody works in the org.
+const WORK_EVERY: Duration = Duration::from_secs(60);
 /// The connection whose user may read both objects.
 const READS_ALL: &str = "multisource";
 
 /// Shows everything against an emulated org: connect, import, change, sync
 ///
 /// An org with 20,000 accounts and 100,000 contacts starts on this machine. It is connected as two vendors' guides
-/// describe, imported into a SQLite file, changed, and synced again. Nothing leaves the machine, and no account is
-/// needed. It stays up until Ctrl-C.
+/// describe, imported into a SQLite file, changed, and synced again. Then a console opens in which everything can be
+/// looked at, and the org goes on changing once a minute. Nothing leaves the machine, and no account is needed. It stays
+/// up until Ctrl-C.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  orgtide demo\n  orgtide demo --exit --data-dir ./demo")]
 pub(super) struct Arguments {
-    /// Ends after the last step
+    /// Ends after the last step, without a console
     #[arg(long)]
     exit: bool,
+    /// Prints the link to the console, and opens no browser
+    #[arg(long)]
+    no_open: bool,
 }
 
 /// A vendor's guide, played on both sides.
@@ -83,6 +94,7 @@ pub(super) async fn run(arguments: Arguments, config: Config, terminal: &Termina
     let scenario = Scenario::builtin("demo").ok_or_else(|| failure("its scenario is missing"))?;
     let emulator = Emulator::start(scenario.clone(), Options::default()).await.map_err(failure)?;
     let app = App::open(for_demo(config, &home, &emulator), Arc::new(SystemClock), "orgtide demo").await?;
+    let app = Arc::new(app);
 
     let demo = Demo { terminal, app, emulator, scenario };
     let outcome = tokio::select! {
@@ -90,8 +102,7 @@ pub(super) async fn run(arguments: Arguments, config: Config, terminal: &Termina
         () = interrupted() => return Ok(Exit::Stopped),
     };
     if !arguments.exit {
-        terminal.say("\nThe org stays up until Ctrl-C.");
-        interrupted().await;
+        demo.open_console(!arguments.no_open).await?;
     }
     demo.emulator.stop().await;
     Ok(outcome)
@@ -135,7 +146,7 @@ fn failure(error: impl std::fmt::Display) -> Error {
 
 struct Demo<'a> {
     terminal: &'a Terminal,
-    app: App,
+    app: Arc<App>,
     emulator: Emulator,
     scenario: Scenario,
 }
@@ -153,6 +164,38 @@ impl Demo<'_> {
         let is_same = sides.iter().all(Side::is_same);
         self.finish(&imported, &synced, &sides, is_same);
         Ok(if is_same { Exit::Done } else { Exit::Fault })
+    }
+
+    /// Shows the console to the owner of the demonstration until Ctrl-C, while people go on working in the org.
+    async fn open_console(&self, opens_browser: bool) -> Result<(), Error> {
+        let free = Listen { address: ([127, 0, 0, 1], 0).into(), public_url: None, production: false };
+        let usual = Listen { address: self.app.config().serve.listen, ..free.clone() };
+        let listener = match Listener::start(Arc::clone(&self.app), &usual).await {
+            Ok(listener) => listener,
+            Err(_) => Listener::start(Arc::clone(&self.app), &free).await?,
+        };
+        let link = link(&listener, &self.app.demonstrate_to(OWNER).await?);
+        self.terminal.say("\nLook around in the console, as its owner; the link works once:");
+        self.terminal.say(format!("   {link}"));
+        self.terminal.say(format!("The org's own page shows its apps, users and mail: {}", self.emulator.http_url()));
+        self.terminal.say("Somebody goes on working in the org. Everything stays up until Ctrl-C.");
+        if opens_browser {
+            open_browser(&link);
+        }
+        let work = async {
+            loop {
+                self.app.http().timer().sleep(WORK_EVERY).await;
+                if let Err(error) = change_org(self.emulator.control()) {
+                    tracing::warn!(%error, "nobody works in the org");
+                }
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            () = interrupted() => {}
+        }
+        listener.stop().await;
+        Ok(())
     }
 
     fn heading(&self, number: u8, title: &str) {

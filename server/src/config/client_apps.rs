@@ -58,6 +58,11 @@ impl ConfiguredApp {
         &self.app
     }
 
+    /// The orgs that it is bound to; empty for one that is bound to customers or to nobody.
+    pub fn orgs(&self) -> &[OrgUrl] {
+        &self.orgs
+    }
+
     fn is_for_org(&self, org: &OrgUrl) -> bool {
         self.orgs.contains(org)
     }

@@ -27,6 +27,7 @@ async fn every_command_explains_itself_with_an_example() {
         "objects describe",
         "import",
         "sync",
+        "serve",
         "status",
         "settings",
         "completions",

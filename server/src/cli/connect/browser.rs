@@ -12,7 +12,10 @@ use crate::{
         App,
         connect::{ConnectRequest, Connected, device::DevicePoll, web_server::LIFE},
     },
-    cli::terminal::{Terminal, short},
+    cli::{
+        open_browser,
+        terminal::{Terminal, short},
+    },
     diagnose::Checklist,
     error::Error,
 };
@@ -36,8 +39,8 @@ pub(super) async fn sign_in(
     terminal.document(&json!({ "event": "open", "url": begun.url.as_str(), "callback": callback }));
     terminal.say(format!("Callback URL, to be registered in the app exactly so: {callback}"));
     terminal.say(format!("Sign in to Salesforce in a browser on this machine:\n\n  {}\n", begun.url));
-    if opens_browser && !terminal.is_json() && std::io::stdout().is_terminal() {
-        open(begun.url.as_str());
+    if opens_browser && !terminal.is_json() {
+        open_browser(begun.url.as_str());
     }
     terminal.say(format!("Waiting for the browser to come back until {} (Ctrl-C ends) …", short(begun.expires_at)));
     let mut over = app.http().timer().sleep(LIFE);
@@ -74,15 +77,6 @@ fn page(outcome: &Result<Connected, Error>) -> Page {
             remedy: error.remedy(),
         },
     }
-}
-
-/// Tries the desktop's own opener; the link is printed anyway.
-fn open(url: &str) {
-    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    let mut command = std::process::Command::new(opener);
-    command.arg(url).stdin(std::process::Stdio::null());
-    // Nobody waits for it: it may live as long as the browser.
-    let _ = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn();
 }
 
 /// Shows a code, and asks until the person has decided.

@@ -1,0 +1,160 @@
+//! The form of one way to connect: what was typed, what is shown again, and the request it becomes.
+
+use salesforce::{ApiVersion, oauth::Flow};
+use secrecy::ExposeSecret;
+
+use super::{
+    call::Call,
+    fields::Fields,
+    problem::Problem,
+    ways::{self, Asked, Kind},
+};
+use crate::{
+    app::connect::{AppChoice, ConnectRequest, Offered, UserPassword},
+    store::{connections::Confirmed, journal::Actor},
+};
+
+/// What was typed into the form, without its secrets: what a refused form shows again.
+#[derive(Debug, Clone)]
+pub(super) struct ConnectForm {
+    pub(super) flow: Flow,
+    pub(super) org: String,
+    pub(super) name: String,
+    pub(super) customer: String,
+    pub(super) api_version: String,
+    pub(super) client_id: String,
+    pub(super) username: String,
+    pub(super) other_user: bool,
+    pub(super) other_org: bool,
+}
+
+/// A field as the page shows it.
+pub(super) struct FieldView {
+    pub(super) asked: Asked,
+    pub(super) value: String,
+    /// It is needed, and was left empty.
+    pub(super) is_missing: bool,
+}
+
+impl FieldView {
+    pub(super) fn is_secret(&self) -> bool {
+        self.asked.kind == Kind::Secret
+    }
+}
+
+impl ConnectForm {
+    pub(super) fn read(flow: Flow, fields: &Fields) -> Self {
+        let text = |name: &str| fields.text(name).to_owned();
+        Self {
+            flow,
+            org: text("org"),
+            name: text("name"),
+            customer: text("customer"),
+            api_version: text("api_version"),
+            client_id: text("client_id"),
+            username: text("username"),
+            other_user: fields.given("other_user").is_some(),
+            other_org: fields.given("other_org").is_some(),
+        }
+    }
+
+    /// The fields of the way, with what was typed unless it is secret.
+    pub(super) fn fields(&self, missing: &[&str]) -> Vec<FieldView> {
+        let value = |asked: &Asked| match asked.name {
+            "client_id" => self.client_id.clone(),
+            "username" => self.username.clone(),
+            _ => String::new(),
+        };
+        let field =
+            |asked: &Asked| FieldView { asked: *asked, value: value(asked), is_missing: missing.contains(&asked.name) };
+        ways::asked(self.flow).iter().map(field).collect()
+    }
+
+    /// The names of the needed fields that were left empty.
+    pub(super) fn missing(&self, fields: &Fields) -> Vec<&'static str> {
+        let is_empty = |name| fields.secret(name).expose_secret().trim().is_empty();
+        let asked = ways::asked(self.flow).iter().filter(|asked| asked.is_needed).map(|asked| asked.name);
+        std::iter::once("org").chain(asked).filter(|name| is_empty(name)).collect()
+    }
+
+    /// What is wanted, in the caller's name.
+    pub(super) fn request(&self, call: &Call) -> Result<ConnectRequest, Problem> {
+        let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let secret = call.form.secret("client_secret");
+        let app = match self.flow {
+            Flow::SoapLogin => AppChoice::Absent,
+            _ => AppChoice::Own {
+                client_id: self.client_id.clone(),
+                client_secret: given(secret.expose_secret().trim()).map(Into::into),
+            },
+        };
+        Ok(ConnectRequest {
+            name: given(&self.name),
+            org: self.org.clone(),
+            customer: given(&self.customer),
+            app,
+            api_version: version(&self.api_version),
+            confirmed: Confirmed { other_user: self.other_user, other_org: self.other_org },
+            owner: None,
+            actor: Actor::User(call.caller()?.user.email.clone()),
+        })
+    }
+
+    /// What is handed over at once; `None` for a way in which a person goes to Salesforce first.
+    pub(super) fn offered(&self, fields: &Fields) -> Option<Offered> {
+        let secret = |name: &str| fields.secret(name).expose_secret().trim().to_owned();
+        let token = Some(secret("security_token")).filter(|token| !token.is_empty());
+        let who = UserPassword {
+            username: self.username.clone(),
+            // It may begin or end with a space.
+            password: fields.secret("password").expose_secret().to_owned().into(),
+            security_token: token.map(Into::into),
+        };
+        match self.flow {
+            Flow::ClientCredentials => Some(Offered::ClientCredentials),
+            Flow::Password => Some(Offered::Password(who)),
+            Flow::SoapLogin => Some(Offered::SoapLogin(who)),
+            Flow::JwtBearer => Some(Offered::JwtBearer { username: self.username.clone(), key: None }),
+            Flow::RefreshToken => Some(Offered::RefreshToken { refresh_token: secret("refresh_token").into() }),
+            Flow::WebServer | Flow::Device => None,
+        }
+    }
+
+    /// The name that the connection gets: the one that was typed, or the first label of the address.
+    pub(super) fn connection_name(&self, call: &Call) -> String {
+        if !self.name.is_empty() {
+            return self.name.clone();
+        }
+        let org = call.console.app.read_address(&self.org).ok().filter(|org| !org.is_generic());
+        org.map(|org| org.host().split('.').next().unwrap_or_default().to_owned()).unwrap_or_default()
+    }
+}
+
+/// `v60.0`, `60.0` or `60`; anything else is left to the newest version.
+fn version(text: &str) -> Option<ApiVersion> {
+    let number = text.trim().trim_start_matches(['v', 'V']);
+    number.strip_suffix(".0").unwrap_or(number).parse().ok().map(ApiVersion)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_again_holds_no_secret() {
+        let fields = Fields::parse(b"org=acme&client_id=key&client_secret=SENTINEL&password=SENTINEL&username=u");
+        for flow in Flow::ALL {
+            let form = ConnectForm::read(flow, &fields);
+            assert!(!format!("{form:?}").contains("SENTINEL"));
+            assert!(form.fields(&[]).iter().all(|field| !field.is_secret() || field.value.is_empty()));
+        }
+    }
+
+    #[test]
+    fn versions_are_read_as_people_write_them() {
+        for text in ["v60.0", "60.0", "60", " V60.0 "] {
+            assert_eq!(version(text), Some(ApiVersion(60)), "{text}");
+        }
+        assert_eq!(version(""), None);
+    }
+}

@@ -1,0 +1,237 @@
+//! One connection: how it stands, what it imports, and what can be done.
+
+use std::sync::Arc;
+
+use askama::Template;
+
+use super::{
+    attempt::{Outcome, Subject},
+    call::{Answer, Call, go_to},
+    findings::FindingView,
+    frame::Frame,
+    words::{BAD, BUSY, Badge, CALM, GOOD, Moment, WARN, address, badge_of, grouped},
+};
+use crate::{
+    app::status::{ConnectionStatus, StreamStatus},
+    auth::Role,
+    connection::state::ConnectionState,
+    store::{connections::Connection, journal::Entry},
+};
+
+#[derive(Template)]
+#[template(path = "ui/connection.html")]
+struct Page {
+    frame: Frame,
+    name: String,
+    customer: String,
+    org: String,
+    badge: Badge,
+    state: StateView,
+    streams: Vec<StreamView>,
+    /// For admins alone.
+    settings: Option<Settings>,
+    findings: Vec<FindingView>,
+    checked: Option<Moment>,
+    journal: Vec<EntryView>,
+    /// The caller's own sign-in, or an admin's.
+    may_end: bool,
+    may_renew: bool,
+    is_running: bool,
+}
+
+/// What the state means, in a sentence.
+struct StateView {
+    text: String,
+    since: Option<Moment>,
+}
+
+/// What members do not see.
+struct Settings {
+    username: String,
+    flow: &'static str,
+    ending: Option<&'static str>,
+    api_version: String,
+    org_id: String,
+    scopes: String,
+    app: Option<String>,
+    reconnect: String,
+    api_calls: String,
+}
+
+pub(super) struct StreamView {
+    pub(super) object: String,
+    pub(super) badge: Badge,
+    pub(super) rows: String,
+    pub(super) fresh: Option<Moment>,
+    pub(super) error: Option<String>,
+    /// For admins alone.
+    pub(super) table: Option<String>,
+}
+
+pub(super) struct EntryView {
+    pub(super) at: Moment,
+    pub(super) connection: Option<String>,
+    pub(super) event: String,
+    pub(super) actor: String,
+    pub(super) detail: String,
+}
+
+pub(super) async fn show(call: Call) -> Answer {
+    let name = call.part("name");
+    let app = &call.console.app;
+    let (connection, status) = app.one_status(name).await?;
+    let now = app.now();
+    let is_admin = call.has_role(Role::Admin);
+    let journal = if is_admin { app.journal(Some(name), 12).await? } else { Vec::new() };
+    let is_own = connection.owner.as_ref() == Some(&call.caller()?.user.id);
+    let is_over = matches!(connection.state, ConnectionState::Disconnected { .. });
+    let last_check = call.console.attempts.last_check(name).filter(|_| is_admin);
+    let page = Page {
+        frame: call.frame(name).below("Integrations", "/integrations"),
+        name: name.to_owned(),
+        customer: status.customer.clone(),
+        org: status.org.clone(),
+        badge: badge_of(&connection.state),
+        state: state(&connection.state, is_admin, now),
+        settings: is_admin.then(|| settings(&connection, &status)),
+        streams: streams(&status, is_admin, now),
+        checked: last_check.as_ref().map(|(at, _)| Moment::of(*at, now)),
+        findings: last_check.map(|(_, findings)| findings).unwrap_or_default(),
+        journal: journal.into_iter().map(|entry| EntryView::of(entry, now)).collect(),
+        may_end: !is_over && (is_admin || is_own),
+        may_renew: is_own && connection.app.is_some(),
+        is_running: status.streams.iter().any(|stream| stream.running.is_some()),
+    };
+    call.page(&page)
+}
+
+fn state(state: &ConnectionState, is_admin: bool, now: salesforce::Timestamp) -> StateView {
+    let (text, since) = match state {
+        ConnectionState::Pending { .. } => ("Somebody has begun to sign in.".to_owned(), None),
+        ConnectionState::Connected { since } => ("The last sign-in or renewal went well.".to_owned(), Some(*since)),
+        ConnectionState::Degraded { since, attempts, retry_at, reason: _ } => (
+            format!(
+                "Renewals fail for a reason that passes by itself ({attempts} so far). The next one is tried {}.",
+                Moment::of(*retry_at, now).relative
+            ),
+            Some(*since),
+        ),
+        ConnectionState::NeedsReauthorization { since, reason, retry_at: _ } => {
+            let reason = if is_admin { format!(" {}", super::problem::capital(reason)) } else { String::new() };
+            (format!("Salesforce refuses the grant, and a person has to sign in again.{reason}"), Some(*since))
+        }
+        ConnectionState::Disconnected { at } => {
+            ("A person has ended it. Its secrets are forgotten.".to_owned(), Some(*at))
+        }
+    };
+    StateView { text, since: since.map(|since| Moment::of(since, now)) }
+}
+
+fn settings(connection: &Connection, status: &ConnectionStatus) -> Settings {
+    let client_id = if connection.app.is_none() { connection.client_id.as_str() } else { "" };
+    let query = [
+        ("org", connection.org.host()),
+        ("name", &connection.name),
+        ("customer", &connection.customer),
+        ("username", &connection.username),
+        ("client_id", client_id),
+    ];
+    Settings {
+        username: connection.username.clone(),
+        flow: connection.flow.title(),
+        ending: connection.flow.ending(),
+        api_version: connection.api_version.to_string(),
+        org_id: connection.org_id.clone(),
+        scopes: connection.scopes.join(" "),
+        app: connection.app.clone(),
+        reconnect: match connection.app {
+            Some(_) => "/integrations".to_owned(),
+            None => address(&format!("/connect/{}", connection.flow), &query),
+        },
+        api_calls: grouped(status.api_calls_24h),
+    }
+}
+
+pub(super) fn streams(status: &ConnectionStatus, is_admin: bool, now: salesforce::Timestamp) -> Vec<StreamView> {
+    let view = |stream: &StreamStatus| {
+        let run = stream.last_run.as_ref();
+        let badge = match (stream.running.is_some(), run.map(|run| run.state)) {
+            (true, _) => BUSY.named("Running"),
+            (false, None) => CALM.named("Not run yet"),
+            (false, Some("completed")) => GOOD.named("Complete"),
+            (false, Some("stopped")) => WARN.named("Stopped"),
+            (false, Some("failed")) => BAD.named("Failed"),
+            (false, Some(_)) => WARN.named("Interrupted"),
+        };
+        let rows = match (stream.running.is_some(), run, stream.rows) {
+            (true, Some(run), _) => grouped(run.counts.rows),
+            (_, _, Some(rows)) => grouped(rows),
+            _ => "unknown".to_owned(),
+        };
+        let failed = run.filter(|run| run.state == "failed" && stream.running.is_none() && is_admin);
+        StreamView {
+            object: stream.object.clone(),
+            badge,
+            rows,
+            fresh: stream.fresh_as_of.map(|at| Moment::of(at, now)),
+            error: failed.and_then(|run| run.error.clone()),
+            table: is_admin.then(|| format!("{} in {}", stream.table, stream.destination)),
+        }
+    };
+    status.streams.iter().map(view).collect()
+}
+
+impl EntryView {
+    pub(super) fn of(entry: Entry, now: salesforce::Timestamp) -> Self {
+        let detail = match &entry.detail {
+            serde_json::Value::Object(members) => {
+                let plain = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                members.iter().map(|(name, value)| format!("{}: {}", name.replace('_', " "), plain(value))).collect()
+            }
+            _ => Vec::new(),
+        };
+        Self {
+            at: Moment::of(entry.at, now),
+            connection: entry.connection,
+            event: entry.event,
+            actor: entry.actor.text(),
+            detail: detail.join(", "),
+        }
+    }
+}
+
+/// Checks the connection again, while the person watches.
+pub(super) async fn check(call: Call) -> Answer {
+    let name = call.part("name").to_owned();
+    call.console.app.one_status(&name).await?;
+    let user_id = &call.caller()?.user.id;
+    let subject = Subject::Check { connection: name.clone() };
+    let attempt = call.console.attempts.begin(user_id, subject, None, call.console.app.now());
+    let (console, ours) = (call.console.clone(), Arc::clone(&attempt));
+    tokio::spawn(async move {
+        match console.app.check(&name).await {
+            Ok(findings) => {
+                let views = findings.iter().map(FindingView::of).collect();
+                console.attempts.remember_check(&name, console.app.now(), views);
+                ours.end(Outcome::Checked);
+            }
+            Err(error) => ours.end(Outcome::Failed(FindingView::of_error(&error))),
+        }
+    });
+    go_to(&format!("/attempts/{}", attempt.id))
+}
+
+#[derive(Template)]
+#[template(path = "ui/journal.html")]
+struct JournalPage {
+    frame: Frame,
+    journal: Vec<EntryView>,
+}
+
+/// What happened to all connections, and who did it.
+pub(super) async fn journal(call: Call) -> Answer {
+    let now = call.console.app.now();
+    let journal = call.console.app.journal(None, 200).await?;
+    let journal = journal.into_iter().map(|entry| EntryView::of(entry, now)).collect();
+    call.page(&JournalPage { frame: call.frame("Journal"), journal })
+}

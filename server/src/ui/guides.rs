@@ -1,0 +1,62 @@
+//! The guide beside a form, and the certificate that a form of the JWT bearer flow needs.
+
+use axum::response::IntoResponse;
+use http::header;
+use salesforce::oauth::Flow;
+
+use super::{
+    call::{Answer, Call, go_to},
+    connect_form::ConnectForm,
+    problem::Problem,
+    words::{Moment, address},
+};
+use crate::guide::{Guide, GuideRequest, html};
+
+/// The key of a connection, as far as it is shown.
+pub(super) struct Certificate {
+    /// The connection that it is for.
+    pub(super) name: String,
+    /// Where the certificate is downloaded; `None` before there is a key.
+    pub(super) download: Option<String>,
+    pub(super) ends: Option<Moment>,
+}
+
+/// The setup guide for this way, as HTML.
+pub(super) fn beside(call: &Call, form: &ConnectForm) -> String {
+    let org = call.console.app.read_address(&form.org).ok();
+    let request = GuideRequest { org, ..GuideRequest::new(form.flow, call.console.site.callback_url()) };
+    html::fragment(&Guide::of(&request))
+}
+
+/// The certificate, for the one way that needs it and a connection that has a name.
+pub(super) async fn certificate(call: &Call, form: &ConnectForm) -> Result<Option<Certificate>, Problem> {
+    let name = form.connection_name(call);
+    if form.flow != Flow::JwtBearer || name.is_empty() {
+        return Ok(None);
+    }
+    let made = call.console.app.client_certificate(&name).await?;
+    Ok(Some(Certificate {
+        download: made.as_ref().map(|_| address("/certificate", &[("name", &name)])),
+        ends: made.map(|made| Moment::of(made.ends_at, call.console.app.now())),
+        name,
+    }))
+}
+
+/// Makes a key and its certificate. The key is shown to nobody.
+pub(super) async fn make_certificate(call: Call) -> Answer {
+    let (name, org) = (call.form.text("name"), call.form.text("org"));
+    call.console.app.make_client_key(name).await?;
+    go_to(&address("/connect/jwt-bearer", &[("org", org), ("name", name), ("done", "certificate")]))
+}
+
+/// The certificate as a file.
+pub(super) async fn download_certificate(call: Call) -> Answer {
+    let name = call.query.text("name");
+    let made = call.console.app.client_certificate(name).await?;
+    let made = made.ok_or_else(|| Problem::not_found("There is no certificate for a connection of that name."))?;
+    let kind = [
+        (header::CONTENT_TYPE, "application/x-x509-ca-cert"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"orgtide.crt\""),
+    ];
+    Ok((kind, made.certificate).into_response())
+}

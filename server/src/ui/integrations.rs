@@ -1,0 +1,45 @@
+//! The integrations: a card for Salesforce, with its connections.
+
+use askama::Template;
+
+use super::{
+    call::{Answer, Call, go_to},
+    frame::Frame,
+    words::{Badge, badge_of, grouped},
+};
+use crate::app::own_sign_in::OfferedSignIn;
+
+#[derive(Template)]
+#[template(path = "ui/integrations.html")]
+struct Page {
+    frame: Frame,
+    connections: Vec<Row>,
+    /// Sign-ins that everybody may begin.
+    offered: Vec<OfferedSignIn>,
+}
+
+struct Row {
+    name: String,
+    customer: String,
+    org: String,
+    badge: Badge,
+    streams: usize,
+    rows: String,
+}
+
+pub(super) async fn first(_: Call) -> Answer {
+    go_to("/integrations")
+}
+
+pub(super) async fn show(call: Call) -> Answer {
+    let connections = call.console.app.status().await?.into_iter().map(|connection| Row {
+        badge: badge_of(&connection.state),
+        streams: connection.streams.len(),
+        rows: grouped(connection.streams.iter().filter_map(|stream| stream.rows).sum()),
+        name: connection.name,
+        customer: connection.customer,
+        org: connection.org,
+    });
+    let offered = call.console.app.offered_sign_ins();
+    call.page(&Page { frame: call.frame("Integrations"), connections: connections.collect(), offered })
+}
