@@ -109,6 +109,15 @@ impl Client {
         self.call::<Answer>(&request.json(body.into())).await?.json()
     }
 
+    /// Asks for the list of query jobs and takes none of it: whether Bulk answers at all, for one request and no job.
+    ///
+    /// # Errors
+    /// [`Refusal::by_bulk`](crate::error::Refusal::by_bulk) tells when the user or the org has no Bulk API.
+    pub async fn ask_for_bulk(&self) -> Result<(), ApiError> {
+        let request = Request::get(JOBS, self.data_path("jobs/query"), "asking whether Bulk answers");
+        self.call::<Answer>(&request).await.map(drop)
+    }
+
     /// Asks once how a job stands.
     pub async fn query_job(&self, job: &JobId) -> Result<QueryJob, ApiError> {
         let request = Request::get(JOB, self.job_path(job), format!("asking how query job {job} stands"));

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    error::ApiError,
+    error::{ApiError, OAuthError},
     host::OrgUrl,
     http::{Answer, Http, Receive, Request, Usage},
     oauth::{Session, TokenSource},
@@ -61,6 +61,11 @@ impl Client {
         let request = Request::get("/services/data", "/services/data".to_owned(), "asking the org for its time");
         let answer: Answer = self.call(&request.uncounted()).await?;
         answer.date().ok_or_else(|| answer.unexpected("it has no Date header".to_owned()))
+    }
+
+    /// Whether the session's token is a JWT, which SOAP and Bulk do not take (jsforce `src/soap.ts`; vendor guides).
+    pub async fn speaks_by_jwt(&self) -> Result<bool, OAuthError> {
+        Ok(self.tokens.session().await?.access_token.is_jwt())
     }
 
     pub(crate) fn http(&self) -> &Http {

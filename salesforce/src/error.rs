@@ -9,7 +9,7 @@ use std::{net::IpAddr, time::Duration};
 
 pub(crate) use self::oauth::mentioned;
 pub use self::{
-    advice::advice,
+    advice::{Advice, advice, advised},
     code::ErrorCode,
     oauth::{OAuthCause, OAuthError, OAuthRefusal, Setting, Stage},
 };
@@ -33,6 +33,9 @@ pub enum Recovery {
 /// A request that got no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
+    /// The name leads nowhere: Salesforce has certainly not seen the request.
+    #[error("{host} is not known to the name service ({reason}). Check the spelling of the address")]
+    UnknownHost { host: String, reason: String },
     /// No connection was opened: Salesforce has certainly not seen the request.
     #[error("{host} cannot be reached ({reason}). Check the network, the proxy setting and the name")]
     Unreachable { host: String, reason: String },
@@ -73,7 +76,8 @@ impl WireError {
     /// True when Salesforce may have seen, and acted on, the request.
     pub fn may_have_arrived(&self) -> bool {
         match self {
-            Self::Unreachable { .. }
+            Self::UnknownHost { .. }
+            | Self::Unreachable { .. }
             | Self::Certificate { .. }
             | Self::PrivateAddress { .. }
             | Self::TooLate { .. }
@@ -97,7 +101,8 @@ impl WireError {
 
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Unreachable { .. }
+            Self::UnknownHost { .. }
+            | Self::Unreachable { .. }
             | Self::Broken { .. }
             | Self::NoAnswer { .. }
             | Self::TooLate { .. }
@@ -242,7 +247,7 @@ impl std::fmt::Display for Refusal {
             write!(out, " [fields: {}]", fields.join(", "))?;
         }
         match advice(code) {
-            Some(advice) => write!(out, ". {advice}"),
+            Some(Advice { why, remedy, .. }) => write!(out, ": {why}. {remedy}"),
             None => Ok(()),
         }
     }

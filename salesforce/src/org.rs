@@ -1,15 +1,16 @@
 //! Facts about an org and its user: versions, identity, limits.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     client::{ApiVersion, Client},
-    error::ApiError,
+    error::{ApiError, WireError},
     host::OrgUrl,
     http::{Answer, Http, Request},
+    time::Timestamp,
 };
 
 /// A supported API version, from `GET /services/data` (which needs no session and costs no call).
@@ -27,6 +28,18 @@ pub struct UserInfo {
     pub preferred_username: String,
     #[serde(default)]
     pub name: String,
+    /// Has an integration license, or may use the API alone.
+    #[serde(default)]
+    pub is_salesforce_integration_user: bool,
+}
+
+/// What a host says of itself to anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// 15 or 18 characters. The generic login hosts belong to no org.
+    pub org_id: Option<String>,
+    /// The org's clock when it answered, in whole seconds.
+    pub at: Option<Timestamp>,
 }
 
 /// One entry of the limits resource.
@@ -38,10 +51,46 @@ pub struct Limit {
 }
 
 #[derive(Deserialize)]
+struct AuthConfiguration {
+    #[serde(rename = "OrgId")]
+    org_id: Option<String>,
+}
+
+#[derive(Deserialize)]
 struct VersionEntry {
     version: String,
     #[serde(default)]
     label: String,
+}
+
+/// A host that does not answer a probe within this time is not waited for.
+const PROBE_TIME: Duration = Duration::from_secs(8);
+
+/// Asks a host once, without a session, whether it is there and which org it belongs to.
+///
+/// Source: `/.well-known/auth-configuration` of a My Domain; the generic login hosts have none, and are asked for
+/// `/.well-known/openid-configuration`.
+///
+/// # Errors
+/// Nothing is tried again, so that a mistyped address is reported at once.
+pub async fn probe(http: &Http, org: &OrgUrl) -> Result<Probe, ApiError> {
+    let path = match org.is_generic() {
+        true => "/.well-known/openid-configuration",
+        false => "/.well-known/auth-configuration",
+    };
+    let doing = "asking which org this is";
+    let request = Request::get(path, path.to_owned(), doing).uncounted().once();
+    let Ok(answer) = tokio::time::timeout(PROBE_TIME, http.send::<Answer>(org, &request, None, None)).await else {
+        let cause = WireError::NoAnswer { host: org.host().to_owned(), waited: PROBE_TIME };
+        return Err(ApiError::Wire { doing: doing.to_owned(), cause });
+    };
+    let answer = answer?;
+    let read: AuthConfiguration = answer.json()?;
+    let org_id = read.org_id.filter(|id| id.starts_with("00D") && id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    if org_id.is_none() && !org.is_generic() {
+        return Err(answer.unexpected("it does not say which org it belongs to".to_owned()));
+    }
+    Ok(Probe { org_id, at: answer.date() })
 }
 
 /// The versions an org supports, oldest first.

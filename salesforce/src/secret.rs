@@ -56,3 +56,11 @@ secret! {
     /// A signed statement of an app about who signs in (RFC 7523); good for minutes.
     Assertion;
 }
+
+impl AccessToken {
+    /// Whether it is a JWT: three parts, of which the first begins as a JSON object does (RFC 7519, section 3). An
+    /// opaque token holds a `!` behind the org's id.
+    pub fn is_jwt(&self) -> bool {
+        self.expose().starts_with("eyJ") && self.expose().split('.').count() == 3
+    }
+}

@@ -19,7 +19,10 @@ mod completions;
 mod connect;
 mod demo;
 mod emulator;
+mod explain;
 mod export_app;
+mod findings;
+mod follower;
 mod guide;
 mod import;
 mod objects;
@@ -89,6 +92,7 @@ enum Command {
     Connect(connect::Arguments),
     Certificate(certificate::Arguments),
     Check(check::Arguments),
+    Explain(explain::Arguments),
     Objects(objects::Arguments),
     Import(import::Arguments),
     Sync(sync::Arguments),
@@ -106,10 +110,14 @@ struct SettingsArguments {}
 /// Runs one command to its end.
 pub fn main(line: CommandLine) -> ExitCode {
     let terminal = Terminal::new(line.globals.json);
-    // These two work whatever the settings are.
+    // These work whatever the settings are.
     match &line.command {
         Command::Settings(SettingsArguments {}) => return code(settings(&terminal)),
         Command::Completions(arguments) => return code(completions::run(arguments, &terminal)),
+        Command::Explain(arguments) => {
+            let explained = explain::run(arguments, &terminal);
+            return code(explained.unwrap_or_else(|error| failed(&terminal, &error)));
+        }
         _ => {}
     }
     let exit = match Config::load(&line.globals.sources()) {
@@ -122,11 +130,12 @@ pub fn main(line: CommandLine) -> ExitCode {
         }
         Err(error) => Err(error.into()),
     };
-    let exit = exit.unwrap_or_else(|error| {
-        terminal.error(&error);
-        error.exit()
-    });
-    code(exit)
+    code(exit.unwrap_or_else(|error| failed(&terminal, &error)))
+}
+
+fn failed(terminal: &Terminal, error: &Error) -> Exit {
+    terminal.error(error);
+    error.exit()
 }
 
 fn code(exit: Exit) -> ExitCode {
@@ -160,6 +169,7 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
         Command::Status(arguments) => status::run(arguments, open(config, "status", terminal).await?, terminal).await,
         Command::Settings(SettingsArguments {}) => Ok(settings(terminal)),
         Command::Completions(arguments) => Ok(completions::run(&arguments, terminal)),
+        Command::Explain(arguments) => explain::run(&arguments, terminal),
     }
 }
 

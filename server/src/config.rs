@@ -24,6 +24,7 @@ mod spelling;
 pub use client_apps::{ClientApps, ConfiguredApp};
 pub use error::ConfigError;
 use settings::{Given, Origin, Values};
+pub(crate) use spelling::closest;
 
 /// The reference page: every setting with its default.
 pub const REFERENCE: &str = include_str!("config.default.toml");

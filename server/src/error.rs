@@ -7,7 +7,14 @@ use salesforce::{
 };
 use sync::{destination::DestinationError, mapping::MappingProblem, run::RunError};
 
-use crate::{auth::AuthError, config::ConfigError, guide::package::PackageError, store::StoreError, web::ListenError};
+use crate::{
+    auth::AuthError,
+    config::ConfigError,
+    diagnose::{Finding, Layer, Passing, Who},
+    guide::package::PackageError,
+    store::StoreError,
+    web::ListenError,
+};
 
 /// How a process ends. The numbers are part of the command line's contract (`orgtide --help`, `docs/cli.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +62,9 @@ pub enum Error {
     SignInOver,
     #[error("{connection}: {}", refused(.source))]
     Api { connection: String, source: Box<ApiError> },
+    /// What keeps a sign-in from being saved.
+    #[error("{connection}: {}", finding.sentence())]
+    Finding { connection: String, finding: Box<Finding> },
     #[error("{org} does not answer in API version {wanted}; it offers {offered}")]
     Version { org: String, wanted: String, offered: String },
     #[error(
@@ -107,6 +117,23 @@ impl Error {
         Self::Api { connection: connection.to_owned(), source: Box::new(source) }
     }
 
+    pub(crate) fn finding_of(connection: &str, finding: Finding) -> Self {
+        Self::Finding { connection: connection.to_owned(), finding: Box::new(finding) }
+    }
+
+    /// True when the command that failed knows more of the remedy than the catalogue of findings.
+    pub(crate) fn knows_remedy(&self) -> bool {
+        matches!(
+            self,
+            Self::OtherOrg { .. }
+                | Self::OtherUser { .. }
+                | Self::NoClientApp { .. }
+                | Self::Version { .. }
+                | Self::Spent { .. }
+                | Self::Host(_)
+        )
+    }
+
     pub(crate) fn destination(source: DestinationError) -> Self {
         Self::Destination { source: Box::new(source) }
     }
@@ -145,7 +172,7 @@ fn run(error: &RunError) -> String {
 }
 
 /// What Salesforce, or the way to it, did to a run.
-fn api_of(error: &RunError) -> Option<&ApiError> {
+pub(crate) fn api_of(error: &RunError) -> Option<&ApiError> {
     match error {
         RunError::Api(error) | RunError::Read(sync::read::ReadError::Api(error)) => Some(error),
         RunError::Read(_) | RunError::Destination(_) | RunError::Progress(_) => None,
@@ -159,6 +186,11 @@ impl Error {
             Self::Config(error) => error.recovery(),
             Self::Store(error) => error.recovery(),
             Self::Auth(error) => error.recovery(),
+            Self::Finding { finding, .. } => match finding.may_pass {
+                Some(Passing::Later) => Recovery::Retry { after: None },
+                Some(Passing::Propagation) | None if finding.who == Who::OrgUser => Recovery::Reauthorize,
+                Some(Passing::Propagation) | None => Recovery::Configure,
+            },
             Self::SignIn { source, .. } => source.recovery(),
             Self::Api { source, .. } => source.recovery(),
             Self::Destination { source } => source.recovery(),
@@ -211,6 +243,11 @@ impl Error {
             | Self::Unreadable { .. } => Exit::Setup,
             Self::SignIn { source, .. } => setup_or(source.recovery()),
             Self::Callback { source, .. } => setup_or(source.recovery()),
+            Self::Finding { finding, .. } => match (self.recovery(), finding.layer) {
+                (Recovery::Retry { .. }, _) => Exit::TryLater,
+                (_, Layer::Api | Layer::Data | Layer::Limit) => Exit::Refused,
+                (_, Layer::Network | Layer::Org | Layer::SignIn | Layer::Life) => Exit::Setup,
+            },
             Self::Version { .. } | Self::Mapping { .. } => Exit::Refused,
             Self::Api { source, .. } => exit_of_api(source),
             Self::Destination { source } => exit_of_destination(source),
@@ -236,7 +273,8 @@ impl Error {
             Self::Auth(error) => error.code(),
             Self::Name { .. } => "invalid_name",
             Self::SignIn { .. } | Self::Spent { .. } | Self::Callback { .. } | Self::SignInOver => "sign_in",
-            Self::Api { .. } => "salesforce",
+            Self::Finding { finding, .. } if finding.layer == Layer::SignIn => "sign_in",
+            Self::Api { .. } | Self::Finding { .. } => "salesforce",
             Self::Version { .. } => "api_version",
             Self::OtherOrg { .. } => "other_org",
             Self::OtherUser { .. } => "other_user",
@@ -269,6 +307,7 @@ impl Error {
                 Some("paste the org's My Domain address (Setup > My Domain), such as acme.my.salesforce.com".into())
             }
             Self::Name { .. } => Some("use up to 64 lower-case letters, digits, `-` and `_`".into()),
+            Self::Finding { finding, .. } => finding.remedy.as_ref().map(|remedy| remedy.text.to_string()),
             Self::SignIn { source, .. } => remedy_of_sign_in(source),
             Self::Api { source, .. } => remedy_of_api(source),
             Self::Version { .. } => Some("leave out --api-version to get the newest".into()),
@@ -347,6 +386,6 @@ fn remedy_of_sign_in(error: &OAuthError) -> Option<String> {
 fn remedy_of_api(error: &ApiError) -> Option<String> {
     match error {
         ApiError::SignIn(error) => remedy_of_sign_in(error),
-        other => other.refusal().and_then(|refusal| advice(&refusal.code)).map(str::to_owned),
+        other => other.refusal().and_then(|refusal| advice(&refusal.code)).map(|advice| advice.remedy.to_owned()),
     }
 }

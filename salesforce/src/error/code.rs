@@ -64,7 +64,6 @@ codes! {
         TooManyLockFailure = "TOOMANYLOCKFAILURE",
         ServerUnavailable = "SERVER_UNAVAILABLE",
         UnknownException = "UNKNOWN_EXCEPTION",
-        ApiCurrentlyDisabled = "API_CURRENTLY_DISABLED",
         LoginRateExceeded = "LOGIN_RATE_EXCEEDED",
         Timeout = "TIMEOUT",
         /// A cursor that is older than two days, or of another session.
@@ -79,6 +78,8 @@ codes! {
     }
     Configure {
         ApiDisabledForOrg = "API_DISABLED_FOR_ORG",
+        /// "API is disabled for this User": the permission "API Enabled" is missing, which does not pass by itself.
+        ApiCurrentlyDisabled = "API_CURRENTLY_DISABLED",
         UrlNotReset = "URL_NOT_RESET",
         InsufficientAccess = "INSUFFICIENT_ACCESS",
         InsufficientAccessOrReadonly = "INSUFFICIENT_ACCESS_OR_READONLY",

@@ -45,6 +45,8 @@ pub(crate) struct Request {
     /// Whatever comes back is an answer: redirects, pages, refusals.
     pub(super) takes_anything: bool,
     pub(super) may_send: Option<MaySend>,
+    /// Attempts in all; `None`: as many as the policy allows.
+    pub(super) attempts: Option<u32>,
 }
 
 impl Request {
@@ -61,6 +63,7 @@ impl Request {
             fresh: false,
             takes_anything: false,
             may_send: None,
+            attempts: None,
         }
     }
 
@@ -106,6 +109,12 @@ impl Request {
     /// Takes every answer as one, whatever its status and its kind; see [`super::Whatever`].
     pub(crate) fn taking_anything(mut self) -> Self {
         self.takes_anything = true;
+        self
+    }
+
+    /// Is not sent again, whatever becomes of it.
+    pub(crate) fn once(mut self) -> Self {
+        self.attempts = Some(1);
         self
     }
 

@@ -12,6 +12,11 @@ pub(super) struct PublicAddresses {
     pub(super) proxy_host: Option<String>,
 }
 
+/// The name service has no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct UnknownName(std::io::Error);
+
 /// The refused answer.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the name resolves to {0}, which is not a public address")]
@@ -21,7 +26,8 @@ impl Resolve for PublicAddresses {
     fn resolve(&self, name: Name) -> Resolving {
         let exempt = self.proxy_host.as_deref() == Some(name.as_str());
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(UnknownName)?;
+            let found: Vec<SocketAddr> = found.collect();
             match found.iter().find(|address| !exempt && !is_public(address.ip())) {
                 Some(address) => Err(PrivateAddress(address.ip()).into()),
                 None => Ok(Box::new(found.into_iter()) as Addrs),
@@ -127,5 +133,13 @@ mod tests {
         assert!(error.downcast_ref::<PrivateAddress>().is_some(), "{error}");
         let proxied = PublicAddresses { proxy_host: Some("localhost".to_owned()) };
         assert!(proxied.resolve("localhost".parse().unwrap()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_be_a_name_is_unknown_and_not_merely_unreachable() {
+        let resolver = PublicAddresses { proxy_host: None };
+        // An empty label: the resolver refuses it without asking anybody.
+        let Err(error) = resolver.resolve("no..name".parse().unwrap()).await else { panic!("resolved") };
+        assert!(error.downcast_ref::<UnknownName>().is_some(), "{error}");
     }
 }

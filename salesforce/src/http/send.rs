@@ -18,7 +18,7 @@ use super::{
     Http, MaySend, Request, Usage,
     answer::{Receive, Streaming},
     request::Body,
-    resolver::PrivateAddress,
+    resolver::{PrivateAddress, UnknownName},
     retry,
 };
 use crate::{
@@ -51,7 +51,7 @@ impl Http {
                 Err(failure) => failure,
             };
             let again = retry::is_worth_another_attempt(&failure, request.replay);
-            if !again || attempt >= self.config.retry.attempts {
+            if !again || attempt >= request.attempts.unwrap_or(self.config.retry.attempts) {
                 let given_up = again && attempt > 1;
                 return Err(if given_up {
                     ApiError::GivenUp { attempts: attempt, last: Box::new(failure) }
@@ -235,6 +235,9 @@ pub(super) fn wire_error(host: &str, error: &reqwest::Error) -> WireError {
     let (host, reason) = (host.to_owned(), reason(error));
     if let Some(PrivateAddress(address)) = find(error) {
         return WireError::PrivateAddress { host, address: *address };
+    }
+    if find::<UnknownName>(error).is_some() {
+        return WireError::UnknownHost { host, reason };
     }
     if let Some(rustls::Error::InvalidCertificate(certificate)) = find(error) {
         return WireError::Certificate { host, reason: certificate.to_string() };

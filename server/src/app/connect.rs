@@ -26,7 +26,7 @@ use crate::{
         keeper::{self, LEASE_TERM},
         state::{ConnectionEvent, ConnectionState},
     },
-    diagnose::{Checklist, Finding},
+    diagnose::{self, Case, Checklist, Finding, Patience},
     error::Error,
     store::{
         connections::{Confirmed, Connection, Difference, NewConnection, SavedConnection},
@@ -67,7 +67,7 @@ pub struct ConnectRequest {
 }
 
 /// What a person hands over to sign in with at once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Offered {
     ClientCredentials,
     Password(UserPassword),
@@ -84,7 +84,7 @@ pub enum Offered {
 }
 
 /// What a person signs in with at Salesforce.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct UserPassword {
     pub username: String,
     pub password: Password,
@@ -176,7 +176,18 @@ impl App {
         checklist: &dyn Checklist,
     ) -> Result<Connected, Error> {
         let prepared = self.prepare(request, offered.flow()).await?;
-        let granted = self.obtain(&prepared, offered).await?;
+        self.knock(&prepared.name, &prepared.org).await?;
+        let mut patience = Patience::new(self.http.timer(), checklist);
+        let granted = loop {
+            let error = match self.obtain(&prepared, offered.clone()).await {
+                Ok(granted) => break granted,
+                Err(error) => error,
+            };
+            match error.finding() {
+                Some(finding) if patience.waits_for(&finding).await => {}
+                _ => return Err(error),
+            }
+        };
         self.conclude(prepared, granted, checklist).await
     }
 
@@ -237,10 +248,9 @@ impl App {
         granted: Granted,
         checklist: &dyn Checklist,
     ) -> Result<Connected, Error> {
-        let _ = checklist;
         let flow = granted.flow;
         let tokens = granted.tokens.clone();
-        match self.look_around_and_save(prepared, granted).await {
+        match self.look_around_and_save(prepared, granted, checklist).await {
             Ok(connected) => Ok(connected),
             Err(error) if flow == Flow::RefreshToken && tokens.refresh_token.is_some() => {
                 Err(Error::Spent { source: Box::new(error) })
@@ -264,9 +274,29 @@ impl App {
         }
     }
 
-    async fn look_around_and_save(&self, prepared: Prepared, granted: Granted) -> Result<Connected, Error> {
-        let (user, api_version) = self.look_around(&prepared.name, prepared.request.api_version, &granted).await?;
-        let flow = granted.flow;
+    async fn look_around_and_save(
+        &self,
+        prepared: Prepared,
+        granted: Granted,
+        checklist: &dyn Checklist,
+    ) -> Result<Connected, Error> {
+        let (user, client) = self.look_around(&prepared.name, prepared.request.api_version, &granted).await?;
+        let (flow, api_version) = (granted.flow, client.version());
+        let case = Case {
+            connection: prepared.name.clone(),
+            instance: granted.tokens.instance_url.clone(),
+            flow: Some(flow),
+            scopes: granted.tokens.scopes.clone(),
+            has_refresh_token: granted.tokens.refresh_token.is_some(),
+            api_version,
+            // Whether it may replace what there is, is decided where it is saved.
+            expected: None,
+            needs: diagnose::usual_needs(),
+        };
+        let examined = self.examine(&case, Some(&client), checklist).await;
+        if let Some(obstacle) = examined.obstacle() {
+            return Err(Error::finding_of(&prepared.name, obstacle.clone()));
+        }
         let (again, actor) = (prepared.existing.is_some(), prepared.request.actor.clone());
         let new = self.to_save(prepared, granted, &user, api_version);
         let connection = self.save(new).await?;
@@ -274,7 +304,7 @@ impl App {
         let detail = json!({ "flow": flow, "org_id": connection.org_id, "username": connection.username });
         self.store.note(Some(&connection.name), &actor, event, detail).await?;
         let warnings = warnings(flow, &connection);
-        Ok(Connected { connection, user, again, warnings, findings: Vec::new() })
+        Ok(Connected { connection, user, again, warnings, findings: examined.findings })
     }
 
     async fn look_around(
@@ -282,7 +312,7 @@ impl App {
         name: &str,
         wanted: Option<ApiVersion>,
         granted: &Granted,
-    ) -> Result<(UserInfo, ApiVersion), Error> {
+    ) -> Result<(UserInfo, Client), Error> {
         let tokens = &granted.tokens;
         let api = |source: ApiError| Error::api(name, source);
         let offered = versions(&self.http, &tokens.instance_url).await.map_err(api)?;
@@ -290,7 +320,7 @@ impl App {
         let api_version =
             choose_version(wanted, &offered).ok_or_else(|| no_version(&tokens.instance_url, wanted, &offered))?;
         let client = Client::new(self.http.clone(), Arc::new(Fresh(tokens.session())), api_version);
-        Ok((client.userinfo().await.map_err(api)?, api_version))
+        Ok((client.userinfo().await.map_err(api)?, client))
     }
 
     fn to_save(&self, prepared: Prepared, granted: Granted, user: &UserInfo, api_version: ApiVersion) -> NewConnection {

@@ -88,6 +88,11 @@ impl App {
         Ok(pending.collect())
     }
 
+    /// The names of all connections.
+    pub async fn connection_names(&self) -> Result<Vec<String>, Error> {
+        Ok(self.store.connections().await?.into_iter().map(|connection| connection.name).collect())
+    }
+
     /// Every connection with its streams and their last runs. Asks the control store only.
     pub async fn status(&self) -> Result<Vec<ConnectionStatus>, Error> {
         let mut all = Vec::new();

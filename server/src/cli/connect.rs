@@ -12,6 +12,8 @@ mod loopback;
 
 pub(super) use self::loopback::USUAL_CALLBACK;
 use super::{
+    findings,
+    follower::Follower,
     secrets::{Asked, ask},
     terminal::Terminal,
 };
@@ -20,7 +22,7 @@ use crate::{
         App,
         connect::{AppChoice, ConnectRequest, Connected, Offered, UserPassword},
     },
-    diagnose::Quiet,
+    diagnose::Severity,
     error::{Error, Exit},
     store::{connections::Confirmed, journal::Actor},
 };
@@ -85,6 +87,9 @@ pub(super) struct Arguments {
     /// The API version, such as 60.0 [default: the newest that both sides know]
     #[arg(long, value_name = "VERSION", value_parser = api_version)]
     api_version: Option<ApiVersion>,
+    /// Tries again for up to ten minutes while a change in Setup may not have taken effect
+    #[arg(long)]
+    wait: bool,
     /// The sign-in may be another user's than the one that the connection was made with
     #[arg(long)]
     other_user: bool,
@@ -132,7 +137,10 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
         "flow": connection.flow,
         "again": again,
         "warnings": warnings,
+        "findings": connected.findings,
     }));
+    let failed = connected.findings.iter().filter(|finding| finding.severity == Severity::Failed);
+    failed.for_each(|finding| terminal.notice(&findings::block(finding)));
     let name = &connection.name;
     terminal.say(format!("{} {name}", if *again { "Connected again:" } else { "Connected:" }));
     terminal.say(format!("  org          {} ({})", connection.instance.host(), connection.org_id));
@@ -143,7 +151,21 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
 }
 
 async fn sign_in(arguments: Arguments, app: &App, terminal: &Terminal) -> Result<Connected, Error> {
-    let (request, checklist) = (request(&arguments)?, &Quiet);
+    // Where a person sends the browser away, Salesforce's refusal comes too late to be waited out.
+    let waits = arguments.wait && !matches!(arguments.flow, FlowName::WebServer | FlowName::Device);
+    let follower = Follower::new(terminal, waits);
+    let connected = sign_in_by(arguments, app, terminal, &follower).await;
+    follower.finish();
+    connected
+}
+
+async fn sign_in_by(
+    arguments: Arguments,
+    app: &App,
+    terminal: &Terminal,
+    checklist: &Follower,
+) -> Result<Connected, Error> {
+    let request = request(&arguments)?;
     match arguments.flow {
         FlowName::WebServer => {
             let opens_browser = !arguments.no_browser;

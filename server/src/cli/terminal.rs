@@ -7,6 +7,7 @@ use salesforce::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
+use super::findings;
 use crate::error::Error;
 
 /// Where a command prints.
@@ -63,8 +64,17 @@ impl Terminal {
             return;
         }
         let mut text = format!("error: {error}\n");
-        if let Some(remedy) = error.remedy() {
-            text.push_str(&format!("  what to do: {remedy}\n"));
+        match error.finding() {
+            Some(finding) => {
+                let said = error.to_string();
+                let details = findings::details(&finding).into_iter().filter(|(_, detail)| !said.contains(detail));
+                details.for_each(|(label, detail)| text.push_str(&format!("  {label}: {detail}\n")));
+            }
+            None => {
+                if let Some(remedy) = error.remedy() {
+                    text.push_str(&format!("  what to do: {remedy}\n"));
+                }
+            }
         }
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
@@ -97,6 +107,7 @@ pub(super) fn error_document(error: &Error) -> serde_json::Value {
         "code": error.code(),
         "message": error.to_string(),
         "remedy": error.remedy(),
+        "finding": error.finding(),
         "exit_code": error.exit() as u8,
     })
 }

@@ -1,7 +1,7 @@
 //! Finds the name that was probably meant.
 
 /// The candidate that is closest to `word`, when one is close enough to be meant.
-pub(super) fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (word.chars().count() / 3).clamp(1, 4);
     let measured = candidates.map(|candidate| (distance(word, candidate), candidate));
     measured.filter(|(distance, _)| *distance <= allowed).min().map(|(_, candidate)| candidate)

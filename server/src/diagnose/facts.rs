@@ -1,131 +1,200 @@
 //! Asks an org what can be known of a connection, and judges nothing. A refusal is knowledge.
 
-use std::collections::BTreeMap;
+mod objects;
+mod permissions;
 
+use std::{collections::BTreeMap, time::Duration};
+
+use futures_util::future::join3;
 use salesforce::{
-    ApiError, ApiVersion, Client, OrgUrl, Recovery,
-    describe::ObjectDescribe,
-    org::{Limit, UserInfo, versions},
-    query::Deleted,
+    ApiError, ApiVersion, Client, Http, OrgUrl, Timestamp,
+    describe::ObjectSummary,
+    error::WireError,
+    oauth::Flow,
+    org::{Limit, Probe, UserInfo, probe, versions},
 };
-use sync::{catalogue::Catalogue, mapping::MappingProblem};
+use sync::mapping::Mapping;
 
-use crate::{app::App, error::Error, store::streams::Stream};
+pub use self::{
+    objects::{FieldFact, FieldState, ObjectFacts},
+    permissions::{Existence, Grants},
+};
+use super::finding::Layer;
 
 /// What was asked, and what came of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Default)]
 pub enum Fact<T> {
     Known(T),
-    Refused(Refused),
-    /// Something before it was refused.
+    Refused(ApiError),
+    /// Something before it was refused, or there was no reason to ask.
+    #[default]
     NotAsked,
 }
 
-/// Why something is not known.
-#[derive(Debug, Clone)]
-pub struct Refused {
-    pub message: String,
-    pub remedy: Option<String>,
-    pub recovery: Recovery,
+impl<T> Fact<T> {
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(known) => Some(known),
+            Self::Refused(_) | Self::NotAsked => None,
+        }
+    }
+
+    pub fn refused(&self) -> Option<&ApiError> {
+        match self {
+            Self::Refused(error) => Some(error),
+            Self::Known(_) | Self::NotAsked => None,
+        }
+    }
 }
 
-/// One object, as the connection's user meets it.
+impl<T> From<Result<T, ApiError>> for Fact<T> {
+    fn from(answer: Result<T, ApiError>) -> Self {
+        match answer {
+            Ok(known) => Self::Known(known),
+            Err(error) => Self::Refused(error),
+        }
+    }
+}
+
+/// The sign-in that is examined: a stored connection, one that is about to be saved, or an address alone.
 #[derive(Debug, Clone)]
-pub struct ObjectFacts {
-    pub name: String,
-    pub describe: Fact<ObjectDescribe>,
-    pub rows: Fact<u64>,
-    /// What is wrong with the mappings of its streams.
-    pub problems: Vec<MappingProblem>,
+pub struct Case {
+    /// The connection's name; the address when there is none yet.
+    pub connection: String,
+    /// Where data is asked for.
+    pub instance: OrgUrl,
+    pub flow: Option<Flow>,
+    /// What the last sign-in granted; empty when that is not known.
+    pub scopes: Vec<String>,
+    /// Whether there is a refresh token, where the flow may bring one.
+    pub has_refresh_token: bool,
+    pub api_version: ApiVersion,
+    /// Whom the connection belongs to, once it is saved.
+    pub expected: Option<Expected>,
+    /// What is to be read.
+    pub needs: Vec<Need>,
+}
+
+/// The org and the user that were connected.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    pub org_id: String,
+    pub username: String,
+}
+
+/// An object that is to be read.
+#[derive(Debug, Clone, Default)]
+pub struct Need {
+    pub object: String,
+    /// Fields, or paths to parents' fields.
+    pub fields: Vec<String>,
+    pub mappings: Vec<Mapping>,
 }
 
 /// Everything that is asked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Default)]
 pub struct OrgFacts {
-    pub connection: String,
-    pub org: OrgUrl,
-    /// The org and the user that were connected.
-    pub expected_org_id: String,
-    pub expected_username: String,
-    pub api_version: ApiVersion,
+    /// The clock here when the host was probed.
+    pub now: Option<Timestamp>,
+    pub probe: Fact<Probe>,
     pub identity: Fact<UserInfo>,
     pub versions: Fact<Vec<ApiVersion>>,
+    /// The list of all objects: whether the API answers at all.
+    pub objects_listed: Fact<Vec<ObjectSummary>>,
+    pub speaks_by_jwt: Option<bool>,
     pub objects: Vec<ObjectFacts>,
+    pub bulk: Fact<()>,
     pub limits: Fact<BTreeMap<String, Limit>>,
     /// Used and allowed requests of 24 hours, from the headers of the answers.
     pub requests: Option<(u64, u64)>,
 }
 
-/// The objects that are looked at when no stream is remembered.
-const USUAL_OBJECTS: [&str; 2] = ["Account", "Contact"];
+/// Whoever asks.
+pub(super) struct Asking<'a> {
+    pub(super) http: &'a Http,
+    /// `None`: there is an address and no sign-in.
+    pub(super) client: Option<&'a Client>,
+    pub(super) case: &'a Case,
+}
 
-impl App {
-    pub(super) async fn ask(&self, name: &str) -> Result<OrgFacts, Error> {
-        let (connection, streams, client) = self.speak_for(name).await?;
-        let identity = self.fact(name, client.userinfo().await);
-        let is_in = matches!(identity, Fact::Known(_));
-        let versions = self.fact(name, versions(self.http(), &connection.instance).await);
-        let mut objects = Vec::new();
-        for object in named_objects(&streams) {
-            let facts = if is_in { self.ask_object(name, &client, &object, &streams).await } else { unasked(&object) };
-            objects.push(facts);
-        }
-        let limits = if is_in { self.fact(name, client.limits().await) } else { Fact::NotAsked };
-        let usage = client.usage();
-        Ok(OrgFacts {
-            connection: connection.name,
-            org: connection.org,
-            expected_org_id: connection.org_id,
-            expected_username: connection.username,
-            api_version: connection.api_version,
-            identity,
-            versions: match versions {
-                Fact::Known(offered) => Fact::Known(offered.into_iter().map(|offered| offered.version).collect()),
-                Fact::Refused(refused) => Fact::Refused(refused),
-                Fact::NotAsked => Fact::NotAsked,
-            },
-            objects,
-            limits,
-            requests: usage.org_used.zip(usage.org_max),
-        })
-    }
-
-    async fn ask_object(&self, connection: &str, client: &Client, object: &str, streams: &[Stream]) -> ObjectFacts {
-        let describe = self.fact(connection, client.describe(object).await);
-        let rows = match &describe {
-            Fact::Known(_) => self.fact(connection, client.count(object, None, Deleted::Excluded).await),
-            Fact::Refused(_) | Fact::NotAsked => Fact::NotAsked,
-        };
-        let mut problems = Vec::new();
-        if matches!(describe, Fact::Known(_)) {
-            for stream in streams.iter().filter(|stream| stream.object == object) {
-                if let Ok(catalogue) = Catalogue::load(client, &stream.mapping).await {
-                    problems.extend(stream.mapping.compile(&catalogue).err().unwrap_or_default());
+impl Asking<'_> {
+    /// Asks what belongs to `layer`.
+    pub(super) async fn ask(&self, layer: Layer, facts: &mut OrgFacts) {
+        match layer {
+            Layer::Network => facts.probe = self.knock().await.into(),
+            Layer::SignIn => {
+                if let Some(client) = self.client {
+                    facts.identity = client.userinfo().await.into();
                 }
             }
-        }
-        ObjectFacts { name: object.to_owned(), describe, rows, problems }
-    }
-
-    fn fact<T>(&self, connection: &str, answer: Result<T, ApiError>) -> Fact<T> {
-        match answer {
-            Ok(known) => Fact::Known(known),
-            Err(source) => {
-                let error = Error::api(connection, source);
-                let message = error.to_string();
-                let message = message.strip_prefix(&format!("{connection}: ")).unwrap_or(&message).to_owned();
-                Fact::Refused(Refused { message, remedy: error.remedy(), recovery: error.recovery() })
+            Layer::Api => self.ask_api(facts).await,
+            Layer::Data => {
+                if let (Some(client), Some(user)) = (self.admitted(facts), facts.identity.known()) {
+                    facts.objects = objects::ask(client, &user.user_id, &self.case.needs).await;
+                }
             }
+            Layer::Limit => self.ask_limits(facts).await,
+            Layer::Org | Layer::Life => {}
+        }
+    }
+
+    /// Asks the host who it is: once when there is certainly no way there, twice when the way broke off.
+    async fn knock(&self) -> Result<Probe, ApiError> {
+        match probe(self.http, &self.case.instance).await {
+            Err(error) if is_worth_another_knock(&error) => {
+                self.http.timer().sleep(Duration::from_secs(1)).await;
+                probe(self.http, &self.case.instance).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// A client, where the session is accepted and the API answers.
+    fn admitted(&self, facts: &OrgFacts) -> Option<&Client> {
+        self.client.filter(|_| facts.objects_listed.known().is_some())
+    }
+
+    async fn ask_api(&self, facts: &mut OrgFacts) {
+        let offered = async {
+            let offered = versions(self.http, &self.case.instance).await;
+            offered.map(|offered| offered.into_iter().map(|offered| offered.version).collect())
+        };
+        let Some(client) = self.client.filter(|_| facts.identity.known().is_some()) else {
+            if !self.case.instance.is_generic() {
+                facts.versions = offered.await.into();
+            }
+            return;
+        };
+        let (offered, listed, by_jwt) = join3(offered, client.describe_global(), client.speaks_by_jwt()).await;
+        (facts.versions, facts.objects_listed, facts.speaks_by_jwt) = (offered.into(), listed.into(), by_jwt.ok());
+    }
+
+    async fn ask_limits(&self, facts: &mut OrgFacts) {
+        if let Some(client) = self.admitted(facts) {
+            // Bulk refuses JWTs as ended sessions, and a session that is refused would be renewed for nothing.
+            let bulk = async {
+                match facts.speaks_by_jwt {
+                    Some(true) => Fact::NotAsked,
+                    _ => client.ask_for_bulk().await.into(),
+                }
+            };
+            let (bulk, limits) = futures_util::future::join(bulk, client.limits()).await;
+            (facts.bulk, facts.limits) = (bulk, limits.into());
+        }
+        if let Some(client) = self.client {
+            let usage = client.usage();
+            facts.requests = usage.org_used.zip(usage.org_max);
         }
     }
 }
 
-fn unasked(object: &str) -> ObjectFacts {
-    ObjectFacts { name: object.to_owned(), describe: Fact::NotAsked, rows: Fact::NotAsked, problems: Vec::new() }
-}
-
-fn named_objects(streams: &[Stream]) -> Vec<String> {
-    let mut names: Vec<String> = streams.iter().map(|stream| stream.object.clone()).collect();
-    names.dedup();
-    if names.is_empty() { USUAL_OBJECTS.map(str::to_owned).to_vec() } else { names }
+/// False when the host certainly cannot be reached as things are.
+fn is_worth_another_knock(error: &ApiError) -> bool {
+    match error {
+        ApiError::Wire { cause, .. } => matches!(
+            cause,
+            WireError::Broken { .. } | WireError::Maintenance { .. } | WireError::Unavailable { status: 500.., .. }
+        ),
+        _ => false,
+    }
 }

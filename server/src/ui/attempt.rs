@@ -208,19 +208,24 @@ impl Attempt {
 impl Checklist for Attempt {
     fn note(&self, step: Step<'_>) {
         self.change(|now| match step {
-            Step::Asking(what) => {
+            Step::Begins(layer) => {
                 now.waiting = None;
-                now.begin(what.to_owned());
+                now.begin(layer.title().to_owned());
             }
+            Step::Again => now.waiting = None,
             Step::Found(finding) => {
                 let view = FindingView::of(finding);
                 let about = if view.subject.is_empty() { String::new() } else { format!("{}: ", view.subject) };
                 now.found(Line { badge: view.badge, text: format!("{about}{}", view.seen), hint: view.remedy });
             }
-            Step::Waiting { until: _, finding } => {
-                now.waiting = Some(Waiting { reason: FindingView::of(finding).seen, seconds: 0 });
+            Step::Waiting { finding, again_in, .. } => {
+                now.waiting = Some(Waiting { reason: FindingView::of(finding).seen, seconds: again_in.as_secs() });
             }
         });
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopped()
     }
 }
 

@@ -209,9 +209,9 @@ pub(super) async fn check(call: Call) -> Answer {
     let attempt = call.console.attempts.begin(user_id, subject, None, call.console.app.now());
     let (console, ours) = (call.console.clone(), Arc::clone(&attempt));
     tokio::spawn(async move {
-        match console.app.check(&name).await {
-            Ok(findings) => {
-                let views = findings.iter().map(FindingView::of).collect();
+        match console.app.check(&name, Vec::new(), &*ours).await {
+            Ok(examined) => {
+                let views = examined.findings.iter().map(FindingView::of).collect();
                 console.attempts.remember_check(&name, console.app.now(), views);
                 ours.end(Outcome::Checked);
             }

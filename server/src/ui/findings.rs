@@ -4,10 +4,10 @@ use salesforce::{OAuthError, error::OAuthRefusal};
 
 use super::{
     problem::capital,
-    words::{BAD, Badge, GOOD, WARN},
+    words::{BAD, Badge, CALM, GOOD, WARN},
 };
 use crate::{
-    diagnose::{Finding, Severity},
+    diagnose::{Finding, Severity, Who},
     error::Error,
 };
 
@@ -38,6 +38,7 @@ pub(super) struct SetupView {
 pub(super) fn badge_of(severity: Severity) -> Badge {
     match severity {
         Severity::Ok => GOOD,
+        Severity::Note => CALM.named("Note"),
         Severity::Warning => WARN,
         Severity::Failed => BAD,
     }
@@ -45,16 +46,22 @@ pub(super) fn badge_of(severity: Severity) -> Badge {
 
 impl FindingView {
     pub(super) fn of(finding: &Finding) -> Self {
+        let remedy = finding.remedy.as_ref();
+        let setup = remedy.and_then(|remedy| remedy.setup.as_ref()).map(|setup| SetupView {
+            path: setup.path.to_string(),
+            quick_find: setup.quick_find.to_string(),
+            link: setup.link.clone(),
+        });
         Self {
             badge: badge_of(finding.severity),
             subject: finding.subject.clone(),
-            seen: capital(&finding.summary),
-            cause: String::new(),
-            remedy: finding.remedy.as_deref().map(capital).unwrap_or_default(),
-            setup: None,
-            who: String::new(),
-            may_pass: String::new(),
-            code: finding.check.to_owned(),
+            seen: capital(&finding.seen),
+            cause: capital(&finding.cause),
+            remedy: remedy.map(|remedy| capital(&remedy.text)).unwrap_or_default(),
+            setup,
+            who: if finding.who == Who::Nobody { String::new() } else { finding.who.to_string() },
+            may_pass: finding.may_pass.map(|may_pass| capital(&may_pass.to_string())).unwrap_or_default(),
+            code: finding.code.to_string(),
         }
     }
 
@@ -69,6 +76,9 @@ impl FindingView {
 
     /// What an error means for whoever reads the page.
     pub(super) fn of_error(error: &Error) -> Vec<Self> {
+        if let Some(finding) = error.finding() {
+            return vec![Self::of(&finding)];
+        }
         vec![Self {
             badge: BAD,
             subject: String::new(),

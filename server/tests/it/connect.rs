@@ -214,7 +214,7 @@ async fn a_sign_in_that_is_under_way_is_shown_as_pending_until_it_is_over() {
 }
 
 /// A callback at which somebody answers, as a web server does, and does nothing.
-async fn receiving_nothing() -> String {
+pub(crate) async fn receiving_nothing() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = axum::Router::new().fallback(|| async { "received" });

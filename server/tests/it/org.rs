@@ -79,6 +79,13 @@ impl Acme {
         journal.iter().filter(|entry| format!("{} {}", entry.method, entry.route) == route).count()
     }
 
+    /// Waits until every fault has struck a request.
+    pub(crate) async fn faults_struck(&self) {
+        while !self.emulator.control().unused_faults().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Waits until a request for `route` has arrived.
     pub(crate) async fn arrival(&self, route: &str) {
         while self.asked(route) == 0 {

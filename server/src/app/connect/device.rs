@@ -52,6 +52,7 @@ impl App {
     /// The refusal, such as that of an app without the flow.
     pub async fn begin_device(&self, request: ConnectRequest, begun_by: &str) -> Result<BegunDevice, Error> {
         let prepared = self.prepare(request, Flow::Device).await?;
+        self.knock(&prepared.name, &prepared.org).await?;
         let start = start_device(&self.http, &prepared.org, prepared.app.client_app(), SCOPES)
             .await
             .map_err(|source| Error::sign_in(&prepared.name, source))?;

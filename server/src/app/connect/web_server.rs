@@ -43,6 +43,7 @@ impl App {
         begun_by: &str,
     ) -> Result<BegunWebServer, Error> {
         let prepared = self.prepare(request, Flow::WebServer).await?;
+        self.knock(&prepared.name, &prepared.org).await?;
         let (verifier, state) = (CodeVerifier::fresh(), fresh_state());
         let link = AuthorizationRequest {
             login: &prepared.org,
