@@ -78,6 +78,17 @@ pub fn count(settings: &DestinationSettings, stream: &StreamKey) -> Result<RowCo
     }
 }
 
+/// Removes a stream's rows, with its checkpoint, for good; returns how many. Blocks while it works. The caller sees to it
+/// that the stream is not run meanwhile.
+///
+/// # Errors
+/// The destination cannot be written; nothing is removed then.
+pub fn remove(settings: &DestinationSettings, stream: &StreamKey) -> Result<u64, DestinationError> {
+    match settings {
+        DestinationSettings::Sqlite(settings) => sqlite::remove::remove(settings, stream),
+    }
+}
+
 fn is_scheme(text: &str) -> bool {
     text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
 }

@@ -23,6 +23,7 @@
 mod binding;
 pub(crate) mod count;
 mod fault;
+pub(crate) mod remove;
 mod schema;
 mod writer;
 

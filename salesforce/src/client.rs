@@ -1,6 +1,10 @@
 //! One org, one API version, one source of sessions.
 
+mod pass;
+
 use std::{fmt, sync::Arc};
+
+pub use self::pass::{Passed, Passing};
 
 use crate::{
     error::{ApiError, OAuthError},
@@ -90,8 +94,8 @@ impl Client {
         format!("/services/data/{}/{resource}", self.version)
     }
 
-    /// Sends `request` with the session. A session that Salesforce no longer accepts is renewed once, and the request
-    /// repeated once.
+    /// Sends `request` with the session. A session that Salesforce no longer accepts is renewed, and the request repeated.
+    /// Twice, since the first other session may be one that somebody else obtained long ago and that has ended too.
     ///
     /// # Errors
     /// [`ApiError::SessionRefused`] when a new session is refused too, or would not help. Other refusals of access
@@ -102,15 +106,17 @@ impl Client {
 
     /// Like `call`; tells which host answered.
     pub(crate) async fn call_at<T: Receive>(&self, request: &Request) -> Result<(T, OrgUrl), ApiError> {
-        let session = self.tokens.session().await?;
-        let refused = match self.call_once(request, &session).await {
-            Err(ApiError::Refused(refusal)) if refusal.is_about_session() => refusal,
-            outcome => return Ok((outcome?, session.instance_url)),
-        };
-        if !refused.is_cured_by_new_session() {
-            return Err(ApiError::SessionRefused { refusal: refused, renewed: false });
+        let mut session = self.tokens.session().await?;
+        for renewed in [false, true] {
+            let refusal = match self.call_once(request, &session).await {
+                Err(ApiError::Refused(refusal)) if refusal.is_about_session() => refusal,
+                outcome => return Ok((outcome?, session.instance_url)),
+            };
+            if !refusal.is_cured_by_new_session() {
+                return Err(ApiError::SessionRefused { refusal, renewed });
+            }
+            session = self.tokens.renew(&session.access_token).await?;
         }
-        let session = self.tokens.renew(&session.access_token).await?;
         match self.call_once(request, &session).await {
             Err(ApiError::Refused(refusal)) if refusal.is_about_session() => {
                 Err(ApiError::SessionRefused { refusal, renewed: true })

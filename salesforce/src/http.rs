@@ -15,7 +15,7 @@ use url::Url;
 pub use self::request::MaySend;
 use self::resolver::PublicAddresses;
 pub(crate) use self::{
-    answer::{Answer, Receive, Streaming, Whatever},
+    answer::{Answer, Receive, Streaming, Unread, Whatever},
     request::{Replay, Request},
     send::judge,
     usage::Usage,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -15,21 +15,29 @@ use crate::{
     connection::keeper::Keeper,
     error::Error,
     store::{Store, StoreAddress, connections::Connection, lease::Holder, streams::Stream},
-    vault::source,
+    vault::{
+        Vault,
+        source::{self, Loaded},
+    },
 };
 
+pub mod access;
 pub mod accounts;
+pub mod care;
 pub mod connect;
+pub mod disconnect;
 pub mod import;
 pub mod mapped;
 pub mod objects;
 pub mod own_sign_in;
+pub mod sealing;
 pub mod status;
 
 /// The program, ready to work.
 pub struct App {
     config: Config,
     store: Arc<Store>,
+    vault: Arc<Vault>,
     http: Http,
     clock: SharedClock,
     holder: Holder,
@@ -45,25 +53,23 @@ impl App {
     /// other processes are told that this one does.
     pub async fn open(config: Config, clock: SharedClock, command: &str) -> Result<Self, Error> {
         create_data_directory(&config.data_dir)?;
-        let loaded = source::load(&config)?;
-        let notices = loaded.created.iter().map(|path| {
+        let file = config.store_file();
+        let (vault, created) = keyring(&config, &file).await?;
+        let notices = created.iter().map(|path| {
             format!(
                 "A keyring was created in {}. It opens the stored secrets: back it up, apart from the data.",
                 path.display()
             )
         });
         let notices = notices.collect();
-        let file = config.store_file();
-        let address = match &config.database_url {
-            Some(url) => StoreAddress::Url(url),
-            None => StoreAddress::File(&file),
-        };
-        let store = Store::open(address, clock.clone(), Arc::new(loaded.vault)).await?;
+        let vault = Arc::new(vault);
+        let store = Store::open(address(&config, &file), clock.clone(), Arc::clone(&vault)).await?;
         let http = Http::new(config.http.clone())?;
         let holder = Holder::this_process(command);
         Ok(Self {
             config,
             store: Arc::new(store),
+            vault,
             http,
             clock,
             holder,
@@ -120,6 +126,36 @@ impl App {
         let mut keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
         keepers.entry(connection.to_owned()).or_insert_with(fresh).clone()
     }
+
+    /// Lets go of what this process knows of a connection's session, which belongs to a former sign-in.
+    pub(crate) fn forget_keeper(&self, connection: &str) {
+        self.keepers.lock().unwrap_or_else(PoisonError::into_inner).remove(connection);
+    }
+}
+
+/// Where the control store is.
+fn address<'a>(config: &'a Config, file: &'a Path) -> StoreAddress<'a> {
+    match &config.database_url {
+        Some(url) => StoreAddress::Url(url),
+        None => StoreAddress::File(file),
+    }
+}
+
+/// The keyring. One is made in the data directory only for a store that holds nothing sealed yet: to a store whose
+/// keyring is lost, a fresh one would be of no use.
+async fn keyring(config: &Config, file: &Path) -> Result<(Vault, Option<PathBuf>), Error> {
+    if let Loaded::Absent(path) = source::load(config)?
+        && Store::holds_secrets(address(config, file)).await?
+        // Another process may have begun with this store in between.
+        && !path.exists()
+    {
+        let store = match &config.database_url {
+            Some(_) => "in PostgreSQL".to_owned(),
+            None => file.display().to_string(),
+        };
+        return Err(ConfigError::KeyringLost { path, store }.into());
+    }
+    Ok(source::load_or_create(config)?)
 }
 
 /// A data directory is for its owner alone: rows of customers lie in it.

@@ -17,7 +17,9 @@ mod certificate;
 mod check;
 mod completions;
 mod connect;
+mod connection;
 mod demo;
+mod disconnect;
 mod emulator;
 mod explain;
 mod export_app;
@@ -25,6 +27,7 @@ mod findings;
 mod follower;
 mod guide;
 mod import;
+mod key;
 mod objects;
 mod progress;
 mod reading;
@@ -33,6 +36,7 @@ mod serve;
 mod status;
 mod sync;
 mod terminal;
+mod token;
 
 use terminal::Terminal;
 
@@ -90,6 +94,8 @@ enum Command {
     Guide(guide::Arguments),
     ExportApp(export_app::Arguments),
     Connect(connect::Arguments),
+    Connection(connection::Arguments),
+    Disconnect(disconnect::Arguments),
     Certificate(certificate::Arguments),
     Check(check::Arguments),
     Explain(explain::Arguments),
@@ -98,6 +104,9 @@ enum Command {
     Sync(sync::Arguments),
     Serve(serve::Arguments),
     Status(status::Arguments),
+    Token(token::Arguments),
+    ApiKey(token::ApiKeyArguments),
+    Key(key::Arguments),
     Settings(SettingsArguments),
     Completions(completions::Arguments),
 }
@@ -159,6 +168,12 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
         Command::Certificate(arguments) => {
             certificate::run(arguments, open(config, "certificate", terminal).await?, terminal).await
         }
+        Command::Connection(arguments) => {
+            connection::run(arguments, open(config, "connection", terminal).await?, terminal).await
+        }
+        Command::Disconnect(arguments) => {
+            disconnect::run(arguments, open(config, "disconnect", terminal).await?, terminal).await
+        }
         Command::Check(arguments) => check::run(arguments, open(config, "check", terminal).await?, terminal).await,
         Command::Objects(arguments) => {
             objects::run(arguments, open(config, "objects", terminal).await?, terminal).await
@@ -167,6 +182,11 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
         Command::Sync(arguments) => sync::run(arguments, open(config, "sync", terminal).await?, terminal).await,
         Command::Serve(arguments) => serve::run(arguments, config, terminal).await,
         Command::Status(arguments) => status::run(arguments, open(config, "status", terminal).await?, terminal).await,
+        Command::Token(arguments) => token::run(arguments, open(config, "token", terminal).await?, terminal).await,
+        Command::ApiKey(arguments) => {
+            token::run_api_key(arguments, open(config, "api-key", terminal).await?, terminal).await
+        }
+        Command::Key(arguments) => key::run(arguments, config, terminal).await,
         Command::Settings(SettingsArguments {}) => Ok(settings(terminal)),
         Command::Completions(arguments) => Ok(completions::run(&arguments, terminal)),
         Command::Explain(arguments) => explain::run(&arguments, terminal),

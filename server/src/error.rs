@@ -80,6 +80,10 @@ pub enum Error {
     UnknownClientApp { name: String, known: Vec<String> },
     #[error("the refresh token was redeemed and replaced, and what followed failed: {source}")]
     Spent { source: Box<Error> },
+    #[error("{connection} is paused: no stream of it is run")]
+    Paused { connection: String },
+    #[error("{connection} may not be used for this: {what} is switched off")]
+    SwitchedOff { connection: String, what: &'static str },
     #[error("{connection} has no streams yet")]
     NoStreams { connection: String },
     #[error("{connection} has no stream of {object:?} (there is: {})", known.join(", "))]
@@ -205,6 +209,8 @@ impl Error {
             | Self::OtherUser { .. }
             | Self::NoClientApp { .. }
             | Self::UnknownClientApp { .. }
+            | Self::Paused { .. }
+            | Self::SwitchedOff { .. }
             | Self::NoStreams { .. }
             | Self::UnknownStream { .. }
             | Self::Mapping { .. }
@@ -233,6 +239,8 @@ impl Error {
             | Self::UnknownClientApp { .. }
             | Self::Spent { .. }
             | Self::SignInOver
+            | Self::Paused { .. }
+            | Self::SwitchedOff { .. }
             | Self::NoStreams { .. }
             | Self::UnknownStream { .. }
             | Self::MappingFile { .. }
@@ -279,6 +287,8 @@ impl Error {
             Self::OtherOrg { .. } => "other_org",
             Self::OtherUser { .. } => "other_user",
             Self::NoClientApp { .. } | Self::UnknownClientApp { .. } => "client_app",
+            Self::Paused { .. } => "paused",
+            Self::SwitchedOff { .. } => "switched_off",
             Self::NoStreams { .. } | Self::UnknownStream { .. } => "unknown_stream",
             Self::Mapping { .. } | Self::MappingFile { .. } => "mapping",
             Self::Destination { .. } => "destination",
@@ -332,6 +342,10 @@ impl Error {
             Self::Callback { source, .. } => source.refusal().map(|refusal| refusal.cause.remedy().to_owned()),
             Self::SignInOver => Some("start signing in again".into()),
             Self::Spent { .. } => Some("obtain a refresh token anew, and connect with it".into()),
+            Self::Paused { connection } => Some(format!("orgtide connection resume {connection}")),
+            Self::SwitchedOff { connection, what } => {
+                Some(format!("its owner switches it on: orgtide connection allow {connection} {what}"))
+            }
             Self::NoStreams { connection } => Some(format!("begin with `orgtide import {connection} Account Contact`")),
             Self::UnknownStream { connection, object, .. } => {
                 Some(format!("begin with `orgtide import {connection} {object}`"))

@@ -10,6 +10,7 @@
 //!
 //! Absent on purpose: the wire, the pipeline and the destinations, which are crates of their own.
 
+pub mod api;
 pub mod app;
 pub mod auth;
 pub mod certificate;

@@ -10,6 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{clock::SharedClock, vault::Vault};
 
+pub mod api_keys;
+pub mod care;
 pub mod client_keys;
 pub mod connections;
 pub mod credentials;
@@ -21,6 +23,7 @@ mod migrations;
 mod postgres;
 pub mod redemptions;
 pub mod runs;
+pub mod sealed;
 pub mod sign_ins;
 mod sqlite;
 pub mod streams;
@@ -49,20 +52,47 @@ impl Store {
     /// Opens the store, creates it when there is none, and brings its schema up to date.
     ///
     /// # Errors
-    /// A store that a newer version wrote is refused and left as it is.
+    /// A store that a newer version wrote, or that another keyring seals, is refused and left as it is.
     pub async fn open(address: StoreAddress<'_>, clock: SharedClock, vault: Arc<Vault>) -> Result<Self, StoreError> {
-        let database = match address {
-            StoreAddress::File(path) => Database::Sqlite(sqlite::Sqlite::open(path).await?),
-            StoreAddress::Url(url) => Database::Postgres(postgres::Postgres::open(url.expose_secret())?),
-        };
+        let database = connect(address).await?;
+        sealed::check_keyring(&database, &vault).await?;
+        database.migrate().await?;
+        sealed::plant_canary(&database, &vault, clock.now()).await?;
+        Ok(Self { database, clock, vault })
+    }
+
+    /// The same without a look at who sealed it: for giving up a key that is lost.
+    pub(crate) async fn open_unproved(
+        address: StoreAddress<'_>,
+        clock: SharedClock,
+        vault: Arc<Vault>,
+    ) -> Result<Self, StoreError> {
+        let database = connect(address).await?;
         database.migrate().await?;
         Ok(Self { database, clock, vault })
+    }
+
+    /// True when there is a store that holds anything sealed. Changes and makes nothing.
+    pub async fn holds_secrets(address: StoreAddress<'_>) -> Result<bool, StoreError> {
+        if let StoreAddress::File(path) = &address
+            && !path.exists()
+        {
+            return Ok(false);
+        }
+        sealed::holds_secrets(&connect(address).await?).await
     }
 
     /// Where the store is, for people; without credentials.
     pub fn place(&self) -> &str {
         self.database.place()
     }
+}
+
+async fn connect(address: StoreAddress<'_>) -> Result<Database, StoreError> {
+    Ok(match address {
+        StoreAddress::File(path) => Database::Sqlite(sqlite::Sqlite::open(path).await?),
+        StoreAddress::Url(url) => Database::Postgres(postgres::Postgres::open(url.expose_secret())?),
+    })
 }
 
 /// A fresh id: a prefix that tells its kind, and 80 random bits.

@@ -41,7 +41,7 @@ mod words;
 pub(crate) struct Console(Arc<Shared>);
 
 pub(crate) struct Shared {
-    app: Arc<App>,
+    pub(crate) app: Arc<App>,
     site: Site,
     attempts: Attempts,
     imports: Imports,

@@ -5,7 +5,11 @@
 //! it, so a record that is moved to another row, column or table does not open. The newest key seals; the key whose id
 //! a record carries opens it; [`Vault::reseal`] moves a record to the newest key while everything runs.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{PoisonError, RwLock, RwLockReadGuard},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chacha20poly1305::{
@@ -69,15 +73,41 @@ impl VaultError {
     }
 }
 
-/// The keys, by id. The highest id is the newest key.
+/// Where a keyring is read from, again whenever it may have changed. It may take as long as reading a file, or running a
+/// program, takes.
+pub trait KeyringSource: Send + Sync {
+    /// The whole keyring.
+    ///
+    /// # Errors
+    /// A sentence for people; it must not contain a key.
+    fn read(&self) -> Result<Zeroizing<String>, String>;
+
+    /// What changes when the keyring does, if that can be told cheaply.
+    fn stamp(&self) -> Option<Stamp>;
+}
+
+/// The state of a file: its last change, length and identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp(pub i128, pub u64, pub u64);
+
+/// Seals and opens. A key that is added to the keyring while this runs is noticed: a file is looked at before each
+/// sealing, and any keyring is read again when a record carries a key that is not known.
 pub struct Vault {
+    ring: RwLock<Ring>,
+    source: Option<Box<dyn KeyringSource>>,
+}
+
+/// The keys, by id. The highest id is the newest key.
+struct Ring {
     keys: BTreeMap<u32, XChaCha20Poly1305>,
     newest: u32,
+    /// That of the source when it was read.
+    stamp: Option<Stamp>,
 }
 
 impl fmt::Debug for Vault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Vault").field("keys", &self.keys.keys().collect::<Vec<_>>()).finish()
+        out.debug_struct("Vault").field("keys", &self.keys()).finish()
     }
 }
 
@@ -85,6 +115,108 @@ impl Vault {
     /// Reads a keyring: a line (or an entry between commas) a key, number and base64 of 32 bytes; `#` begins a
     /// comment.
     pub fn from_keyring(text: &str) -> Result<Self, VaultError> {
+        Ok(Self { ring: RwLock::new(Ring::read(text)?), source: None })
+    }
+
+    /// A vault whose keyring is read from `source`, again whenever it may have changed.
+    ///
+    /// # Errors
+    /// The source cannot be read, or holds no keyring.
+    pub fn of_source(source: Box<dyn KeyringSource>) -> Result<Self, String> {
+        let stamp = source.stamp();
+        let ring = Ring::read(&source.read()?).map_err(|error| error.to_string())?;
+        Ok(Self { ring: RwLock::new(Ring { stamp, ..ring }), source: Some(source) })
+    }
+
+    /// The numbers of all keys.
+    pub fn keys(&self) -> Vec<u32> {
+        self.ring().keys.keys().copied().collect()
+    }
+
+    /// The number of the key that seals.
+    pub fn newest(&self) -> u32 {
+        self.ring().newest
+    }
+
+    /// Reads the keyring again. One that cannot be read now leaves the keys as they were.
+    pub fn reload(&self) {
+        let Some(source) = &self.source else { return };
+        let stamp = source.stamp();
+        let read = source.read().and_then(|text| Ring::read(&text).map_err(|error| error.to_string()));
+        match read {
+            Ok(ring) => *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Ring { stamp, ..ring },
+            Err(reason) => tracing::warn!(reason, "the keyring cannot be read again; the keys stay as they were"),
+        }
+    }
+
+    fn reload_if_changed(&self) {
+        let Some(stamp) = self.source.as_ref().and_then(|source| source.stamp()) else { return };
+        if self.ring().stamp != Some(stamp) {
+            self.reload();
+        }
+    }
+
+    fn ring(&self) -> RwLockReadGuard<'_, Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A keyring with one fresh key.
+    pub fn fresh_keyring() -> Zeroizing<String> {
+        Self::fresh_line(1)
+    }
+
+    /// A line of a keyring with a fresh key of that number.
+    pub fn fresh_line(number: u32) -> Zeroizing<String> {
+        let mut key = Zeroizing::new([0_u8; KEY_BYTES]);
+        getrandom::fill(&mut *key).expect("the system gives random bytes");
+        let encoded = Zeroizing::new(STANDARD.encode(*key));
+        Zeroizing::new(format!("{number} {}\n", *encoded))
+    }
+
+    /// Seals `plain` for its place with the newest key.
+    pub fn seal(&self, place: Place<'_>, plain: &[u8]) -> Vec<u8> {
+        self.reload_if_changed();
+        let ring = self.ring();
+        let mut nonce = [0_u8; NONCE_BYTES];
+        getrandom::fill(&mut nonce).expect("the system gives random bytes");
+        let cipher = ring.keys.get(&ring.newest).expect("the newest key is one of the keys");
+        let payload = Payload { msg: plain, aad: &associated_data(ring.newest, place) };
+        let sealed = cipher.encrypt(&XNonce::from(nonce), payload).expect("a record is far below the cipher's limit");
+        let mut record = Vec::with_capacity(HEAD_BYTES + sealed.len());
+        record.push(RECORD_VERSION);
+        record.extend_from_slice(&ring.newest.to_be_bytes());
+        record.extend_from_slice(&nonce);
+        record.extend_from_slice(&sealed);
+        record
+    }
+
+    /// Opens a record that was sealed for `place`.
+    pub fn open(&self, place: Place<'_>, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let (key, nonce, sealed) = parts(place, record)?;
+        if !self.ring().keys.contains_key(&key) {
+            self.reload();
+        }
+        let ring = self.ring();
+        let cipher = ring.keys.get(&key).ok_or_else(|| VaultError::UnknownKey { place: place.to_string(), key })?;
+        let payload = Payload { msg: sealed, aad: &associated_data(key, place) };
+        let plain = cipher
+            .decrypt(&XNonce::from(nonce), payload)
+            .map_err(|_| VaultError::Tampered { place: place.to_string(), key })?;
+        Ok(Zeroizing::new(plain))
+    }
+
+    /// Seals a record anew when an older key sealed it; `None` when it has the newest key already.
+    pub fn reseal(&self, place: Place<'_>, record: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
+        let (key, ..) = parts(place, record)?;
+        if key == self.newest() {
+            return Ok(None);
+        }
+        Ok(Some(self.seal(place, &self.open(place, record)?)))
+    }
+}
+
+impl Ring {
+    fn read(text: &str) -> Result<Self, VaultError> {
         let mut keys = BTreeMap::new();
         let entries = text.lines().zip(1..).flat_map(|(line, number)| line.split(',').map(move |part| (part, number)));
         for (entry, line) in entries {
@@ -102,50 +234,7 @@ impl Vault {
             }
         }
         let newest = *keys.keys().next_back().ok_or(VaultError::Empty)?;
-        Ok(Self { keys, newest })
-    }
-
-    /// A keyring with one fresh key.
-    pub fn fresh_keyring() -> Zeroizing<String> {
-        let mut key = Zeroizing::new([0_u8; KEY_BYTES]);
-        getrandom::fill(&mut *key).expect("the system gives random bytes");
-        let encoded = Zeroizing::new(STANDARD.encode(*key));
-        Zeroizing::new(format!("1 {}\n", *encoded))
-    }
-
-    /// Seals `plain` for its place with the newest key.
-    pub fn seal(&self, place: Place<'_>, plain: &[u8]) -> Vec<u8> {
-        let mut nonce = [0_u8; NONCE_BYTES];
-        getrandom::fill(&mut nonce).expect("the system gives random bytes");
-        let cipher = self.keys.get(&self.newest).expect("the newest key is one of the keys");
-        let payload = Payload { msg: plain, aad: &associated_data(self.newest, place) };
-        let sealed = cipher.encrypt(&XNonce::from(nonce), payload).expect("a record is far below the cipher's limit");
-        let mut record = Vec::with_capacity(HEAD_BYTES + sealed.len());
-        record.push(RECORD_VERSION);
-        record.extend_from_slice(&self.newest.to_be_bytes());
-        record.extend_from_slice(&nonce);
-        record.extend_from_slice(&sealed);
-        record
-    }
-
-    /// Opens a record that was sealed for `place`.
-    pub fn open(&self, place: Place<'_>, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let (key, nonce, sealed) = parts(place, record)?;
-        let cipher = self.keys.get(&key).ok_or_else(|| VaultError::UnknownKey { place: place.to_string(), key })?;
-        let payload = Payload { msg: sealed, aad: &associated_data(key, place) };
-        let plain = cipher
-            .decrypt(&XNonce::from(nonce), payload)
-            .map_err(|_| VaultError::Tampered { place: place.to_string(), key })?;
-        Ok(Zeroizing::new(plain))
-    }
-
-    /// Seals a record anew when an older key sealed it; `None` when it has the newest key already.
-    pub fn reseal(&self, place: Place<'_>, record: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
-        let (key, ..) = parts(place, record)?;
-        if key == self.newest {
-            return Ok(None);
-        }
-        Ok(Some(self.seal(place, &self.open(place, record)?)))
+        Ok(Self { keys, newest, stamp: None })
     }
 }
 

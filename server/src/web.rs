@@ -182,6 +182,7 @@ pub(crate) fn router(console: &Console, site: &Site) -> Router {
     let pages = console.router();
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
+        .merge(crate::api::routes(Arc::clone(&console.app)))
         .merge(pages)
         .layer(middleware::from_fn_with_state(site.clone(), protect))
 }

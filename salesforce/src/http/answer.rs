@@ -58,6 +58,16 @@ impl Receive for Streaming {
     }
 }
 
+/// An answer of which nothing is read, and nothing is judged.
+pub(crate) struct Unread(pub(crate) Streaming);
+
+impl Receive for Unread {
+    async fn receive(mut answer: Streaming) -> Result<Self, ApiError> {
+        answer.is_first_piece = false;
+        Ok(Self(answer))
+    }
+}
+
 impl Receive for Answer {
     async fn receive(mut answer: Streaming) -> Result<Self, ApiError> {
         let status = answer.response.status().as_u16();
@@ -90,6 +100,10 @@ impl Whatever {
 }
 
 impl Streaming {
+    pub(crate) fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
     pub(crate) fn headers(&self) -> &HeaderMap {
         self.response.headers()
     }

@@ -23,6 +23,8 @@ pub(crate) enum Body {
     Json(Bytes),
     Form(Bytes),
     Xml(Bytes),
+    /// Of a type that others have chosen.
+    Typed(HeaderValue, Bytes),
 }
 
 /// A request to some org's host. It has no `Debug`: path and body may hold what must not be logged.
@@ -78,6 +80,18 @@ impl Request {
         request.replay = replay;
         request.fresh = true;
         request
+    }
+
+    /// A request to the data API in the words of others, whose answer is passed on whatever it is.
+    pub(crate) fn passed_on(method: Method, path: String, replay: Replay) -> Self {
+        let request = Self::new(method, "/services/data/…", path, "passing a request on");
+        Self { replay, ..request.taking_anything() }
+    }
+
+    /// A body of any type.
+    pub(crate) fn typed(mut self, kind: HeaderValue, body: Bytes) -> Self {
+        self.body = Body::Typed(kind, body);
+        self
     }
 
     /// Keeps the body back unless `may_send` says yes at the last moment.

@@ -167,6 +167,7 @@ impl Http {
             Body::Json(body) => ("application/json; charset=UTF-8", body),
             Body::Form(body) => ("application/x-www-form-urlencoded", body),
             Body::Xml(body) => ("text/xml; charset=UTF-8", body),
+            Body::Typed(kind, body) => return builder.header(header::CONTENT_TYPE, kind).body(body.clone()),
         };
         let builder = builder.header(header::CONTENT_TYPE, kind);
         match &request.may_send {

@@ -89,15 +89,15 @@ async fn a_missing_permission_renews_nothing() {
 }
 
 #[tokio::test]
-async fn a_new_session_that_is_refused_too_ends_the_attempt() {
+async fn a_new_session_that_is_refused_too_is_renewed_once_more_and_then_the_attempt_ends() {
     let acme = Acme::start().await;
-    for _ in 0..2 {
+    for _ in 0..3 {
         acme.fault(DESCRIBE, session_refused("Session expired or invalid"));
     }
     let error = acme.client().describe("Account").await.unwrap_err();
     assert!(matches!(error, ApiError::SessionRefused { renewed: true, .. }), "{error:?}");
     assert_eq!(error.recovery(), Recovery::Reauthorize);
-    assert_eq!((acme.count(TOKEN), acme.count(DESCRIBE)), (2, 2));
+    assert_eq!((acme.count(TOKEN), acme.count(DESCRIBE)), (3, 3));
 }
 
 #[tokio::test]

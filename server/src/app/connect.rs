@@ -303,7 +303,9 @@ impl App {
         let event = if again { "connected again" } else { "connected" };
         let detail = json!({ "flow": flow, "org_id": connection.org_id, "username": connection.username });
         self.store.note(Some(&connection.name), &actor, event, detail).await?;
-        let warnings = warnings(flow, &connection);
+        self.forget_keeper(&connection.name);
+        let mut warnings = warnings(flow, &connection);
+        warnings.extend(self.approvals_warning(&connection).await?);
         Ok(Connected { connection, user, again, warnings, findings: examined.findings })
     }
 

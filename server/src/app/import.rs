@@ -118,6 +118,7 @@ impl App {
         stop: &watch::Receiver<bool>,
     ) -> Result<Vec<StreamOutcome>, Error> {
         let connection = self.store.connection(&request.connection).await?;
+        self.refuse_paused(&connection).await?;
         let client = self.client(&connection);
         let destination = self.destination(&connection, request.destination.as_deref())?;
         let mut compiled = Vec::new();
@@ -149,6 +150,7 @@ impl App {
         stop: &watch::Receiver<bool>,
     ) -> Result<Vec<StreamOutcome>, Error> {
         let connection = self.store.connection(connection).await?;
+        self.refuse_paused(&connection).await?;
         let streams = chosen(&connection, self.store.streams(&connection.id).await?, objects)?;
         let client = self.client(&connection);
         let mut ready = Vec::new();

@@ -7,9 +7,10 @@ use sync::table::StreamKey;
 
 use super::App;
 use crate::{
-    connection::state::ConnectionState,
+    connection::{forecast::Forecast, state::ConnectionState},
     error::Error,
     store::{
+        care::{ProxiedCalls, Switches},
         connections::Connection,
         journal::Entry,
         runs::{Run, RunCounts},
@@ -33,6 +34,11 @@ pub struct ConnectionStatus {
     pub state: ConnectionState,
     /// API calls of runs that began within the last 24 hours.
     pub api_calls_24h: u64,
+    /// API calls of programs through the proxy within the last 24 hours.
+    pub proxied: ProxiedCalls,
+    pub forecast: Forecast,
+    pub switches: Switches,
+    pub approvals_warning: Option<String>,
     pub streams: Vec<StreamStatus>,
 }
 
@@ -119,7 +125,12 @@ impl App {
         for stream in self.store.streams(&connection.id).await? {
             streams.push(self.stream_status(&connection.name, stream).await?);
         }
+        let (proxied, _) = self.proxied(&connection).await?;
         Ok(ConnectionStatus {
+            proxied,
+            forecast: self.forecast(&connection).await?,
+            switches: self.store.switches(&connection.id).await?,
+            approvals_warning: self.approvals_warning(&connection).await?,
             api_calls_24h: self.store.api_calls_since(&connection.id, since).await?,
             name: connection.name,
             customer: connection.customer,

@@ -15,7 +15,7 @@ use crate::{
 
 const ENDING: &str = "Ending: requests under way get their answers. Ctrl-C again stops at once.";
 
-/// Starts the console
+/// Starts the console and the API for programs, and keeps all connections alive
 ///
 /// It listens on this machine alone unless serve.listen says otherwise. Before there is an account, it prints a link that
 /// makes its user the owner: it works once, for a day.
@@ -54,9 +54,12 @@ pub(super) async fn run(arguments: Arguments, mut config: Config, terminal: &Ter
     if arguments.open {
         open_browser(first.as_deref().unwrap_or(&listener.url("/")));
     }
+    let tending = tokio::spawn(Arc::clone(&app).keep_tending(stop.clone()));
     // Fails when nobody can tell it to end any more, which does not happen.
     let _ = stop.wait_for(|stop| *stop).await;
     listener.stop().await;
+    // A renewal under way runs in a task of its own, and is given the time to store its answer.
+    let _ = tending.await;
     Ok(Exit::Stopped)
 }
 

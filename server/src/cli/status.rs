@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
+    connection::uses,
     progress::destination_place,
     terminal::{Terminal, counted, grouped, short},
 };
@@ -14,6 +15,7 @@ use crate::{
     },
     connection::state::ConnectionState,
     error::{Error, Exit},
+    store::care::Switches,
 };
 
 /// Shows connections, their streams, the last runs, freshness and API usage
@@ -48,6 +50,18 @@ fn show(connection: &ConnectionStatus, terminal: &Terminal) {
     terminal.say(format!("{name}{whose}: {}", state(&connection.state)));
     terminal.say(format!("  {org} ({org_id}) as {username}, by {flow}, API {api_version}"));
     terminal.say(format!("  {} by runs of the last 24 hours", counted(connection.api_calls_24h, "API call")));
+    let proxied = &connection.proxied;
+    if proxied.calls > 0 {
+        let (calls, writes) = (counted(proxied.calls, "API call"), counted(proxied.writes, "write"));
+        terminal.say(format!("  {calls} by programs through the proxy, {writes} among them"));
+    }
+    terminal.say(format!("  {}", connection.forecast.text));
+    if connection.switches != Switches::default() {
+        terminal.say(format!("  {}", uses(&connection.switches)));
+    }
+    if let Some(warning) = &connection.approvals_warning {
+        terminal.say(format!("  {warning}"));
+    }
     if connection.streams.is_empty() {
         terminal.say(format!("  no streams yet: orgtide import {name} Account Contact"));
         return;

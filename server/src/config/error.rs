@@ -17,6 +17,13 @@ pub enum ConfigError {
     Invalid { origin: String, name: String, reason: String },
     #[error("no data directory is given, and there is no home directory to put one in")]
     NoHome,
+    #[error(
+        "there is no keyring {} any more, and the control store {store} holds secrets that were sealed with it",
+        path.display()
+    )]
+    KeyringLost { path: PathBuf, store: String },
+    #[error("the keyring has no new key, and this program cannot add one to it, as it comes from elsewhere")]
+    KeyNotAdded,
     #[error("the keyring is given twice")]
     TwoKeys,
     #[error("hosts are mapped, which is refused in production mode")]
@@ -63,6 +70,14 @@ impl ConfigError {
             Self::Keyring { .. } => {
                 "a keyring has one line a key: a number, a space, and 32 random bytes in base64, such as `1 \
                  $(openssl rand -base64 32)`"
+            }
+            Self::KeyringLost { .. } => {
+                "put the file back from its backup; nothing was changed, and no other keyring was made. If it is lost for \
+                 good, `orgtide key give-up` forgets the sealed secrets, and each connection needs a new sign-in"
+            }
+            Self::KeyNotAdded => {
+                "add a line with a higher number to it, such as `2 $(openssl rand -base64 32)`, keep the old line, and run \
+                 this again"
             }
             Self::DataDirectory { .. } => {
                 "give a directory that this user may write, with --data-dir or ORGTIDE_DATA_DIR"

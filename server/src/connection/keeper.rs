@@ -23,8 +23,8 @@ use salesforce::{
     OAuthError, Recovery, Timestamp,
     error::{OAuthCause, WireError},
     http::MaySend,
-    oauth::{Renewed, Session, TokenSource},
-    secret::AccessToken,
+    oauth::{ClientApp, Renewed, Session, TokenSource},
+    secret::{AccessToken, RefreshToken},
 };
 use tokio::sync::Mutex;
 
@@ -40,16 +40,18 @@ use crate::{
         connections::Connection,
         credentials::CredentialKind,
         lease::{Holder, Lease},
-        redemptions::{Answer, Closing, Redemption, Settlement},
+        redemptions::{Closing, Redemption, Settlement},
     },
 };
 
 mod endpoint;
+mod settlement;
 mod stored;
 
 pub use endpoint::{Means, TokenEndpoint};
+use settlement::settlement_of;
+use stored::StoredSession;
 pub(crate) use stored::document;
-use stored::{StoredSession, is_same_org};
 
 /// How long a lease on a grant is held at most.
 pub(crate) const LEASE_TERM: Duration = Duration::from_secs(120);
@@ -137,6 +139,22 @@ impl Keeper {
         let connection = self.kept.store.connection(&self.kept.connection).await.map_err(stored)?;
         let known = self.kept.stored_session(&connection).await?.map(|session| session.access_token);
         self.obtain(known).await
+    }
+
+    /// The client app that the connection signs in with.
+    ///
+    /// # Errors
+    /// [`OAuthError::Configuration`] when the server configuration no longer has it.
+    pub async fn client_app(&self) -> Result<ClientApp, OAuthError> {
+        let connection = self.kept.store.connection(&self.kept.connection).await.map_err(stored)?;
+        self.kept.client_app(&connection).await
+    }
+
+    /// What is stored: the refresh token and the session, for the one who revokes them under the connection's lease.
+    pub(crate) async fn stored_tokens(&self) -> Result<(Option<RefreshToken>, Option<Session>), OAuthError> {
+        let connection = self.kept.store.connection(&self.kept.connection).await.map_err(stored)?;
+        let refresh_token = self.kept.credential(&connection, CredentialKind::RefreshToken).await?;
+        Ok((refresh_token.map(Into::into), self.kept.stored_session(&connection).await?))
     }
 
     async fn obtain(&self, rejected: Option<AccessToken>) -> Result<Session, OAuthError> {
@@ -417,7 +435,7 @@ impl Kept {
         lease: &Lease,
     ) -> Result<Step, OAuthError> {
         let lost = error.may_have_redeemed();
-        let event = event_of(&error);
+        let event = self.explained(connection, &error, event_of(&error)).await;
         let after = connection.state.clone().on(event.clone(), self.clock.now()).ok();
         let outcome = match (&event, intent) {
             (ConnectionEvent::Refused { reason, .. }, _) => Outcome::Refused {
@@ -446,6 +464,27 @@ impl Kept {
                 Err(error)
             }
         }
+    }
+
+    /// Names the probable cause of a token's death: its user has approved the same app again since it last worked.
+    async fn explained(&self, connection: &Connection, error: &OAuthError, event: ConnectionEvent) -> ConnectionEvent {
+        let ConnectionEvent::Refused { reason, trial } = event else { return event };
+        let is_dead = error.cause() == Some(OAuthCause::RefreshTokenDead);
+        let approvals = if is_dead { self.store.approvals(connection).await.unwrap_or_default() } else { Vec::new() };
+        let since: Vec<_> = approvals.iter().filter(|approval| approval.approved_at > connection.renewed_at).collect();
+        let Some(last) = since.last() else { return ConnectionEvent::Refused { reason, trial } };
+        let reason = format!(
+            "{reason}. Probable cause: since it last worked, {} approved the same app again ({} here, the last as {} at {}). \
+             Salesforce keeps five approvals of a user for an app, and one more ends the oldest",
+            connection.username,
+            match since.len() {
+                1 => "once".to_owned(),
+                times => format!("{times} times"),
+            },
+            last.connection,
+            last.approved_at
+        );
+        ConnectionEvent::Refused { reason, trial }
     }
 
     /// Notes that nothing was redeemed by the last request; false when the lease is another's now.
@@ -502,43 +541,6 @@ impl Kept {
         let token = self.store.credential(&connection.id, CredentialKind::RefreshToken).await.map_err(stored)?;
         Ok(token.is_none_or(|token| stored::token_hash(&token) != hash))
     }
-}
-
-/// What an answer changes, and why its session must not be used, if so. A rotated refresh token is always kept: the one
-/// before it is spent.
-fn settlement_of(connection: &Connection, renewed: &Renewed) -> (Settlement, Option<OAuthError>) {
-    let tokens = &renewed.tokens;
-    let other_org = tokens.org_id.as_ref().filter(|found| !is_same_org(found, &connection.org_id));
-    let verdict = match (other_org, &renewed.instance_refused) {
-        (Some(found), _) => Some(OAuthError::OtherOrg { expected: connection.org_id.clone(), found: found.clone() }),
-        (None, Some(refused)) => Some(OAuthError::InstanceHost(refused.clone())),
-        (None, None) => None,
-    };
-    let mut answer = Answer::default();
-    let mut outcomes = Vec::new();
-    if let Some(rotated) = &tokens.refresh_token {
-        answer.credentials.push((CredentialKind::RefreshToken, rotated.expose().into()));
-    }
-    if let Some(error) = &verdict {
-        let event = event_of(error);
-        if let ConnectionEvent::Refused { reason, .. } = &event {
-            let cause = if other_org.is_some() { "other-org" } else { "instance-refused" };
-            outcomes.push(Outcome::Refused { cause: cause.to_owned(), reason: reason.clone(), retry_at: None });
-        }
-        return (
-            Settlement { answer: Some(answer), redemption: Closing::Closed, event: Some(event), outcomes },
-            verdict,
-        );
-    }
-    answer.credentials.push((CredentialKind::Session, document(&tokens.session())));
-    answer.scopes = (!tokens.scopes.is_empty()).then(|| tokens.scopes.clone());
-    answer.instance = Some(tokens.instance_url.clone());
-    outcomes.push(if tokens.refresh_token.is_some() { Outcome::Rotated } else { Outcome::Renewed });
-    if tokens.instance_url != connection.instance {
-        outcomes.push(Outcome::InstanceMoved { from: connection.instance.clone(), to: tokens.instance_url.clone() });
-    }
-    let event = Some(ConnectionEvent::Renewed);
-    (Settlement { answer: Some(answer), redemption: Closing::Closed, event, outcomes }, None)
 }
 
 /// The lease that whoever signs a connection in holds.

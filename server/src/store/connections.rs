@@ -218,6 +218,7 @@ impl Store {
             Change::new(FORGET_CREDENTIALS, [id.into()]),
             Change::new(FORGET_REDEMPTION, [id.into()]),
         ];
+        changes.extend(self.approval(new));
         for (kind, secret) in &new.credentials {
             changes.push(credentials::save(&self.vault, id, *kind, secret, now)?);
         }

@@ -3,11 +3,7 @@
 use salesforce::Timestamp;
 use secrecy::SecretString;
 
-use super::{
-    Store,
-    database::{Change, Committed, DatabaseError},
-    error::StoreError,
-};
+use super::{Store, database::Change, error::StoreError};
 use crate::vault::{Place, Vault};
 
 /// What kind of secret a credential is; a connection has at most one of each.
@@ -77,23 +73,5 @@ impl Store {
         let opened = self.vault.open(place(connection, kind), &row.blob()?)?;
         let text = std::str::from_utf8(&opened).map_err(|_| StoreError::corrupt("a credential is no text"))?;
         Ok(Some(SecretString::from(text)))
-    }
-
-    /// Seals every credential that an older key sealed anew with the newest key; returns how many.
-    pub async fn reseal_credentials(&self) -> Result<u64, StoreError> {
-        const READ: &str = "SELECT connection_id, kind, sealed FROM credentials";
-        const REPLACE: &str =
-            "UPDATE credentials SET sealed = $3 WHERE connection_id = $1 AND kind = $2 AND sealed = $4";
-        let mut resealed = 0;
-        for mut row in self.database.query(READ, []).await? {
-            let (connection, kind, sealed) = (row.text()?, row.text()?, row.blob()?);
-            let at = Place { table: "credentials", row: &connection, column: &kind };
-            let Some(newly_sealed) = self.vault.reseal(at, &sealed)? else { continue };
-            let values = [(&connection).into(), (&kind).into(), newly_sealed.into(), sealed.into()];
-            // A credential that somebody replaces meanwhile is sealed with the newest key anyway.
-            let committed = self.database.commit(vec![Change::exactly_one(REPLACE, values)]).await;
-            resealed += u64::from(matches!(committed.map_err(DatabaseError::unexpected)?, Committed::Done(_)));
-        }
-        Ok(resealed)
     }
 }

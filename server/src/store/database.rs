@@ -3,7 +3,7 @@
 
 use salesforce::Timestamp;
 
-use super::{error::StoreError, postgres::Postgres, sqlite::Sqlite};
+use super::{error::StoreError, migrations, postgres::Postgres, sqlite::Sqlite};
 
 /// A value as both databases hold it. Moments are integers (milliseconds), documents are texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,6 +205,21 @@ impl Database {
             Self::Sqlite(sqlite) => sqlite.migrate().await,
             Self::Postgres(postgres) => postgres.migrate().await,
         }
+    }
+
+    /// The version of the schema; 0 where there is none.
+    pub(super) async fn version(&self) -> Result<i64, StoreError> {
+        let there_is = match self {
+            Self::Sqlite(_) => "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'schema_version'",
+            Self::Postgres(_) => {
+                "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'schema_version' \
+                 AND table_schema = current_schema()"
+            }
+        };
+        if self.query_first(there_is, []).await?.map_or(Ok(0), |mut row| row.count())? == 0 {
+            return Ok(0);
+        }
+        self.query_first(migrations::READ_VERSION, []).await?.map_or(Ok(0), |mut row| row.integer())
     }
 
     /// Rows of a reading statement.

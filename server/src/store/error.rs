@@ -29,6 +29,8 @@ pub enum StoreError {
     Leased { name: String, holder: Box<Holder>, since: Timestamp },
     #[error("{name}: another process has taken over (epoch {epoch} is not the current one)")]
     Fenced { name: String, epoch: i64 },
+    #[error("the keyring does not open the control store {place}: {source}")]
+    WrongKeyring { place: String, source: VaultError },
     #[error("the control store holds a secret that does not open: {0}")]
     Vault(#[from] VaultError),
     #[error("the control store does not hold what this program wrote: {reason}")]
@@ -56,6 +58,7 @@ impl StoreError {
             | Self::Foreign { .. }
             | Self::NameTaken { .. }
             | Self::Unknown { .. }
+            | Self::WrongKeyring { .. }
             | Self::Vault(_) => Recovery::Configure,
             Self::Fenced { .. } | Self::Corrupt { .. } | Self::Other { .. } => Recovery::Bug,
         }
@@ -83,6 +86,12 @@ impl StoreError {
             Self::Leased { .. } => "wait until it ends, or end that process; then run the same command again".into(),
             Self::Fenced { .. } => {
                 "nothing is lost: see `orgtide status` for the run that took over, and start again after it".into()
+            }
+            Self::WrongKeyring { .. } => {
+                "give the keyring that this store was used with before (key.file, key.command, ORGTIDE_KEY, or the file \
+                 `keyring` of the data directory from a backup); nothing was changed. If it is lost for good, `orgtide key \
+                 give-up` forgets the sealed secrets, and each connection needs a new sign-in"
+                    .into()
             }
             Self::Vault(error) => error.remedy().into(),
             Self::Corrupt { .. } | Self::Other { .. } => {

@@ -4,44 +4,157 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
 };
 
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::Vault;
+use super::{KeyringSource, Stamp, Vault};
 use crate::config::{Config, ConfigError, KeySource};
 
-/// A keyring that is ready, and the file it was created in, when it was.
+/// What the configuration leads to.
 #[derive(Debug)]
-pub struct LoadedVault {
-    pub vault: Vault,
-    /// A fresh keyring was written here; a person should know.
-    pub created: Option<PathBuf>,
+pub enum Loaded {
+    Ready(Vault),
+    /// There is no keyring yet in the data directory, or not any more.
+    Absent(PathBuf),
 }
 
-/// Loads the keyring that the configuration names.
+/// Loads the keyring that the configuration names. Makes nothing.
 ///
 /// # Errors
 /// [`ConfigError::Keyring`] names where it should have come from.
-pub fn load(config: &Config) -> Result<LoadedVault, ConfigError> {
-    let (origin, text, created) = match &config.key {
-        KeySource::Keyring(keyring) => (
-            "the environment variable ORGTIDE_KEY".to_owned(),
-            Zeroizing::new(keyring.expose_secret().to_owned()),
-            None,
-        ),
-        KeySource::File(path) => (path.display().to_string(), read(path)?, None),
-        KeySource::Command(words) => ("the command key.command".to_owned(), run(words)?, None),
-        KeySource::DataDirectory => {
-            let path = config.data_dir.join("keyring");
+pub fn load(config: &Config) -> Result<Loaded, ConfigError> {
+    let origin = Origin::of(config);
+    if let (KeySource::DataDirectory, Origin::File(path)) = (&config.key, &origin)
+        && !path.exists()
+    {
+        return Ok(Loaded::Absent(path.clone()));
+    }
+    vault(origin).map(Loaded::Ready)
+}
+
+/// Loads the keyring, and writes a fresh one into the data directory first where there is none; tells the file that
+/// was written.
+///
+/// # Errors
+/// As those of [`load`].
+pub fn load_or_create(config: &Config) -> Result<(Vault, Option<PathBuf>), ConfigError> {
+    match load(config)? {
+        Loaded::Ready(vault) => Ok((vault, None)),
+        Loaded::Absent(path) => {
             let created = create_if_absent(&path).map_err(|error| failure(&path, &error))?;
-            (path.display().to_string(), read(&path)?, created.then_some(path))
+            Ok((vault(Origin::of(config))?, created.then_some(path)))
         }
-    };
-    let vault =
-        Vault::from_keyring(&text).map_err(|error| ConfigError::Keyring { origin, reason: error.to_string() })?;
-    Ok(LoadedVault { vault, created })
+    }
+}
+
+/// Adds a fresh key to a keyring that is a file of ours, which seals from then on. False for a keyring that comes from
+/// elsewhere.
+///
+/// # Errors
+/// The file cannot be replaced; it is as it was then.
+pub fn add_key(config: &Config) -> Result<bool, ConfigError> {
+    let Origin::File(path) = Origin::of(config) else { return Ok(false) };
+    let failed = |error: &io::Error| failure(&path, error);
+    let mut text = read(&path)?;
+    let ring = Vault::from_keyring(&text)
+        .map_err(|error| ConfigError::Keyring { origin: path.display().to_string(), reason: error.to_string() })?;
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text.push_str(&Vault::fresh_line(ring.newest().saturating_add(1)));
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file =
+        tempfile::Builder::new().prefix(".keyring-").tempfile_in(directory).map_err(|error| failed(&error))?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all());
+    written.map_err(|error| failed(&error))?;
+    file.persist(&path).map_err(|error| failed(&error.error))?;
+    Ok(true)
+}
+
+/// Where the keyring is.
+enum Origin {
+    File(PathBuf),
+    Command(Vec<String>),
+    Environment(Zeroizing<String>),
+}
+
+impl Origin {
+    fn of(config: &Config) -> Self {
+        match &config.key {
+            KeySource::Keyring(keyring) => Self::Environment(Zeroizing::new(keyring.expose_secret().to_owned())),
+            KeySource::File(path) => Self::File(path.clone()),
+            KeySource::Command(words) => Self::Command(words.clone()),
+            KeySource::DataDirectory => Self::File(config.data_dir.join("keyring")),
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Command(_) => "the command key.command".to_owned(),
+            Self::Environment(_) => "the environment variable ORGTIDE_KEY".to_owned(),
+        }
+    }
+
+    fn text(&self) -> Result<Zeroizing<String>, ConfigError> {
+        match self {
+            Self::File(path) => read(path),
+            Self::Command(words) => run(words),
+            Self::Environment(keyring) => Ok(keyring.clone()),
+        }
+    }
+}
+
+impl KeyringSource for Origin {
+    fn read(&self) -> Result<Zeroizing<String>, String> {
+        self.text().map_err(|error| error.to_string())
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        let Self::File(path) = self else { return None };
+        let metadata = path.metadata().ok()?;
+        let changed = metadata.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?.as_nanos();
+        Some(Stamp(i128::try_from(changed).ok()?, metadata.len(), identity(&metadata)))
+    }
+}
+
+#[cfg(unix)]
+fn identity(metadata: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn identity(_metadata: &std::fs::Metadata) -> u64 {
+    0
+}
+
+fn vault(origin: Origin) -> Result<Vault, ConfigError> {
+    // Read once for an error that names the place.
+    let (name, text) = (origin.name(), origin.text()?);
+    let unusable = |reason| ConfigError::Keyring { origin: name.clone(), reason };
+    Vault::from_keyring(&text).map_err(|error| unusable(error.to_string()))?;
+    // A program may be slow, or ask somebody: it is run again only when a key is missing.
+    Vault::of_source(Box::new(Once { origin, first: Mutex::new(Some(text)) })).map_err(unusable)
+}
+
+/// An origin that was read already.
+struct Once {
+    origin: Origin,
+    first: Mutex<Option<Zeroizing<String>>>,
+}
+
+impl KeyringSource for Once {
+    fn read(&self) -> Result<Zeroizing<String>, String> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        first.map_or_else(|| self.origin.read(), Ok)
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        self.origin.stamp()
+    }
 }
 
 fn failure(path: &Path, error: &io::Error) -> ConfigError {

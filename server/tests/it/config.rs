@@ -176,13 +176,13 @@ fn a_keyring_is_created_once_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     let config = from_environment(&[("ORGTIDE_DATA_DIR", directory.path().to_str().unwrap())]).unwrap();
-    let first = source::load(&config).unwrap();
-    let file = first.created.expect("there was none");
+    let first = source::load_or_create(&config).unwrap();
+    let file = first.1.expect("there was none");
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    let record = first.vault.seal(orgtide::vault::Place { table: "t", row: "r", column: "c" }, b"x");
-    let second = source::load(&config).unwrap();
-    assert_eq!(second.created, None);
-    second.vault.open(orgtide::vault::Place { table: "t", row: "r", column: "c" }, &record).unwrap();
+    let record = first.0.seal(orgtide::vault::Place { table: "t", row: "r", column: "c" }, b"x");
+    let second = source::load_or_create(&config).unwrap();
+    assert_eq!(second.1, None);
+    second.0.open(orgtide::vault::Place { table: "t", row: "r", column: "c" }, &record).unwrap();
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left behind");
 }
 
@@ -194,7 +194,7 @@ fn a_keyring_comes_from_a_command_and_a_failing_command_is_named() {
     source::load(&from_file(directory.path(), &text, &[]).unwrap()).unwrap();
     for (command, reason) in [("false", "false ended with exit status: 1"), ("no-such-program", "cannot be run")] {
         let config = from_environment(&[("ORGTIDE_KEY_COMMAND", command)]).unwrap();
-        let error = source::load(&config).unwrap_err();
+        let error = source::load_or_create(&config).unwrap_err();
         assert!(error.to_string().contains(reason), "{error}");
     }
 }
@@ -205,6 +205,6 @@ fn a_configuration_never_shows_its_secrets() {
         from_environment(&[("ORGTIDE_DATABASE_URL", "postgres://u:SENTINEL@h/d"), ("ORGTIDE_KEY", "SENTINEL")])
             .unwrap();
     assert!(!format!("{:?} {:?}", config.key, config.database_url).contains("SENTINEL"));
-    assert!(!source::load(&config).unwrap_err().to_string().contains("SENTINEL"));
+    assert!(!source::load_or_create(&config).unwrap_err().to_string().contains("SENTINEL"));
     assert_eq!(config.database_url.unwrap().expose_secret(), "postgres://u:SENTINEL@h/d");
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use orgtide::{
-    clock::Clock,
+    clock::{Clock, SharedClock},
     store::{Store, StoreAddress, StoreError},
     vault::Vault,
 };
@@ -21,6 +21,10 @@ use secrecy::SecretString;
 pub(crate) struct HandClock(AtomicI64);
 
 impl HandClock {
+    pub(crate) fn new() -> Self {
+        Self(AtomicI64::new(1_750_000_000_000))
+    }
+
     pub(crate) fn advance(&self, seconds: i64) {
         self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
@@ -51,7 +55,7 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     fn new(directory: tempfile::TempDir, address: Address) -> Self {
-        let clock = Arc::new(HandClock(AtomicI64::new(1_750_000_000_000)));
+        let clock = Arc::new(HandClock::new());
         Self { clock, keyring: Vault::fresh_keyring().to_string(), address, _directory: directory }
     }
 
@@ -63,12 +67,33 @@ impl Fixture {
 
     /// Opens the store as a further process does.
     pub(crate) async fn open(&self) -> Result<Store, StoreError> {
+        self.open_with(self.clock.clone()).await
+    }
+
+    /// The same with another clock.
+    pub(crate) async fn open_with(&self, clock: SharedClock) -> Result<Store, StoreError> {
         let address = match &self.address {
             Address::File(path) => StoreAddress::File(path),
             Address::Url(url) => StoreAddress::Url(url),
         };
         let vault = Arc::new(Vault::from_keyring(&self.keyring).unwrap());
-        Store::open(address, self.clock.clone(), vault).await
+        Store::open(address, clock, vault).await
+    }
+
+    /// `sqlite` or `postgres`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match &self.address {
+            Address::File(_) => "sqlite",
+            Address::Url(_) => "postgres",
+        }
+    }
+
+    /// Where it is, for another process: a path, or a URL.
+    pub(crate) fn place(&self) -> String {
+        match &self.address {
+            Address::File(path) => path.display().to_string(),
+            Address::Url(url) => secrecy::ExposeSecret::expose_secret(url).to_owned(),
+        }
     }
 
     /// Runs a statement past the store, as a person with a database client does.
@@ -78,6 +103,25 @@ impl Fixture {
             Address::Url(url) => {
                 let client = postgres::client(secrecy::ExposeSecret::expose_secret(url)).await;
                 client.batch_execute(sql).await.unwrap();
+            }
+        }
+    }
+
+    /// The tables that have a column of that name.
+    pub(crate) async fn tables_with_column(&self, column: &str) -> Vec<String> {
+        match &self.address {
+            Address::File(path) => {
+                let file = rusqlite::Connection::open(path).unwrap();
+                let sql = "SELECT m.name FROM sqlite_schema m, pragma_table_info(m.name) c \
+                     WHERE m.type = 'table' AND c.name = ?1";
+                let mut statement = file.prepare(sql).unwrap();
+                statement.query_map([column], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+            }
+            Address::Url(url) => {
+                let client = postgres::client(secrecy::ExposeSecret::expose_secret(url)).await;
+                let sql = "SELECT table_name::text FROM information_schema.columns \
+                     WHERE column_name = $1 AND table_schema = 'public'";
+                client.query(sql, &[&column]).await.unwrap().iter().map(|row| row.get(0)).collect()
             }
         }
     }

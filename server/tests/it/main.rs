@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
+mod access;
+mod care;
 mod cli;
 mod config;
 mod connect;
@@ -10,6 +12,7 @@ mod findings;
 mod guide;
 mod guide_findings;
 mod keeper;
+mod keyring;
 mod org;
 mod person;
 mod pitfalls;

@@ -9,7 +9,7 @@ use std::{
 use emulator::{Effect, Emulator, Fault, Options, Scenario};
 use orgtide::{
     app::App,
-    clock::SystemClock,
+    clock::{SharedClock, SystemClock},
     config::{Config, Sources},
 };
 use salesforce::http::MappedHost;
@@ -103,6 +103,13 @@ impl Acme {
             ("ORGTIDE_CLIENT_SECRET", CLIENT_SECRET.to_owned()),
             ("HOME", self.directory.path().display().to_string()),
         ])
+    }
+
+    /// The program in this process, with a clock of its own.
+    pub(crate) async fn app_with_clock(&self, clock: SharedClock) -> App {
+        let environment = self.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let config = Config::load(&Sources { file: None, environment, flags: Vec::new() }).unwrap();
+        App::open(config, clock, "test").await.unwrap()
     }
 
     fn command(&self, line: &str, changed: &[(&str, &str)]) -> Command {

@@ -2,6 +2,10 @@
 //!
 //! `ORGTIDE_PROOF=full` runs them whole; every random choice follows from `ORGTIDE_PROOF_SEED`.
 
+mod callers;
+mod killed;
+mod process;
+
 use std::{
     path::Path,
     time::{Duration, Instant},

@@ -365,8 +365,8 @@ on_both_databases! {
         let fresh = orgtide::vault::Vault::fresh_keyring().replacen("1 ", "2 ", 1);
         fixture.keyring = format!("{}{fresh}", fixture.keyring);
         let rotated = fixture.open().await.unwrap();
-        assert_eq!(rotated.reseal_credentials().await.unwrap(), 1);
-        assert_eq!(rotated.reseal_credentials().await.unwrap(), 0);
+        assert_eq!(rotated.reseal().await.unwrap(), 2, "the credential, and the canary");
+        assert_eq!(rotated.reseal().await.unwrap(), 0);
         fixture.keyring = fresh;
         let only_new = fixture.open().await.unwrap();
         assert_eq!(

@@ -79,7 +79,7 @@ impl Kept {
     }
 
     /// The connection's own client app, or the configured one that it was made with.
-    async fn client_app(&self, connection: &Connection) -> Result<ClientApp, OAuthError> {
+    pub(super) async fn client_app(&self, connection: &Connection) -> Result<ClientApp, OAuthError> {
         let Some(name) = &connection.app else {
             let client_secret = self.credential(connection, CredentialKind::ClientSecret).await?.map(Into::into);
             return Ok(ClientApp { client_id: connection.client_id.clone(), client_secret });
@@ -102,7 +102,11 @@ impl Kept {
         Ok(app.client_app().clone())
     }
 
-    async fn credential(&self, connection: &Connection, kind: CredentialKind) -> Result<Option<String>, OAuthError> {
+    pub(super) async fn credential(
+        &self,
+        connection: &Connection,
+        kind: CredentialKind,
+    ) -> Result<Option<String>, OAuthError> {
         let credential = self.store.credential(&connection.id, kind).await.map_err(stored)?;
         Ok(credential.map(|secret| secret.expose_secret().to_owned()))
     }
