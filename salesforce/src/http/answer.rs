@@ -12,9 +12,6 @@ use crate::{
     time::Timestamp,
 };
 
-/// No answer that is read whole is larger. The largest are describes and query pages of 2,000 wide records.
-const LONGEST_ANSWER_BYTES: usize = 256 << 20;
-
 /// Of an answer of any kind no more is read: error pages and SOAP envelopes have some kilobytes.
 const LONGEST_PAGE_BYTES: usize = 256 << 10;
 
@@ -24,6 +21,7 @@ pub(crate) struct Streaming {
     pub(super) doing: String,
     pub(super) host: String,
     pub(super) read_timeout: Duration,
+    pub(super) longest: usize,
     pub(super) is_first_piece: bool,
 }
 
@@ -72,7 +70,7 @@ impl Receive for Answer {
     async fn receive(mut answer: Streaming) -> Result<Self, ApiError> {
         let status = answer.response.status().as_u16();
         let headers = std::mem::take(answer.response.headers_mut());
-        let body = answer.whole(LONGEST_ANSWER_BYTES).await?;
+        let body = answer.whole(answer.longest).await?;
         Ok(Self { status, headers, body, doing: answer.doing, host: answer.host })
     }
 }

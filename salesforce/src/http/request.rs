@@ -16,6 +16,11 @@ pub(crate) enum Replay {
 /// about to leave: after all that may have taken long.
 pub type MaySend = std::sync::Arc<dyn Fn() -> bool + Send + Sync>;
 
+/// No answer that is read whole is larger. The largest are describes and query pages of 2,000 wide records.
+const LONGEST_ANSWER_BYTES: usize = 256 << 20;
+/// Tokens, identities and the like take a few kilobytes.
+const LONGEST_TOKEN_BYTES: usize = 1 << 20;
+
 /// The body of a request.
 #[derive(Clone)]
 pub(crate) enum Body {
@@ -49,6 +54,8 @@ pub(crate) struct Request {
     pub(super) may_send: Option<MaySend>,
     /// Attempts in all; `None`: as many as the policy allows.
     pub(super) attempts: Option<u32>,
+    /// Of an answer that is read whole no more bytes are taken.
+    pub(super) longest: usize,
 }
 
 impl Request {
@@ -66,6 +73,7 @@ impl Request {
             takes_anything: false,
             may_send: None,
             attempts: None,
+            longest: LONGEST_ANSWER_BYTES,
         }
     }
 
@@ -77,6 +85,7 @@ impl Request {
     pub(crate) fn oauth(route: &'static str, form: Bytes, replay: Replay) -> Self {
         let mut request = Self::new(Method::POST, route, route.to_owned(), "signing in").uncounted();
         request.body = Body::Form(form);
+        request.longest = LONGEST_TOKEN_BYTES;
         request.replay = replay;
         request.fresh = true;
         request
@@ -126,9 +135,9 @@ impl Request {
         self
     }
 
-    /// Is not sent again, whatever becomes of it.
+    /// Is not sent again, whatever becomes of it, and gets a short answer.
     pub(crate) fn once(mut self) -> Self {
-        self.attempts = Some(1);
+        (self.attempts, self.longest) = (Some(1), LONGEST_TOKEN_BYTES);
         self
     }
 

@@ -136,6 +136,7 @@ impl Http {
             doing: request.doing.clone(),
             host,
             read_timeout: self.config.read_timeout,
+            longest: request.longest,
             is_first_piece: !request.takes_anything,
         };
         match status {

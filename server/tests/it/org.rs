@@ -6,13 +6,13 @@ use std::{
     process::Stdio,
 };
 
-use emulator::{Effect, Emulator, Fault, Options, Scenario};
+use emulator::{Effect, Emulator, Fault, FaultRate, Options, Pattern, Scenario};
 use orgtide::{
     app::App,
     clock::{SharedClock, SystemClock},
     config::{Config, Sources},
 };
-use salesforce::http::MappedHost;
+use salesforce::http::{MappedHost, RuntimeTimer, Timer};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
@@ -138,13 +138,29 @@ impl Acme {
         self.command(line, changed).kill_on_drop(true).spawn().unwrap()
     }
 
-    /// The program's parts in this process, with the same settings as the program has.
-    pub(crate) async fn app(&self, changed: &[(&str, &str)]) -> App {
+    /// The settings that the program has.
+    pub(crate) fn config(&self, changed: &[(&str, &str)]) -> Config {
         let own = self.environment().into_iter();
         let changed = changed.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let environment = own.chain(changed).map(|(name, value)| (name.to_owned(), value)).collect();
-        let config = Config::load(&Sources { environment, ..Sources::default() }).unwrap();
+        Config::load(&Sources { environment, ..Sources::default() }).unwrap()
+    }
+
+    /// The program's parts in this process, with the same settings as the program has.
+    pub(crate) async fn app(&self, changed: &[(&str, &str)]) -> App {
+        self.app_waiting_on(changed, std::sync::Arc::new(RuntimeTimer)).await
+    }
+
+    /// The same, with time to wait that a test decides on.
+    pub(crate) async fn app_waiting_on(&self, changed: &[(&str, &str)], timer: std::sync::Arc<dyn Timer>) -> App {
+        let mut config = self.config(changed);
+        config.http.timer = timer;
         App::open(config, std::sync::Arc::new(SystemClock), "test").await.unwrap()
+    }
+
+    /// A fault that strikes every request for a route.
+    pub(crate) fn fault_always(&self, on: &str, effect: Effect) {
+        self.emulator.control().set_fault_rate(FaultRate { on: Pattern::from(on), probability: 1.0, effect });
     }
 
     /// Connects the org under the name `acme`.
