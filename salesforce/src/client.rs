@@ -10,7 +10,7 @@ use crate::{
     error::{ApiError, OAuthError},
     host::OrgUrl,
     http::{Answer, Http, Receive, Request, Usage},
-    oauth::{Session, TokenSource},
+    oauth::{ClientApp, Introspection, IssuedToken, Session, TokenSource, introspect},
     time::Timestamp,
 };
 
@@ -70,6 +70,15 @@ impl Client {
     /// Whether the session's token is a JWT, which SOAP and Bulk do not take (jsforce `src/soap.ts`; vendor guides).
     pub async fn speaks_by_jwt(&self) -> Result<bool, OAuthError> {
         Ok(self.tokens.session().await?.access_token.is_jwt())
+    }
+
+    /// What Salesforce says of the session's token: what it is good for, and until when.
+    ///
+    /// # Errors
+    /// See [`introspect`].
+    pub async fn introspect(&self, app: &ClientApp) -> Result<Introspection, OAuthError> {
+        let session = self.tokens.session().await?;
+        introspect(&self.http, &session.instance_url, app, IssuedToken::Access(&session.access_token)).await
     }
 
     pub(crate) fn http(&self) -> &Http {

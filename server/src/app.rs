@@ -85,6 +85,10 @@ impl App {
         &self.notices
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     pub(crate) fn http(&self) -> &Http {
         &self.http
     }

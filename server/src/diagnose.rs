@@ -10,7 +10,8 @@ pub mod of_error;
 pub mod patience;
 pub mod reference;
 
-use salesforce::{Client, OrgUrl};
+use salesforce::{Client, OrgUrl, Timestamp, oauth::ClientApp};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use self::facts::{Asking, OrgFacts};
@@ -21,7 +22,11 @@ pub use self::{
     finding::{Finding, Layer, Passing, Severity, Who},
     patience::Patience,
 };
-use crate::{app::App, error::Error, store::connections::Connection, store::streams::Stream};
+use crate::{
+    app::App,
+    error::Error,
+    store::{connections::Connection, credentials::CredentialKind, streams::Stream},
+};
 
 /// What an examination has found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +65,7 @@ impl App {
     ) -> Result<Examined, Error> {
         let (connection, streams, client) = self.speak_for(connection).await?;
         let needs = if needs.is_empty() { needs_of(&streams) } else { needs };
-        let case = case_of(connection, needs);
+        let case = self.case_of(connection, needs).await?;
         let mut patience = Patience::new(self.http().timer(), checklist);
         loop {
             let examined = self.examine(&case, Some(&client), checklist).await;
@@ -69,6 +74,36 @@ impl App {
                 _ => return Ok(examined),
             }
         }
+    }
+
+    async fn case_of(&self, connection: Connection, needs: Vec<Need>) -> Result<Case, Error> {
+        const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+        let since = Timestamp(self.now().0 - DAY_MILLIS);
+        Ok(Case {
+            app: self.app_of(&connection).await?,
+            calls_of_a_day: Some(self.store().api_calls_since(&connection.id, since).await?),
+            connection: connection.name,
+            instance: connection.instance,
+            flow: Some(connection.flow),
+            scopes: connection.scopes,
+            // Without one it would not have been saved.
+            has_refresh_token: true,
+            api_version: connection.api_version,
+            expected: Some(Expected { org_id: connection.org_id, username: connection.username }),
+            needs,
+        })
+    }
+
+    /// The client app that a connection signs in with, where it has a secret to prove itself by.
+    async fn app_of(&self, connection: &Connection) -> Result<Option<ClientApp>, Error> {
+        if let Some(name) = &connection.app {
+            return Ok(self.config().client_apps.find(name).map(|configured| configured.client_app().clone()));
+        }
+        let secret = self.store().credential(&connection.id, CredentialKind::ClientSecret).await?;
+        let secret = secret.map(|secret| secret.expose_secret().to_owned().into());
+        let app =
+            secret.map(|secret| ClientApp { client_id: connection.client_id.clone(), client_secret: Some(secret) });
+        Ok(app)
     }
 
     /// Examines an address that nothing is connected to: what can be known without credentials.
@@ -128,25 +163,13 @@ impl Case {
             instance: org,
             flow: None,
             scopes: Vec::new(),
+            app: None,
+            calls_of_a_day: None,
             has_refresh_token: false,
             api_version: crate::app::connect::NEWEST_KNOWN,
             expected: None,
             needs: Vec::new(),
         }
-    }
-}
-
-fn case_of(connection: Connection, needs: Vec<Need>) -> Case {
-    Case {
-        connection: connection.name,
-        instance: connection.instance,
-        flow: Some(connection.flow),
-        scopes: connection.scopes,
-        // Without one it would not have been saved.
-        has_refresh_token: true,
-        api_version: connection.api_version,
-        expected: Some(Expected { org_id: connection.org_id, username: connection.username }),
-        needs,
     }
 }
 

@@ -56,10 +56,13 @@ pub async fn introspect(
         IssuedToken::Access(_) => "access_token",
         IssuedToken::Refresh(_) => "refresh_token",
     };
-    let mut form = Serializer::new(String::new());
-    form.append_pair("token", token.expose()).append_pair("token_type_hint", kind);
-    app.append_to(&mut form);
-    let request = Request::oauth("/services/oauth2/introspect", form.finish().into(), Replay::Harmless);
+    let form = {
+        let mut form = Serializer::new(String::new());
+        form.append_pair("token", token.expose()).append_pair("token_type_hint", kind);
+        app.append_to(&mut form);
+        form.finish()
+    };
+    let request = Request::oauth("/services/oauth2/introspect", form.into(), Replay::Harmless);
     let answer = post(http, host, &request, Stage::Token).await.map_err(|error| error.without(token.expose()))?;
     read(&answer).map_err(|reason| OAuthError::Unexpected { host: host.host().to_owned(), reason })
 }

@@ -287,6 +287,8 @@ impl App {
             instance: granted.tokens.instance_url.clone(),
             flow: Some(flow),
             scopes: granted.tokens.scopes.clone(),
+            app: Some(prepared.app.client_app().clone()),
+            calls_of_a_day: None,
             has_refresh_token: granted.tokens.refresh_token.is_some(),
             api_version,
             // Whether it may replace what there is, is decided where it is saved.

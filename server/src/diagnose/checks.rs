@@ -35,6 +35,7 @@ const CHECKS: &[Check] = &[
     Check { layer: Layer::Limit, run: lasting::bulk },
     Check { layer: Layer::Limit, run: lasting::requests },
     Check { layer: Layer::Life, run: lasting::renewal },
+    Check { layer: Layer::Life, run: lasting::session },
     Check { layer: Layer::Life, run: lasting::approvals },
     Check { layer: Layer::Life, run: lasting::ending },
 ];

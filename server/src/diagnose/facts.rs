@@ -5,12 +5,12 @@ mod permissions;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use futures_util::future::join3;
+use futures_util::future::join4;
 use salesforce::{
     ApiError, ApiVersion, Client, Http, OrgUrl, Timestamp,
     describe::ObjectSummary,
     error::WireError,
-    oauth::Flow,
+    oauth::{ClientApp, Flow, Introspection},
     org::{Limit, Probe, UserInfo, probe, versions},
 };
 use sync::mapping::Mapping;
@@ -66,11 +66,15 @@ pub struct Case {
     pub flow: Option<Flow>,
     /// What the last sign-in granted; empty when that is not known.
     pub scopes: Vec<String>,
+    /// The client app, to ask with what its token is good for.
+    pub app: Option<ClientApp>,
     /// Whether there is a refresh token, where the flow may bring one.
     pub has_refresh_token: bool,
     pub api_version: ApiVersion,
     /// Whom the connection belongs to, once it is saved.
     pub expected: Option<Expected>,
+    /// API calls of the runs of the last 24 hours: what the next ones will need about.
+    pub calls_of_a_day: Option<u64>,
     /// What is to be read.
     pub needs: Vec<Need>,
 }
@@ -102,6 +106,8 @@ pub struct OrgFacts {
     /// The list of all objects: whether the API answers at all.
     pub objects_listed: Fact<Vec<ObjectSummary>>,
     pub speaks_by_jwt: Option<bool>,
+    /// What Salesforce says of the token, where the app can ask.
+    pub introspection: Option<Introspection>,
     pub objects: Vec<ObjectFacts>,
     pub bulk: Fact<()>,
     pub limits: Fact<BTreeMap<String, Limit>>,
@@ -165,8 +171,16 @@ impl Asking<'_> {
             }
             return;
         };
-        let (offered, listed, by_jwt) = join3(offered, client.describe_global(), client.speaks_by_jwt()).await;
-        (facts.versions, facts.objects_listed, facts.speaks_by_jwt) = (offered.into(), listed.into(), by_jwt.ok());
+        let introspection = async {
+            match self.case.app.as_ref().filter(|app| app.client_secret.is_some()) {
+                Some(app) => client.introspect(app).await.ok().filter(|introspection| introspection.active),
+                None => None,
+            }
+        };
+        let (offered, listed, by_jwt, introspection) =
+            join4(offered, client.describe_global(), client.speaks_by_jwt(), introspection).await;
+        (facts.versions, facts.objects_listed) = (offered.into(), listed.into());
+        (facts.speaks_by_jwt, facts.introspection) = (by_jwt.ok(), introspection);
     }
 
     async fn ask_limits(&self, facts: &mut OrgFacts) {

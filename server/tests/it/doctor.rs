@@ -137,6 +137,8 @@ async fn each_refusal_that_no_setting_of_an_org_provokes_has_its_finding() {
     }
     let well = app.check("acme", contacts(), &Quiet).await.unwrap();
     assert!(well.worst() < Severity::Failed, "{:?}", codes(&well));
+    let life = well.findings.iter().find(|finding| finding.code == "life/session-length").unwrap();
+    assert!(life.seen.contains("60 minutes"), "{}", life.seen);
     assert!(codes(&well).contains(&"org/clock-skew"), "the org's clock stands still: {:?}", codes(&well));
 }
 

@@ -28,8 +28,8 @@ pub(super) fn access(case: &Case, facts: &OrgFacts) -> Vec<Finding> {
         return vec![catalogue::SESSION_REFUSED.found(reason.clone())];
     }
     vec![match error.refusal() {
-        Some(refusal) if refusal.code == ErrorCode::InvalidSessionId && lacks_api(case) => {
-            let granted = case.scopes.join(" ");
+        Some(refusal) if refusal.code == ErrorCode::InvalidSessionId && lacks_api(granted(case, facts)) => {
+            let granted = granted(case, facts).join(" ");
             catalogue::SCOPE_API_MISSING.found(format!("{}; granted: {granted}", of_error::said(refusal)))
         }
         // The identity is answered and even the list of objects is not: no object's permission is to blame.
@@ -41,26 +41,34 @@ pub(super) fn access(case: &Case, facts: &OrgFacts) -> Vec<Finding> {
 }
 
 /// True when it is known that the token opens no data. `full` contains `api`, and so does `chatter_api` a part of it.
-fn lacks_api(case: &Case) -> bool {
-    !case.scopes.is_empty() && !has(case, "api") && !has(case, "full")
+fn lacks_api(granted: &[String]) -> bool {
+    !granted.is_empty() && !has(granted, "api") && !has(granted, "full")
 }
 
-fn has(case: &Case, scope: &str) -> bool {
-    case.scopes.iter().any(|granted| granted == scope)
+fn has(granted: &[String], scope: &str) -> bool {
+    granted.iter().any(|granted| granted == scope)
+}
+
+/// What was granted, by the answer to the sign-in, or by what Salesforce says of the token; empty: not known.
+pub(super) fn granted<'a>(case: &'a Case, facts: &'a OrgFacts) -> &'a [String] {
+    match (&facts.introspection, case.scopes.is_empty()) {
+        (Some(introspection), true) => &introspection.scopes,
+        _ => &case.scopes,
+    }
 }
 
 pub(super) fn scopes(case: &Case, facts: &OrgFacts) -> Vec<Finding> {
-    if facts.identity.known().is_none() || case.scopes.is_empty() || lacks_api(case) {
+    let granted = granted(case, facts);
+    if facts.identity.known().is_none() || granted.is_empty() || lacks_api(granted) {
         return Vec::new();
     }
-    let granted = case.scopes.join(" ");
+    let seen = format!("granted: {}", granted.join(" "));
     let is_renewed_by_token = case.flow.is_some_and(|flow| flow.renewal() == Renewal::RefreshToken);
-    let has_refresh = has(case, "refresh_token") || has(case, "offline_access");
-    match (has(case, "full"), is_renewed_by_token && !has_refresh) {
-        (true, _) => vec![catalogue::SCOPE_FULL.found(format!("granted: {granted}"))],
+    match (has(granted, "full"), is_renewed_by_token && !may_refresh(granted)) {
+        (true, _) => vec![catalogue::SCOPE_FULL.found(seen)],
         // Missing renewal is judged with the lifetime.
         (false, true) => Vec::new(),
-        (false, false) => vec![catalogue::SCOPES_SUFFICE.found(format!("granted: {granted}"))],
+        (false, false) => vec![catalogue::SCOPES_SUFFICE.found(seen)],
     }
 }
 
@@ -103,6 +111,6 @@ pub(super) fn needs_refresh_token(flow: Flow) -> bool {
 }
 
 /// Whether a refresh token was granted, as far as the scopes tell.
-pub(super) fn may_refresh(case: &Case) -> bool {
-    case.scopes.is_empty() || has(case, "refresh_token") || has(case, "offline_access")
+pub(super) fn may_refresh(granted: &[String]) -> bool {
+    granted.is_empty() || has(granted, "refresh_token") || has(granted, "offline_access")
 }

@@ -5,7 +5,7 @@ use salesforce::{
     oauth::{Flow, Renewal},
 };
 
-use super::api::{may_refresh, needs_refresh_token};
+use super::api::{granted, may_refresh, needs_refresh_token};
 use crate::diagnose::{
     catalogue,
     facts::{Case, Fact, OrgFacts},
@@ -26,7 +26,7 @@ pub(super) fn bulk(_case: &Case, facts: &OrgFacts) -> Vec<Finding> {
     }]
 }
 
-pub(super) fn requests(_case: &Case, facts: &OrgFacts) -> Vec<Finding> {
+pub(super) fn requests(case: &Case, facts: &OrgFacts) -> Vec<Finding> {
     let from_limits = facts.limits.known().and_then(|limits| limits.get("DailyApiRequests"));
     let from_limits = from_limits.map(|limit| (limit.max - limit.remaining, limit.max));
     let from_headers = facts.requests.map(|(used, max)| (used.cast_signed(), max.cast_signed()));
@@ -35,7 +35,9 @@ pub(super) fn requests(_case: &Case, facts: &OrgFacts) -> Vec<Finding> {
         let is_hidden = facts.objects_listed.known().is_some();
         return if is_hidden { vec![catalogue::REQUESTS_UNKNOWN.found("nothing tells")] } else { Vec::new() };
     };
-    let seen = format!("{used} of {max} API requests of 24 hours are used");
+    let ours = case.calls_of_a_day.filter(|calls| *calls > 0);
+    let ours = ours.map(|calls| format!(", {calls} of them by runs of this connection")).unwrap_or_default();
+    let seen = format!("{used} of {max} API requests of 24 hours are used{ours}");
     let entry = match used {
         used if used >= max => &catalogue::REQUESTS_USED_UP,
         used if used.saturating_mul(10) >= max.saturating_mul(8) => &catalogue::REQUESTS_LOW,
@@ -47,8 +49,10 @@ pub(super) fn requests(_case: &Case, facts: &OrgFacts) -> Vec<Finding> {
 /// Whether the next session comes without a person.
 pub(super) fn renewal(case: &Case, facts: &OrgFacts) -> Vec<Finding> {
     let Some(flow) = case.flow.filter(|_| facts.identity.known().is_some()) else { return Vec::new() };
-    let granted = case.scopes.join(" ");
-    vec![match (needs_refresh_token(flow) && !case.has_refresh_token, may_refresh(case)) {
+    let granted = granted(case, facts);
+    let is_allowed = may_refresh(granted);
+    let granted = granted.join(" ");
+    vec![match (needs_refresh_token(flow) && !case.has_refresh_token, is_allowed) {
         (true, true) => catalogue::REFRESH_TOKEN_WITHHELD.found(format!("no refresh token came; granted: {granted}")),
         (true, false) => catalogue::REFRESH_SCOPE_MISSING.found(format!("no refresh token came; granted: {granted}")),
         (false, _) => catalogue::RENEWS_ITSELF.found(match flow.renewal() {
@@ -56,6 +60,20 @@ pub(super) fn renewal(case: &Case, facts: &OrgFacts) -> Vec<Finding> {
             Renewal::SameCredentials => "sessions are renewed by the same credentials",
         }),
     }]
+}
+
+/// A session that lasts no longer is renewed many times an hour.
+const SHORT_SESSION_MINUTES: i64 = 20;
+
+/// How long a session lasts: opaque tokens tell by introspection alone.
+pub(super) fn session(_case: &Case, facts: &OrgFacts) -> Vec<Finding> {
+    let ends = facts.introspection.as_ref().and_then(|introspection| introspection.expires_at);
+    // By the org's clock, which may not be ours.
+    let Some((ends, now)) = ends.zip(facts.probe.known().and_then(|probe| probe.at)) else { return Vec::new() };
+    // Both are of this minute.
+    let minutes = (ends.0 - now.0 + 30_000) / 60_000;
+    let entry = if minutes > SHORT_SESSION_MINUTES { &catalogue::SESSION_LENGTH } else { &catalogue::SESSION_SHORT };
+    vec![entry.found(format!("a session lasts {minutes} minutes unless it is used"))]
 }
 
 pub(super) fn approvals(case: &Case, facts: &OrgFacts) -> Vec<Finding> {
