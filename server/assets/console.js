@@ -25,6 +25,20 @@ document.addEventListener('click', async (event) => {
   setTimeout(() => { said.textContent = before }, 2000)
 })
 
+// Values of a guide are there to be copied.
+document.addEventListener('DOMContentLoaded', () => {
+  document.querySelectorAll('.guide-copy').forEach((value, number) => {
+    value.id ||= `guide-value-${number}`
+    const button = document.createElement('button')
+    button.type = 'button'
+    button.className = 'small copy-beside'
+    button.dataset.copy = value.id
+    button.setAttribute('aria-label', `Copy ${value.textContent}`)
+    button.textContent = 'Copy'
+    value.after(' ', button)
+  })
+})
+
 // A list that can be searched: rows that do not contain the words are hidden.
 document.addEventListener('input', (event) => {
   const search = event.target.closest('[data-search]')

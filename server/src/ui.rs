@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, handler::Handler};
 
-use self::{attempt::Attempts, imports::Imports};
+use self::{attempt::Attempts, call::Access, imports::Imports};
 use crate::{app::App, web::Site};
 
 mod account;
@@ -66,7 +66,8 @@ impl Console {
         for route in routes::all() {
             router = router.route(route.path, route.handler.layer(axum::Extension(route.access)));
         }
-        router.fallback(problem::no_such_page).with_state(self.clone())
+        let nothing = problem::no_such_page.layer(axum::Extension(Access::Anyone));
+        router.fallback_service(nothing.with_state(self.clone())).with_state(self.clone())
     }
 
     /// Ends the imports that were begun here at their next checkpoint.

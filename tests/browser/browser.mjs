@@ -34,6 +34,7 @@ export async function open(t, url, { expectedError, ...options } = {}) {
     await context.close()
     assert.deepEqual(expectedError ? errors.filter((error) => !error.includes(expectedError)) : errors, [])
   })
+  page.setDefaultTimeout(10_000)
   await page.goto(url)
   return page
 }

@@ -1,4 +1,4 @@
-//! The emulated org's pages in a real browser: `tests/browser/`, driven by playwright-core.
+//! The emulated org's pages and the console in a real browser: `tests/browser/`, driven by playwright-core.
 
 use std::{
     ffi::OsStr,
@@ -17,11 +17,12 @@ use crate::{
 
 pub(crate) fn run(root: &Path, browser: &Browser) -> Result<(), Failure> {
     let folder = root.join("tests/browser");
-    let org = EmulatedOrg::start(&orgtide(root)?, &folder.join("scenario.toml"), root)?;
+    let orgtide = orgtide(root)?;
+    let org = EmulatedOrg::start(&orgtide, &folder.join("scenario.toml"), root)?;
     let mut node = without_proxy("node");
     // One after the other: they share one org, its clock and its faults.
     node.args(["--test", "--test-reporter=spec", "--test-concurrency=1"]).args(test_files(&folder)?);
-    node.env("ORGTIDE_BROWSER", known_to_tests(&org, browser));
+    node.env("ORGTIDE_BROWSER", known_to_tests(&orgtide, &org, browser));
     succeed(node.current_dir(root).stdin(Stdio::null()))
 }
 
@@ -37,13 +38,15 @@ fn test_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-fn known_to_tests(org: &EmulatedOrg, browser: &Browser) -> String {
-    let (program, packages) = (browser.program.display().to_string(), browser.packages.display().to_string());
+fn known_to_tests(orgtide: &Path, org: &EmulatedOrg, browser: &Browser) -> String {
+    let (chromium, packages) = (browser.program.display().to_string(), browser.packages.display().to_string());
+    let program = orgtide.display().to_string();
     let members = [
+        ("program", &program),
         ("plain", &org.plain),
         ("url", &org.url),
         ("proxy", &org.proxy),
-        ("chromium", &program),
+        ("chromium", &chromium),
         ("packages", &packages),
     ];
     let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{}", quoted(value))).collect();

@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use salesforce::Timestamp;
@@ -16,7 +17,7 @@ use super::{connect_form::ConnectForm, findings::FindingView, words::Badge};
 use crate::{
     app::connect::Connected,
     auth::Token,
-    diagnose::{Checklist, Step},
+    diagnose::{Checklist, Step, patience::PROPAGATION},
     error::Error,
 };
 
@@ -86,7 +87,7 @@ pub(super) struct Line {
 /// A pause, because what was refused may pass by itself.
 #[derive(Debug, Clone)]
 pub(super) struct Waiting {
-    pub(super) reason: String,
+    pub(super) finding: FindingView,
     pub(super) seconds: u64,
 }
 
@@ -103,6 +104,8 @@ pub(super) enum Outcome {
     },
     Checked,
     Failed(Vec<FindingView>),
+    /// The person did not want to wait.
+    Stopped,
 }
 
 impl Attempts {
@@ -219,9 +222,17 @@ impl Checklist for Attempt {
                 now.found(Line { badge: view.badge, text: format!("{about}{}", view.seen), hint: view.remedy });
             }
             Step::Waiting { finding, again_in, .. } => {
-                now.waiting = Some(Waiting { reason: FindingView::of(finding).seen, seconds: again_in.as_secs() });
+                now.waiting = Some(Waiting { finding: FindingView::of(finding), seconds: again_in.as_secs() });
             }
         });
+    }
+
+    /// Who connects has come from Setup, and who checks a connection again wants to know how it stands now.
+    fn patience(&self) -> Duration {
+        match self.subject {
+            Subject::Connect(_) | Subject::Callback { .. } => PROPAGATION,
+            Subject::Check { .. } => Duration::ZERO,
+        }
     }
 
     fn is_stopped(&self) -> bool {

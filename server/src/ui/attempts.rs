@@ -122,7 +122,7 @@ fn frame(call: &Call, attempt: &Attempt) -> Frame {
 fn live(call: &Call, attempt: &Attempt, now: &super::attempt::Now) -> Live {
     let status = match (&now.outcome, &now.waiting) {
         (Some(_), _) => "Done.".to_owned(),
-        (None, Some(waiting)) => format!("Waiting: the next attempt is in {} seconds.", waiting.seconds),
+        (None, Some(_)) => "Waiting: this may be a change in Setup that does not work yet.".to_owned(),
         (None, None) if attempt.device.is_some() && now.lines.is_empty() => "Waiting for the code.".to_owned(),
         (None, None) => "Checking. Nothing is saved until the essentials pass.".to_owned(),
     };
@@ -159,6 +159,10 @@ async fn over(call: &Call, attempt: &Attempt, outcome: Outcome, lines: Vec<Line>
                 again: None,
             })
         }
+        Outcome::Stopped => match &attempt.subject {
+            Subject::Connect(form) => connect::refused_form(call, form, Vec::new()).await,
+            Subject::Callback { .. } | Subject::Check { .. } => go_to("/integrations"),
+        },
         Outcome::Checked => match &attempt.subject {
             Subject::Check { connection } => go_to(&format!("/connections/{connection}?done=checked")),
             _ => go_to("/integrations"),
@@ -199,5 +203,8 @@ pub(super) async fn picture(call: Call) -> Answer {
 pub(super) async fn stop(call: Call) -> Answer {
     let attempt = found(&call)?;
     attempt.stop();
+    if attempt.device.is_some() {
+        attempt.end(Outcome::Stopped);
+    }
     go_to(&format!("/attempts/{}", attempt.id))
 }

@@ -185,14 +185,14 @@ fn cookie(parts: &Parts, name: &str) -> Option<String> {
 /// Browsers say with every form which page sends it: `Sec-Fetch-Site` (Fetch Metadata, W3C) or `Origin`.
 fn is_from_here(parts: &Parts, console: &Console) -> Result<(), Problem> {
     let text = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
-    if text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none")) {
-        return Err(Problem::foreign_form());
-    }
     let host = parts.extensions.get::<AskedHost>().map_or("", |host| &host.0);
-    match text("origin") {
-        Some(origin) if !console.site.is_own_origin(origin, host) => Err(Problem::foreign_form()),
-        _ => Ok(()),
-    }
+    let is_ours = match (text("sec-fetch-site"), text("origin")) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => console.site.is_own_origin(origin, host),
+        // No browser.
+        (None, None) => true,
+    };
+    if is_ours { Ok(()) } else { Err(Problem::foreign_form()) }
 }
 
 /// Where a page is asked for, to come back to it after signing in.

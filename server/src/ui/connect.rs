@@ -229,8 +229,11 @@ async fn begin_device(call: &Call, form: ConnectForm, request: ConnectRequest) -
     let (app, ours) = (Arc::clone(&call.console.app), Arc::clone(&attempt));
     tokio::spawn(async move {
         let mut pause = begun.interval;
-        while !ours.is_stopped() {
+        loop {
             app.http().timer().sleep(pause).await;
+            if ours.is_stopped() {
+                return;
+            }
             match app.poll_device(&begun.id, &binding, &*ours).await {
                 Ok(DevicePoll::Pending { again_in }) => pause = again_in,
                 Ok(DevicePoll::Connected(connected)) => return ours.concluded(Ok(*connected)),

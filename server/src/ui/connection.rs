@@ -175,10 +175,16 @@ pub(super) fn streams(status: &ConnectionStatus, is_admin: bool, now: salesforce
             rows,
             fresh: stream.fresh_as_of.map(|at| Moment::of(at, now)),
             error: failed.and_then(|run| run.error.clone()),
-            table: is_admin.then(|| format!("{} in {}", stream.table, stream.destination)),
+            table: is_admin.then(|| format!("{} in {}", stream.table, place_of(&stream.destination))),
         }
     };
     status.streams.iter().map(view).collect()
+}
+
+/// A destination without its options.
+fn place_of(destination: &str) -> &str {
+    let place = destination.split('?').next().unwrap_or_default();
+    place.split_once(':').map_or(place, |(_, place)| place)
 }
 
 impl EntryView {

@@ -1,14 +1,14 @@
 //! Pages that say why there is no other page.
 
 use askama::Template;
-use axum::{
-    extract::Request,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{call::html, frame::Frame};
+use super::{
+    call::{Call, html},
+    frame::Frame,
+};
 use crate::{
     app::accounts::Caller,
     auth::{AuthError, Role},
@@ -138,14 +138,38 @@ impl IntoResponse for Problem {
     }
 }
 
-pub(super) async fn no_such_page(_: Request) -> Problem {
-    Problem::not_found("There is no page at this address.")
+pub(super) async fn no_such_page(call: Call) -> Problem {
+    Problem::not_found("There is no page at this address.").seen_by(call.visitor().cloned())
 }
 
-/// A sentence from a message.
+/// A sentence from a message. A host, an address or a name keeps its first letter.
 pub(super) fn capital(text: &str) -> String {
+    let first_word = text.split(' ').next().unwrap_or_default();
+    let is_name = first_word.trim_end_matches(['.', ',', ':']).contains(['.', '@', '_', '/']);
+    let is_version = first_word.starts_with('v') && first_word[1..].starts_with(|c: char| c.is_ascii_digit());
     let mut chars = text.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let text = format!("{first}{}", chars.as_str());
+    let text = match chars.next() {
+        Some(first) if !is_name && !is_version => format!("{}{}", first.to_uppercase(), chars.as_str()),
+        _ => text.to_owned(),
+    };
     if text.is_empty() || text.ends_with(['.', '!', '?', ':']) { text } else { format!("{text}.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_become_sentences_and_names_stay_as_they_are() {
+        for (message, sentence) in [
+            ("the secret is wrong", "The secret is wrong."),
+            ("acme.my.salesforce.com refuses", "acme.my.salesforce.com refuses."),
+            ("ada@acme.example signs in.", "ada@acme.example signs in."),
+            ("v60.0 is supported", "v60.0 is supported."),
+            ("über alles?", "Über alles?"),
+            ("", ""),
+        ] {
+            assert_eq!(capital(message), sentence);
+        }
+    }
 }

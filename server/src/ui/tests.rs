@@ -6,14 +6,19 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::body::{Body, to_bytes};
 use emulator::{Emulator, Options, Scenario};
+use futures_util::{FutureExt, future::BoxFuture};
 use http::{Method, Request, StatusCode, header};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use salesforce::{Timestamp, http::MappedHost};
+use salesforce::{
+    Timestamp,
+    http::{MappedHost, Timer},
+};
 
 use super::{
     call::Access,
@@ -40,6 +45,15 @@ struct Standing(AtomicI64);
 impl Clock for Standing {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Time that passes as soon as somebody waits for it.
+struct Hurrying;
+
+impl Timer for Hurrying {
+    fn sleep(&self, _: Duration) -> BoxFuture<'_, ()> {
+        tokio::task::yield_now().boxed()
     }
 }
 
@@ -186,6 +200,7 @@ async fn beside(scenario: &str) -> (Emulator, Installation) {
     let installation = Installation::with(&[], |config| {
         config.http.mapped_hosts = hosts.into_iter().map(|host| MappedHost { host, address }).collect();
         config.http.extra_ca_pem = vec![ca];
+        config.http.timer = Arc::new(Hurrying);
     })
     .await;
     (emulator, installation)

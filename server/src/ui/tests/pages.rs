@@ -55,7 +55,7 @@ async fn every_answer_says_what_a_browser_may_do_with_it() {
         assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{path}: {policy}");
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(answered.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff", "{path}");
-        assert_eq!(answered.header(header::REFERRER_POLICY), "no-referrer", "{path}");
+        assert_eq!(answered.header(header::REFERRER_POLICY), "same-origin", "{path}");
         assert_eq!(answered.header(header::CACHE_CONTROL), "no-store", "{path}");
         assert_eq!(answered.header("x-request-id").len(), 16, "{path}");
         assert!(answered.header(header::STRICT_TRANSPORT_SECURITY).is_empty(), "{path}");
