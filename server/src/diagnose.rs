@@ -196,6 +196,6 @@ pub fn usual_needs() -> Vec<Need> {
 
 fn log(connection: &str, finding: &Finding) {
     if finding.severity >= Severity::Warning {
-        tracing::warn!(connection.name = connection, code = %finding.code, subject = finding.subject, "finding");
+        tracing::info!(connection.name = connection, code = %finding.code, subject = finding.subject, "finding");
     }
 }

@@ -126,7 +126,6 @@ async fn each_refusal_that_no_setting_of_an_org_provokes_has_its_finding() {
         (PROBE, 1, answer(404, "text/plain", "nothing here"), "org/no-org-here"),
         (PROBE, 1, answer(200, "application/json", "{}"), "org/no-org-here"),
         (PROBE, 1, answer(200, "application/json", r#"{"OrgId":"00D000000000002AAA"}"#), "org/other-org"),
-        (USERINFO, 2, answer(403, "text/plain", "Bad_OAuth_Token"), "api/session-refused"),
     ] {
         for _ in 0..times {
             org.fault(route, effect.clone());
@@ -140,6 +139,9 @@ async fn each_refusal_that_no_setting_of_an_org_provokes_has_its_finding() {
     let life = well.findings.iter().find(|finding| finding.code == "life/session-length").unwrap();
     assert!(life.seen.contains("60 minutes"), "{}", life.seen);
     assert!(codes(&well).contains(&"org/clock-skew"), "the org's clock stands still: {:?}", codes(&well));
+    org.fault_always(USERINFO, answer(403, "text/plain", "Bad_OAuth_Token"));
+    let refused = app.check("acme", contacts(), &Quiet).await.unwrap();
+    assert!(codes(&refused).contains(&"api/session-refused"), "{:?}", codes(&refused));
 }
 
 #[tokio::test]
@@ -335,4 +337,38 @@ fn a_callback_that_does_not_fit_has_a_finding_and_so_has_a_sign_in_that_is_over(
         assert_eq!(of_error::of_callback(&error).code, "sign-in/callback-refused", "{error}");
     }
     assert_eq!(Error::SignInOver.finding().unwrap().code, "sign-in/over");
+}
+
+type Change = fn(&mut Scenario);
+
+/// The scenario `acme` with a change, and what connecting to it comes to: a finding's code.
+async fn connecting_after(change: Change) -> Vec<String> {
+    let mut scenario = Scenario::builtin("acme").unwrap();
+    change(&mut scenario);
+    let org = Acme::of(scenario).await;
+    let app = org.app_waiting_on(&[], OrgTime::of(&org)).await;
+    match connect(&app).await {
+        Ok(connected) => connected.findings.iter().map(|finding| finding.code.to_string()).collect(),
+        Err(error) => {
+            assert!(app.status().await.unwrap().is_empty(), "{error}");
+            vec![error.finding().unwrap().code.to_string()]
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_org_as_a_whole_or_with_the_apps_tokens_is_told_apart() {
+    let cases: [(Change, &str); 7] = [
+        (|acme| acme.org.state = serde_json::from_value("locked".into()).unwrap(), "sign-in/org-inactive"),
+        (|acme| acme.org.state = serde_json::from_value("deleted".into()).unwrap(), "sign-in/org-gone"),
+        (|acme| acme.org.state = serde_json::from_value("maintenance".into()).unwrap(), "network/maintenance"),
+        (|acme| acme.limits.hourly_logins_per_user = 0, "sign-in/too-many-sign-ins"),
+        (|acme| acme.apps.iter_mut().for_each(|app| app.named_user_jwt = true), "api/token-is-jwt"),
+        (|acme| acme.apps.iter_mut().for_each(|app| app.session_timeout_minutes = Some(15)), "life/session-short"),
+        (|acme| acme.limits.daily_api_requests = 15, "limit/requests-low"),
+    ];
+    for (change, code) in cases {
+        let found = connecting_after(change).await;
+        assert!(found.iter().any(|found| found == code), "{code}: {found:?}");
+    }
 }
