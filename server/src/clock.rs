@@ -8,6 +8,11 @@ use salesforce::Timestamp;
 pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// True for a clock that other machines' clocks should agree with.
+    fn is_of_this_machine(&self) -> bool {
+        false
+    }
 }
 
 /// A clock that many parts share.
@@ -22,5 +27,9 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn is_of_this_machine(&self) -> bool {
+        true
     }
 }

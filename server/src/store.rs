@@ -55,6 +55,7 @@ impl Store {
     /// A store that a newer version wrote, or that another keyring seals, is refused and left as it is.
     pub async fn open(address: StoreAddress<'_>, clock: SharedClock, vault: Arc<Vault>) -> Result<Self, StoreError> {
         let database = connect(address).await?;
+        check_clock(&database, &clock).await?;
         sealed::check_keyring(&database, &vault).await?;
         database.migrate().await?;
         sealed::plant_canary(&database, &vault, clock.now()).await?;
@@ -93,6 +94,24 @@ async fn connect(address: StoreAddress<'_>) -> Result<Database, StoreError> {
         StoreAddress::File(path) => Database::Sqlite(sqlite::Sqlite::open(path).await?),
         StoreAddress::Url(url) => Database::Postgres(postgres::Postgres::open(url.expose_secret())?),
     })
+}
+
+/// Leases of several machines hold only as long as their clocks agree.
+const TOLERATED_SKEW_MILLIS: i64 = 30_000;
+
+/// Refuses a machine whose clock differs from that of the database server: it would take leases that others still hold,
+/// and send a refresh token a second time.
+async fn check_clock(database: &Database, clock: &SharedClock) -> Result<(), StoreError> {
+    const THEIRS: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+    if !clock.is_of_this_machine() || matches!(database, Database::Sqlite(_)) {
+        return Ok(());
+    }
+    let Some(mut row) = database.query_first(THEIRS, []).await? else { return Ok(()) };
+    let skew = clock.now().0 - row.integer()?;
+    match skew.abs() > TOLERATED_SKEW_MILLIS {
+        true => Err(StoreError::ClockSkew { place: database.place().to_owned(), seconds: skew / 1000 }),
+        false => Ok(()),
+    }
 }
 
 /// A fresh id: a prefix that tells its kind, and 80 random bits.

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     app::{App, import::Watcher},
+    connection::forecast::Unless,
     error::{Error, Exit},
 };
 
@@ -30,5 +31,14 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
     let stop = stop_signal(terminal, super::import::STOPPING);
     let watcher: Arc<dyn Watcher> = Arc::new(Bars::new(*terminal));
     let outcomes = app.sync(&arguments.connection, &arguments.objects, &watcher, &stop).await?;
-    Ok(show_outcomes(&arguments.connection, &outcomes, terminal))
+    let exit = show_outcomes(&arguments.connection, &outcomes, terminal);
+    let (_, prospect) = app.prospect(&arguments.connection).await?;
+    // What keeps itself alive needs no words here; `status` and `connection show` have them.
+    if prospect.forecast.end.is_some_and(|end| end.unless == Unless::SignedInAgain) {
+        terminal.notice(&prospect.forecast.text);
+    }
+    if let Some(warning) = &prospect.approvals_warning {
+        terminal.warning(warning);
+    }
+    Ok(exit)
 }

@@ -29,6 +29,12 @@ pub enum StoreError {
     Leased { name: String, holder: Box<Holder>, since: Timestamp },
     #[error("{name}: another process has taken over (epoch {epoch} is not the current one)")]
     Fenced { name: String, epoch: i64 },
+    #[error(
+        "this machine's clock is {} s {} that of the control store {place}, so that leases cannot be relied on",
+        seconds.abs(),
+        if *seconds > 0 { "ahead of" } else { "behind" }
+    )]
+    ClockSkew { place: String, seconds: i64 },
     #[error("the keyring does not open the control store {place}: {source}")]
     WrongKeyring { place: String, source: VaultError },
     #[error("the control store holds a secret that does not open: {0}")]
@@ -58,6 +64,7 @@ impl StoreError {
             | Self::Foreign { .. }
             | Self::NameTaken { .. }
             | Self::Unknown { .. }
+            | Self::ClockSkew { .. }
             | Self::WrongKeyring { .. }
             | Self::Vault(_) => Recovery::Configure,
             Self::Fenced { .. } | Self::Corrupt { .. } | Self::Other { .. } => Recovery::Bug,
@@ -87,6 +94,7 @@ impl StoreError {
             Self::Fenced { .. } => {
                 "nothing is lost: see `orgtide status` for the run that took over, and start again after it".into()
             }
+            Self::ClockSkew { .. } => "set both clocks by NTP, then run the same command again; nothing was changed".into(),
             Self::WrongKeyring { .. } => {
                 "give the keyring that this store was used with before (key.file, key.command, ORGTIDE_KEY, or the file \
                  `keyring` of the data directory from a backup); nothing was changed. If it is lost for good, `orgtide key \

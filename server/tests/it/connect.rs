@@ -319,6 +319,9 @@ async fn a_key_that_is_made_here_signs_in_once_its_certificate_is_uploaded() {
     let connected = org.run(line).await;
     assert_eq!(connected.code, 0, "{connected:?}");
     assert_eq!(connected.json()["username"], "sam@acme.example");
+    org.emulator.control().expire_sessions();
+    let renewed = org.run("objects list acme").await;
+    assert_eq!(renewed.code, 0, "another assertion gets another session: {renewed:?}");
     for (path, bytes) in org.every_file() {
         let holds_key = bytes.windows(18).any(|window| window == b"BEGIN PRIVATE KEY-");
         assert!(!holds_key, "{}", path.display());

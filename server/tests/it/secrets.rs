@@ -47,6 +47,20 @@ impl Printed {
         let folder = org.directory.path().join("exported");
         let export = format!("export-app {} --flow client-credentials --connection {name}", folder.display());
         self.run(org, &export, settings).await;
+        let lines = [
+            "connection show NAME --ask",
+            "connection policy NAME idle:90d",
+            "connection pause NAME",
+            "connection resume NAME",
+            "connection allow NAME proxy",
+            "key rotate",
+            "key check --json",
+            "disconnect NAME --delete-data --yes --json",
+            "connection show NAME --json",
+        ];
+        for line in lines {
+            self.run(org, &line.replace("NAME", name), settings).await;
+        }
     }
 
     /// Fails on the first secret in what was printed or written. The settings that the test wrote itself are exempt, and

@@ -312,6 +312,27 @@ on_both_databases! {
         assert_eq!((read.instance, read.scopes), (host("acme2.my.salesforce.com"), connection.scopes));
     }
 
+    async fn a_machine_whose_clock_is_an_hour_off_takes_no_lease_of_a_store_that_machines_share(fixture: Fixture) {
+        struct Fast;
+        impl orgtide::clock::Clock for Fast {
+            fn now(&self) -> Timestamp {
+                Timestamp(orgtide::clock::SystemClock.now().0 + 3_600_000)
+            }
+            fn is_of_this_machine(&self) -> bool {
+                true
+            }
+        }
+        let opened = fixture.open_with(std::sync::Arc::new(Fast)).await;
+        match fixture.kind() {
+            "postgres" => {
+                let refused = opened.err().expect("the clocks differ");
+                assert!(refused.to_string().contains("s ahead of that of the control store"), "{refused}");
+            }
+            _ => assert!(opened.is_ok(), "a file is used on one machine"),
+        }
+        fixture.open_with(std::sync::Arc::new(orgtide::clock::SystemClock)).await.unwrap();
+    }
+
     async fn a_withdrawn_intent_leaves_an_earlier_one_open(fixture: Fixture) {
         let store = fixture.open().await.unwrap();
         let connection = saved(&store, &sign_in("acme", ORG)).await;
