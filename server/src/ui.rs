@@ -20,6 +20,7 @@ mod callback;
 mod connect;
 mod connect_form;
 mod connection;
+mod disconnect;
 mod fields;
 mod findings;
 mod frame;

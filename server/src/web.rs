@@ -1,6 +1,7 @@
 //! The listener of `orgtide serve`: connections and their limits, and what every answer carries.
 //!
-//! It listens on loopback unless told otherwise. What is behind it is [`crate::ui`] for people. A request is answered
+//! It listens on loopback unless told otherwise. What is behind it is [`crate::ui`] for people and
+//! [`crate::api`] for programs. A request is answered
 //! only under a host name that is ours, so that no other site can point its own name at a loopback listener.
 
 use std::{
@@ -26,7 +27,7 @@ use salesforce::http::Timer;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use url::Url;
 
-use crate::{app::App, ui::Console};
+use crate::{api, app::App, ui::Console};
 
 /// A client has this long to send the head of a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -182,7 +183,7 @@ pub(crate) fn router(console: &Console, site: &Site) -> Router {
     let pages = console.router();
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
-        .merge(crate::api::routes(Arc::clone(&console.app)))
+        .merge(api::routes(Arc::clone(&console.app)))
         .merge(pages)
         .layer(middleware::from_fn_with_state(site.clone(), protect))
 }

@@ -212,6 +212,14 @@ test('G3, mailfino: a member signs in with Salesforce, and sees no setting', asy
   await neverShows(owner, hidden)
   await mia.goto(`${it.url}connections/nordlicht-mia`)
   await mia.getByRole('row', { name: /Contact.*1,600/ }).waitFor()
+
+  await mia.getByRole('link', { name: 'Disconnect' }).click()
+  await isAccessible(mia)
+  await press(mia, 'Disconnect')
+  await mia.getByText('It is revoked at Salesforce, and its secrets are forgotten.').waitFor()
+  await mia.getByRole('link', { name: 'To the connection' }).click()
+  await mia.getByText('A person has ended it.').waitFor()
+  await mia.getByRole('row', { name: /Contact.*1,600/ }).waitFor()
 })
 
 test('G3, mailfino: a user who denies is told so, and nothing is saved', async (t) => {

@@ -9,13 +9,14 @@ use super::{
     call::{Answer, Call, go_to},
     findings::FindingView,
     frame::Frame,
+    problem::Problem,
     words::{BAD, BUSY, Badge, CALM, GOOD, Moment, WARN, address, badge_of, grouped},
 };
 use crate::{
     app::status::{ConnectionStatus, StreamStatus},
     auth::Role,
-    connection::state::ConnectionState,
-    store::{connections::Connection, journal::Entry},
+    connection::{forecast::Basis, state::ConnectionState},
+    store::{care::Switches, connections::Connection, journal::Entry},
 };
 
 #[derive(Template)]
@@ -30,6 +31,7 @@ struct Page {
     streams: Vec<StreamView>,
     /// For admins alone.
     settings: Option<Settings>,
+    life: Option<LifeView>,
     findings: Vec<FindingView>,
     checked: Option<Moment>,
     journal: Vec<EntryView>,
@@ -43,6 +45,16 @@ struct Page {
 struct StateView {
     text: String,
     since: Option<Moment>,
+}
+
+/// What is to come, for admins.
+struct LifeView {
+    forecast: String,
+    end: Option<Moment>,
+    is_assumed: bool,
+    warning: Option<String>,
+    /// What is switched on, as sentences.
+    switches: Vec<&'static str>,
 }
 
 /// What members do not see.
@@ -94,6 +106,7 @@ pub(super) async fn show(call: Call) -> Answer {
         badge: badge_of(&connection.state),
         state: state(&connection.state, is_admin, now),
         settings: is_admin.then(|| settings(&connection, &status)),
+        life: if is_admin { Some(life(&call, name).await?) } else { None },
         streams: streams(&status, is_admin, now),
         checked: last_check.as_ref().map(|(at, _)| Moment::of(*at, now)),
         findings: last_check.map(|(_, findings)| findings).unwrap_or_default(),
@@ -125,6 +138,28 @@ fn state(state: &ConnectionState, is_admin: bool, now: salesforce::Timestamp) ->
         }
     };
     StateView { text, since: since.map(|since| Moment::of(since, now)) }
+}
+
+async fn life(call: &Call, name: &str) -> Result<LifeView, Problem> {
+    let (_, prospect) = call.console.app.prospect(name).await?;
+    let end = prospect.forecast.end;
+    Ok(LifeView {
+        forecast: prospect.forecast.text,
+        end: end.map(|end| Moment::of(end.at, call.console.app.now())),
+        is_assumed: end.is_some_and(|end| end.basis == Basis::Assumed),
+        warning: prospect.approvals_warning,
+        switches: switched_on(&prospect.switches),
+    })
+}
+
+fn switched_on(switches: &Switches) -> Vec<&'static str> {
+    let all = [
+        (switches.paused, "It is paused: no stream is run, and the connection is kept alive."),
+        (switches.token, "Programs may take its access tokens."),
+        (switches.proxy, "Programs may read from the org through this installation."),
+        (switches.proxy_writes, "Programs may write to the org through this installation."),
+    ];
+    all.into_iter().filter(|(is_on, _)| *is_on).map(|(_, sentence)| sentence).collect()
 }
 
 fn settings(connection: &Connection, status: &ConnectionStatus) -> Settings {

@@ -36,9 +36,6 @@ const NOTICES: &[(&str, &str)] = &[
     ("signed-out-everywhere", "You are signed out in every browser."),
     ("checked", "The connection was checked again."),
     ("certificate", "A key and its certificate are made. Upload the certificate to the app in Setup."),
-    ("import", "The import has begun."),
-    ("disconnected", "The connection has ended, and its secrets are forgotten."),
-    ("disconnected-with-data", "The connection has ended; its secrets and the imported data are gone."),
 ];
 
 impl Frame {

@@ -6,7 +6,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use super::{
     Console, account, assets, attempts,
     call::{Access, Answer, Call},
-    callback, connect, connection, guides, imports, integrations, links, objects, own, sign_in, users,
+    callback, connect, connection, disconnect, guides, imports, integrations, links, objects, own, sign_in, users,
 };
 use crate::auth::Role;
 
@@ -62,6 +62,9 @@ pub(super) fn all() -> Vec<Route> {
         press("/connections/{name}/objects", ADMIN, objects::choose),
         press("/connections/{name}/sync", ADMIN, objects::sync),
         show("/connections/{name}/import", MEMBER, imports::progress),
+        // The page asks for an admin, or for whoever's own sign-in it is.
+        show("/connections/{name}/disconnect", MEMBER, disconnect::ask),
+        press("/connections/{name}/disconnect", MEMBER, disconnect::end),
         show("/journal", ADMIN, connection::journal),
     ]
 }

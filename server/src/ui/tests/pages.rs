@@ -188,3 +188,20 @@ async fn a_page_of_salesforces_is_explained() {
     let page = member.post("/connect/error-page", &[("page", "<b>hello</b>")]).await.body;
     assert!(page.contains("No error of Salesforce") && page.contains("&#60;b&#62;hello"), "{page}");
 }
+
+#[tokio::test]
+async fn a_connection_is_ended_by_an_admin_or_by_its_own_user_and_asks_about_the_data() {
+    let (_emulator, installation) = connected().await;
+    let (admin, member) = (installation.user(Role::Admin).await, installation.user(Role::Member).await);
+    for answered in [
+        member.get("/connections/acme/disconnect").await,
+        member.post("/connections/acme/disconnect", &[("data", "delete")]).await,
+    ] {
+        assert_eq!(answered.status, StatusCode::FORBIDDEN);
+    }
+    assert!(admin.get("/connections/acme").await.body.contains("Forecast"));
+    let ended = admin.post("/connections/acme/disconnect", &[("data", "keep")]).await;
+    assert!(ended.body.contains("acme is disconnected"), "{ended:?}");
+    let page = admin.get("/connections/acme").await.body;
+    assert!(page.contains("Disconnected") && !page.contains("/connections/acme/disconnect"), "{page}");
+}
