@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 
+use std::time::Duration;
+
 use futures_util::future::{Either, select};
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 use serde_json::json;
@@ -57,7 +59,12 @@ pub(super) async fn sign_in(
         match outcome {
             // Somebody else's callback does not end the wait for ours.
             Err(Error::Callback { connection: None, source }) => terminal.warning(&source.to_string()),
-            outcome => return outcome,
+            outcome => {
+                // The page first: with the process, its answer would be gone.
+                let closed = std::pin::pin!(loopback.close());
+                select(closed, app.http().timer().sleep(Duration::from_secs(5))).await;
+                return outcome;
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::digest;
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
 };
 use url::Url;
@@ -28,6 +28,7 @@ pub(in crate::cli) const USUAL_CALLBACK: &str = "http://localhost:1717/OauthRedi
 pub(super) struct Loopback {
     callbacks: mpsc::Receiver<Callback>,
     servers: Vec<JoinHandle<()>>,
+    closing: watch::Sender<bool>,
 }
 
 /// A browser that came back, and waits for a page.
@@ -71,13 +72,26 @@ impl Loopback {
         let first = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await.map_err(unusable)?;
         // `localhost` is either address, as the browser likes; a machine without IPv6 has the first alone.
         let second = TcpListener::bind(SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port))).await.ok();
+        let (closing, _) = watch::channel(false);
         for listener in std::iter::once(first).chain(second) {
-            let router = router.clone();
+            let (router, mut closed) = (router.clone(), closing.subscribe());
             servers.push(tokio::spawn(async move {
-                let _ = axum::serve(listener, router).await;
+                let until = async move {
+                    // A sender that is gone closes as well.
+                    let _ = closed.wait_for(|closing| *closing).await;
+                };
+                let _ = axum::serve(listener, router).with_graceful_shutdown(until).await;
             }));
         }
-        Ok(Self { callbacks, servers })
+        Ok(Self { callbacks, servers, closing })
+    }
+
+    /// Listens no more, once the pages that browsers wait for are on their way.
+    pub(super) async fn close(mut self) {
+        self.closing.send_replace(true);
+        for server in &mut self.servers {
+            let _ = server.await;
+        }
     }
 
     /// The next callback.
