@@ -26,7 +26,7 @@ use crate::{
         keeper::{self, LEASE_TERM},
         state::{ConnectionEvent, ConnectionState},
     },
-    diagnose::{self, Case, Checklist, Finding, Patience},
+    diagnose::{self, Case, Checklist, Finding, Patience, catalogue},
     error::Error,
     store::{
         connections::{Confirmed, Connection, Difference, NewConnection, SavedConnection},
@@ -104,6 +104,7 @@ pub struct Connected {
 }
 
 /// What is known before Salesforce is asked.
+#[derive(Clone)]
 pub(super) struct Prepared {
     name: String,
     org: OrgUrl,
@@ -113,6 +114,7 @@ pub(super) struct Prepared {
 }
 
 /// What Salesforce has granted, and what has to be kept to be granted more.
+#[derive(Clone)]
 pub(super) struct Granted {
     flow: Flow,
     tokens: TokenSet,
@@ -131,6 +133,18 @@ impl TokenSource for Fresh {
     fn renew<'a>(&'a self, _rejected: &'a AccessToken) -> BoxFuture<'a, Result<Session, OAuthError>> {
         let reason = "Salesforce does not accept the session it has just issued".to_owned();
         std::future::ready(Err(OAuthError::Retired { reason })).boxed()
+    }
+}
+
+impl Granted {
+    /// Whether what was handed over is good for another session. Codes are used up, and so is a refresh token that
+    /// another one replaces.
+    fn can_be_had_again(&self) -> bool {
+        match self.flow {
+            Flow::WebServer | Flow::Device => false,
+            Flow::RefreshToken => self.tokens.refresh_token.is_none(),
+            Flow::ClientCredentials | Flow::JwtBearer | Flow::Password | Flow::SoapLogin => true,
+        }
     }
 }
 
@@ -178,17 +192,38 @@ impl App {
         let prepared = self.prepare(request, offered.flow()).await?;
         self.knock(&prepared.name, &prepared.org).await?;
         let mut patience = Patience::new(self.http.timer(), checklist);
-        let granted = loop {
-            let error = match self.obtain(&prepared, offered.clone()).await {
-                Ok(granted) => break granted,
-                Err(error) => error,
+        loop {
+            let connected = match self.obtain(&prepared, offered.clone()).await {
+                Ok(granted) if granted.can_be_had_again() => {
+                    self.look_around_and_save(&prepared, &granted, checklist).await
+                }
+                Ok(granted) => return self.conclude_with(&prepared, granted, &mut patience, checklist).await,
+                Err(error) => Err(error),
             };
-            match error.finding() {
-                Some(finding) if patience.waits_for(&finding).await => {}
-                _ => return Err(error),
+            match connected {
+                Err(error) if patience.waits_out(&error).await => {}
+                connected => return connected,
             }
-        };
-        self.conclude(prepared, granted, checklist).await
+        }
+    }
+
+    /// Repeats `attempt` while its refusal may be a change in Setup that has not reached every server yet, as long as
+    /// whoever follows is patient.
+    ///
+    /// # Errors
+    /// Those of the last attempt.
+    pub async fn patiently<T>(
+        &self,
+        checklist: &dyn Checklist,
+        attempt: impl AsyncFn() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut patience = Patience::new(self.http.timer(), checklist);
+        loop {
+            match attempt().await {
+                Err(error) if patience.waits_out(&error).await => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Signs in with what is handed over.
@@ -241,25 +276,37 @@ impl App {
         Ok(Prepared { name, org, app, existing, request })
     }
 
-    /// Looks around with what was granted, and saves it.
+    /// Looks around with what was granted, and saves it. What was granted cannot be had again without the person, so only
+    /// the looking is repeated while something may pass.
     async fn conclude(
         &self,
         prepared: Prepared,
         granted: Granted,
         checklist: &dyn Checklist,
     ) -> Result<Connected, Error> {
-        let flow = granted.flow;
-        let tokens = granted.tokens.clone();
-        match self.look_around_and_save(prepared, granted, checklist).await {
-            Ok(connected) => Ok(connected),
-            Err(error) if flow == Flow::RefreshToken && tokens.refresh_token.is_some() => {
-                Err(Error::Spent { source: Box::new(error) })
+        let mut patience = Patience::new(self.http.timer(), checklist);
+        self.conclude_with(&prepared, granted, &mut patience, checklist).await
+    }
+
+    async fn conclude_with(
+        &self,
+        prepared: &Prepared,
+        granted: Granted,
+        patience: &mut Patience<'_>,
+        checklist: &dyn Checklist,
+    ) -> Result<Connected, Error> {
+        let error = loop {
+            match self.look_around_and_save(prepared, &granted, checklist).await {
+                Ok(connected) => return Ok(connected),
+                Err(error) if patience.waits_out_with_session(&error).await => {}
+                Err(error) => break error,
             }
-            Err(error) => {
-                self.give_back(flow, &tokens).await;
-                Err(error)
-            }
+        };
+        if granted.flow == Flow::RefreshToken {
+            return Err(Error::Spent { source: Box::new(error) });
         }
+        self.give_back(granted.flow, &granted.tokens).await;
+        Err(error)
     }
 
     /// Ends what a person has just approved and what is not saved: each approval that is left behind counts among the
@@ -276,11 +323,11 @@ impl App {
 
     async fn look_around_and_save(
         &self,
-        prepared: Prepared,
-        granted: Granted,
+        prepared: &Prepared,
+        granted: &Granted,
         checklist: &dyn Checklist,
     ) -> Result<Connected, Error> {
-        let (user, client) = self.look_around(&prepared.name, prepared.request.api_version, &granted).await?;
+        let (user, client) = self.look_around(&prepared.name, prepared.request.api_version, granted).await?;
         let (flow, api_version) = (granted.flow, client.version());
         let case = Case {
             connection: prepared.name.clone(),
@@ -300,7 +347,7 @@ impl App {
             return Err(Error::finding_of(&prepared.name, obstacle.clone()));
         }
         let (again, actor) = (prepared.existing.is_some(), prepared.request.actor.clone());
-        let new = self.to_save(prepared, granted, &user, api_version);
+        let new = self.to_save(prepared.clone(), granted.clone(), &user, api_version);
         let connection = self.save(new).await?;
         let event = if again { "connected again" } else { "connected" };
         let detail = json!({ "flow": flow, "org_id": connection.org_id, "username": connection.username });
@@ -324,7 +371,13 @@ impl App {
         let api_version =
             choose_version(wanted, &offered).ok_or_else(|| no_version(&tokens.instance_url, wanted, &offered))?;
         let client = Client::new(self.http.clone(), Arc::new(Fresh(tokens.session())), api_version);
-        Ok((client.userinfo().await.map_err(api)?, client))
+        match client.userinfo().await {
+            Ok(user) => Ok((user, client)),
+            Err(ApiError::SignIn(OAuthError::Retired { reason })) => {
+                Err(Error::finding_of(name, catalogue::SESSION_REFUSED.found(reason)))
+            }
+            Err(error) => Err(api(error)),
+        }
     }
 
     fn to_save(&self, prepared: Prepared, granted: Granted, user: &UserInfo, api_version: ApiVersion) -> NewConnection {

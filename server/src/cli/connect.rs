@@ -151,9 +151,7 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
 }
 
 async fn sign_in(arguments: Arguments, app: &App, terminal: &Terminal) -> Result<Connected, Error> {
-    // Where a person sends the browser away, Salesforce's refusal comes too late to be waited out.
-    let waits = arguments.wait && !matches!(arguments.flow, FlowName::WebServer | FlowName::Device);
-    let follower = Follower::new(terminal, waits);
+    let follower = Follower::new(terminal, arguments.wait);
     let connected = sign_in_by(arguments, app, terminal, &follower).await;
     follower.finish();
     connected

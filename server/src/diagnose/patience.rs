@@ -5,9 +5,11 @@ use std::time::Duration;
 use salesforce::http::Timer;
 
 use super::{
+    catalogue,
     checklist::{Checklist, Step},
     finding::{Finding, Passing},
 };
+use crate::error::Error;
 
 /// Changes in Setup work after this long at the latest (help pages of External Client Apps: "up to 10 minutes").
 pub const PROPAGATION: Duration = Duration::from_secs(600);
@@ -27,6 +29,22 @@ pub struct Patience<'a> {
 impl<'a> Patience<'a> {
     pub fn new(timer: &'a dyn Timer, checklist: &'a dyn Checklist) -> Self {
         Self { timer, checklist, left: checklist.patience().min(PROPAGATION) }
+    }
+
+    /// The same for what an error has found.
+    pub async fn waits_out(&mut self, error: &Error) -> bool {
+        match error.finding() {
+            Some(finding) => self.waits_for(&finding).await,
+            None => false,
+        }
+    }
+
+    /// The same, when it is tried again with the session in hand: what that was granted stays.
+    pub async fn waits_out_with_session(&mut self, error: &Error) -> bool {
+        match error.finding() {
+            Some(finding) if finding.code != catalogue::SCOPE_API_MISSING.code() => self.waits_for(&finding).await,
+            _ => false,
+        }
     }
 
     /// Waits, when `finding` may be cured by that and there is patience left. True: try again.

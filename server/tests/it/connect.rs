@@ -21,10 +21,10 @@ use crate::{
     person::{Answer, Person, Seen},
 };
 
-const MIA: (&str, &str) = ("mia@nordlicht.example", "nordlicht-mia-password");
-const OTHER: (&str, &str) = ("karin@nordlicht.example", "nordlicht-admin-password");
-const RHEA: (&str, &str) = ("rhea@meridian-wealth.example", "meridian-admin-password");
-const BROWSER: &str = "one browser's session";
+pub(crate) const MIA: (&str, &str) = ("mia@nordlicht.example", "nordlicht-mia-password");
+pub(crate) const OTHER: (&str, &str) = ("karin@nordlicht.example", "nordlicht-admin-password");
+pub(crate) const RHEA: (&str, &str) = ("rhea@meridian-wealth.example", "meridian-admin-password");
+pub(crate) const BROWSER: &str = "one browser's session";
 
 /// A callback on this machine that nobody else uses at the moment.
 fn free_callback() -> String {
@@ -33,7 +33,7 @@ fn free_callback() -> String {
 }
 
 /// An org set up by guide G3 or one of its mistakes, with the callback that the command line uses.
-async fn nordlicht(variant: &str, callback: &str) -> Acme {
+pub(crate) async fn nordlicht(variant: &str, callback: &str) -> Acme {
     let mut scenario = Scenario::builtin(variant).unwrap();
     let apps = scenario.apps.iter_mut().filter(|app| app.name == "mailfino");
     apps.for_each(|app| app.callback_urls.push(callback.to_owned()));
@@ -84,7 +84,7 @@ async fn a_person_signs_in_in_their_browser_and_the_command_line_is_connected_as
     assert_eq!(imported.code, 0, "{imported:?}");
 }
 
-fn config(org: &Acme) -> [(&'static str, &'static str); 1] {
+pub(crate) fn config(org: &Acme) -> [(&'static str, &'static str); 1] {
     let path = org.directory.path().join("config.toml").display().to_string();
     [("ORGTIDE_CONFIG", Box::leak(path.into_boxed_str()))]
 }
@@ -125,17 +125,23 @@ async fn an_org_that_no_configured_app_is_for_says_which_app_is_missing() {
 }
 
 /// A sign-in that was begun in this process, and the query with which the browser came back.
-async fn begin(org: &Acme, app: &App, callback: &str) -> String {
+pub(crate) async fn begin(org: &Acme, app: &App, callback: &str) -> String {
     begin_as(org, app, callback, by_configured_app(), MIA).await
 }
 
-async fn begin_as(org: &Acme, app: &App, callback: &str, request: ConnectRequest, who: (&str, &str)) -> String {
+pub(crate) async fn begin_as(
+    org: &Acme,
+    app: &App,
+    callback: &str,
+    request: ConnectRequest,
+    who: (&str, &str),
+) -> String {
     let begun = app.begin_web_server(request, callback, BROWSER).await.unwrap();
     let seen = Person::new(&org.emulator, who.0, who.1).visit(begun.url.as_str(), Answer::Allow).await;
     seen.url.query().unwrap().to_owned()
 }
 
-fn by_configured_app() -> ConnectRequest {
+pub(crate) fn by_configured_app() -> ConnectRequest {
     ConnectRequest {
         name: None,
         org: "nordlicht.my.salesforce.com".to_owned(),
@@ -222,7 +228,7 @@ pub(crate) async fn receiving_nothing() -> String {
     format!("http://localhost:{}/callback", address.port())
 }
 
-fn by_device() -> ConnectRequest {
+pub(crate) fn by_device() -> ConnectRequest {
     ConnectRequest {
         org: "meridian-wealth.my.salesforce.com".to_owned(),
         app: AppChoice::Own {

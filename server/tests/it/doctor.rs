@@ -29,17 +29,17 @@ const DESCRIBE: &str = "GET /services/data/vXX.X/sobjects/{object}/describe";
 const JOBS: &str = "GET /services/data/vXX.X/jobs/query";
 
 /// Lets the org's time pass and none of ours, and counts it.
-struct OrgTime {
+pub(crate) struct OrgTime {
     control: Control,
     slept: Mutex<Duration>,
 }
 
 impl OrgTime {
-    fn of(org: &Acme) -> Arc<Self> {
+    pub(crate) fn of(org: &Acme) -> Arc<Self> {
         Arc::new(Self { control: org.emulator.control().clone(), slept: Mutex::default() })
     }
 
-    fn slept(&self) -> Duration {
+    pub(crate) fn slept(&self) -> Duration {
         *self.slept.lock().unwrap()
     }
 }
@@ -56,7 +56,7 @@ impl Timer for OrgTime {
     }
 }
 
-fn request(name: &str, org: &str, app: (&str, &str)) -> ConnectRequest {
+pub(crate) fn request(name: &str, org: &str, app: (&str, &str)) -> ConnectRequest {
     ConnectRequest {
         name: Some(name.to_owned()),
         org: org.to_owned(),
@@ -81,11 +81,11 @@ fn refused(status: u16, code: &str, message: &str) -> Effect {
     Effect::Error { status, code: code.to_owned(), message: message.to_owned() }
 }
 
-fn answer(status: u16, content_type: &str, body: &str) -> Effect {
+pub(crate) fn answer(status: u16, content_type: &str, body: &str) -> Effect {
     Effect::Answer { status, content_type: content_type.to_owned(), body: body.to_owned() }
 }
 
-fn codes(examined: &Examined) -> Vec<&str> {
+pub(crate) fn codes(examined: &Examined) -> Vec<&str> {
     examined.findings.iter().map(|finding| finding.code.as_ref()).collect()
 }
 
@@ -238,7 +238,14 @@ async fn a_certificate_that_nobody_vouches_for_is_no_salesforce() {
 
 /// Whoever waits as long as it takes.
 #[derive(Default)]
-struct Patient(Mutex<Vec<String>>);
+pub(crate) struct Patient(Mutex<Vec<String>>);
+
+impl Patient {
+    /// The codes of what was waited for, each second anew.
+    pub(crate) fn waited_for(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
 
 impl Checklist for Patient {
     fn note(&self, step: Step<'_>) {
@@ -264,7 +271,7 @@ async fn who_connects_right_after_creating_the_app_is_connected_eight_minutes_la
     let connected = app.connect(request, Offered::ClientCredentials, &patient).await.unwrap();
     assert_eq!(connected.connection.name, "genfin");
     assert_eq!(time.slept(), Duration::from_secs(480));
-    let waited = patient.0.lock().unwrap();
+    let waited = patient.waited_for();
     assert!(waited.len() == 480 && waited.iter().all(|code| code == "sign-in/unknown-consumer-key"), "{waited:?}");
 }
 

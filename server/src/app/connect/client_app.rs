@@ -21,6 +21,7 @@ pub enum AppChoice {
 }
 
 /// The client app of a sign-in.
+#[derive(Clone)]
 pub(in crate::app) struct ChosenApp {
     /// The name of the configured one.
     pub(super) configured: Option<String>,

@@ -37,7 +37,8 @@ pub(super) async fn sign_in(
     terminal: &Terminal,
 ) -> Result<Connected, Error> {
     let mut loopback = Loopback::listen(callback).await?;
-    let begun = app.begin_web_server(request, callback, &this_process()).await?;
+    let begin = async || app.begin_web_server(request.clone(), callback, &this_process()).await;
+    let begun = app.patiently(checklist, begin).await?;
     terminal.document(&json!({ "event": "open", "url": begun.url.as_str(), "callback": callback }));
     terminal.say(format!("Callback URL, to be registered in the app exactly so: {callback}"));
     terminal.say(format!("Sign in to Salesforce in a browser on this machine:\n\n  {}\n", begun.url));
@@ -93,7 +94,8 @@ pub(super) async fn show_code(
     checklist: &dyn Checklist,
     terminal: &Terminal,
 ) -> Result<Connected, Error> {
-    let begun = app.begin_device(request, &this_process()).await?;
+    let begin = async || app.begin_device(request.clone(), &this_process()).await;
+    let begun = app.patiently(checklist, begin).await?;
     terminal.document(&json!({
         "event": "code",
         "user_code": begun.user_code,
@@ -110,6 +112,9 @@ pub(super) async fn show_code(
     let mut wait = begun.interval;
     loop {
         app.http().timer().sleep(wait).await;
+        if checklist.is_stopped() {
+            return Err(Error::SignInOver);
+        }
         match app.poll_device(&begun.id, &this_process(), checklist).await? {
             DevicePoll::Connected(connected) => return Ok(*connected),
             DevicePoll::Pending { again_in } => wait = again_in,

@@ -195,6 +195,7 @@ entries! { ENTRIES:
         .cured_by(OrgAdmin, "Setup > External Client App Manager > the app > Settings > OAuth Settings: select \"Manage \
                              user data via APIs (api)\", wait ten minutes, and connect again")
         .at(places::EXTERNAL_CLIENT_APPS)
+        .passing(Passing::Propagation)
         .essential();
     SESSION_NOT_FOR_API = Entry::failed(Api, "session-not-for-api")
         .because("the token is right and not meant for the API: the app lacks the scope api, or its IP policy does not \
@@ -202,6 +203,7 @@ entries! { ENTRIES:
         .cured_by(OrgAdmin, "Setup > External Client App Manager > the app: Settings > OAuth Settings > \"Manage user \
                              data via APIs (api)\"; then Policies > App Authorization > IP Relaxation")
         .at(places::EXTERNAL_CLIENT_APPS)
+        .passing(Passing::Propagation)
         .essential();
     SESSION_REFUSED = Entry::failed(Api, "session-refused")
         .because("Salesforce ends each session at once: the user may not be active, the app may have been blocked or \
@@ -209,6 +211,7 @@ entries! { ENTRIES:
         .cured_by(OrgAdmin, "Look at the user's Login History, at Connected Apps OAuth Usage, and at Session Settings > \
                              Enforce login IP ranges on every request")
         .at(places::LOGIN_HISTORY)
+        .passing(Passing::Propagation)
         .essential();
     SCOPES_SUFFICE = Entry::ok(Api, "scopes-suffice");
     SCOPE_FULL = Entry::warning(Api, "scope-full")

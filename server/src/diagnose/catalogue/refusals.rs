@@ -67,6 +67,8 @@ pub fn of_code(code: &ErrorCode) -> Option<Entry> {
 fn of_advice(code: &ErrorCode, Advice { name, why, remedy }: Advice) -> Entry {
     let (layer, who, place) = standing(code);
     let may_pass = match code {
+        // "API Enabled" that was just given.
+        ErrorCode::ApiCurrentlyDisabled | ErrorCode::ApiDisabledForOrg => Some(Passing::Propagation),
         ErrorCode::RequestLimitExceeded | ErrorCode::LoginRateExceeded | ErrorCode::InvalidQueryLocator => {
             Some(Passing::Later)
         }
