@@ -2,6 +2,7 @@
 
 use salesforce::Timestamp;
 use secrecy::SecretString;
+use serde_json::{Value, json};
 
 use super::App;
 use crate::{
@@ -10,7 +11,10 @@ use crate::{
         password::{self, check},
     },
     error::Error,
-    store::users::{AccountChange, Link, User},
+    store::{
+        journal::Actor,
+        users::{AccountChange, Link, User},
+    },
 };
 
 /// Somebody who is signed in.
@@ -88,6 +92,7 @@ impl App {
                 let user = self.user_of(&email).await?;
                 let hash = password::hash(password).await;
                 done(self.store.replace_password(token, &user, &hash).await?, &email, AuthError::LinkGone)?;
+                self.note(&email, "password-set", json!({})).await?;
                 user
             }
             Purpose::SignIn => {
@@ -109,7 +114,15 @@ impl App {
     ) -> Result<User, Error> {
         check(&password)?;
         let hash = password::hash(password).await;
-        done(self.store.create_user(token, purpose, email, role, &hash).await?, email, AuthError::LinkGone)
+        let created = self.store.create_user(token, purpose, email, role, &hash).await?;
+        let created = done(created, email, AuthError::LinkGone)?;
+        self.note(email, "account-created", json!({ "role": role.name() })).await?;
+        Ok(created)
+    }
+
+    /// Notes what somebody has done with accounts.
+    async fn note(&self, email: &str, event: &'static str, detail: Value) -> Result<(), Error> {
+        Ok(self.store.note(None, &Actor::User(email.to_owned()), event, detail).await?)
     }
 
     async fn user_of(&self, email: &str) -> Result<User, Error> {
@@ -179,7 +192,8 @@ impl App {
         }
         self.attempts_of_user.forgive(email);
         let hash = password::hash(wanted).await;
-        done(self.store.change_password(&caller.user, &hash, &caller.session).await?, email, AuthError::NoSuchUser)
+        done(self.store.change_password(&caller.user, &hash, &caller.session).await?, email, AuthError::NoSuchUser)?;
+        self.note(email, "password-set", json!({})).await
     }
 
     /// Everybody with an account, and the links that wait to be used.
@@ -197,12 +211,15 @@ impl App {
             return Err(AuthError::EmailTaken(email).into());
         }
         self.store.forget_links(&email).await?;
-        self.link(Purpose::Invitation(role), Some(&email)).await
+        let link = self.link(Purpose::Invitation(role), Some(&email)).await?;
+        self.note(&caller.user.email, "invited", json!({ "who": email, "role": role.name() })).await?;
+        Ok(link)
     }
 
     /// Takes an invitation back.
-    pub async fn withdraw(&self, email: &str) -> Result<(), Error> {
-        Ok(self.store.forget_links(email).await?)
+    pub async fn withdraw(&self, caller: &Caller, email: &str) -> Result<(), Error> {
+        self.store.forget_links(email).await?;
+        self.note(&caller.user.email, "link-taken-back", json!({ "who": email })).await
     }
 
     /// A link with which a user sets a new password. Nobody makes one for a higher role.
@@ -212,19 +229,22 @@ impl App {
             return Err(AuthError::NotAllowed(caller.user.role).into());
         }
         let token = self.link(Purpose::Password, Some(&user.email)).await?;
+        self.note(&caller.user.email, "password-link-made", json!({ "who": user.email })).await?;
         Ok((user, token))
     }
 
     /// Gives a user another role.
-    pub async fn change_role(&self, id: &str, role: Role) -> Result<(), Error> {
-        self.store.user(id).await?.ok_or(AuthError::NoSuchUser)?;
-        done(self.store.change_role(id, role).await?, id, AuthError::LastOwner)
+    pub async fn change_role(&self, caller: &Caller, id: &str, role: Role) -> Result<(), Error> {
+        let user = self.store.user(id).await?.ok_or(AuthError::NoSuchUser)?;
+        done(self.store.change_role(id, role).await?, id, AuthError::LastOwner)?;
+        self.note(&caller.user.email, "role-changed", json!({ "who": user.email, "role": role.name() })).await
     }
 
     /// Removes a user. What they connected stays.
-    pub async fn remove_user(&self, id: &str) -> Result<(), Error> {
-        self.store.user(id).await?.ok_or(AuthError::NoSuchUser)?;
-        done(self.store.remove_user(id).await?, id, AuthError::LastOwner)
+    pub async fn remove_user(&self, caller: &Caller, id: &str) -> Result<(), Error> {
+        let user = self.store.user(id).await?.ok_or(AuthError::NoSuchUser)?;
+        done(self.store.remove_user(id).await?, id, AuthError::LastOwner)?;
+        self.note(&caller.user.email, "account-removed", json!({ "who": user.email })).await
     }
 }
 

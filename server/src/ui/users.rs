@@ -125,17 +125,17 @@ pub(super) async fn password_link(call: Call) -> Answer {
 }
 
 pub(super) async fn withdraw(call: Call) -> Answer {
-    call.console.app.withdraw(call.form.text("email")).await?;
+    call.console.app.withdraw(call.caller()?, call.form.text("email")).await?;
     go_to("/users?done=withdrawn")
 }
 
 pub(super) async fn change_role(call: Call) -> Answer {
     let wanted = role(call.form.text("role")).ok_or_else(|| Problem::not_found("There is no such role."))?;
-    call.console.app.change_role(call.part("id"), wanted).await?;
+    call.console.app.change_role(call.caller()?, call.part("id"), wanted).await?;
     go_to("/users?done=role")
 }
 
 pub(super) async fn remove(call: Call) -> Answer {
-    call.console.app.remove_user(call.part("id")).await?;
+    call.console.app.remove_user(call.caller()?, call.part("id")).await?;
     go_to("/users?done=removed")
 }

@@ -22,5 +22,6 @@ mod proof;
 mod refusals;
 mod samples;
 mod secrets;
+mod serve;
 mod store;
 mod vendors;

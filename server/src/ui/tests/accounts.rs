@@ -197,4 +197,8 @@ async fn the_last_owner_stays_and_a_removed_user_is_out_at_once() {
     assert_eq!(member.get("/users").await.status, StatusCode::OK);
     assert_eq!(owner.post(&format!("/users/{bob}/remove"), &[]).await.place(), "/users?done=removed");
     assert_eq!(member.get("/account").await.status, StatusCode::SEE_OTHER);
+    let journal = owner.get("/journal").await.body;
+    for event in ["account-created", "invited", "role-changed", "account-removed"] {
+        assert!(journal.contains(event), "{event} is in the journal");
+    }
 }
