@@ -1,6 +1,6 @@
 //! The listener of `orgtide serve`: connections and their limits, and what every answer carries.
 //!
-//! It listens on loopback unless told otherwise. What is behind it is [`crate::ui`] for people and
+//! It listens on loopback unless told otherwise. What is behind it is `ui` for people and
 //! [`crate::api`] for programs. A request is answered
 //! only under a host name that is ours, so that no other site can point its own name at a loopback listener.
 

@@ -1,7 +1,7 @@
 //! Connecting an org: everything is proved before anything is saved.
 //!
 //! [`App::connect`] signs in with what a person hands over. The flows in which a person goes to Salesforce in between
-//! have two halves each: [`web_server`], [`device`]. All of them end in [`App::conclude`].
+//! have two halves each: [`web_server`], [`device`]. All of them end in `App::conclude`.
 
 use std::sync::Arc;
 

@@ -1,25 +1,34 @@
 //! `orgtide explain`
 
 use clap::Args;
+use salesforce::{OAuthError, oauth::read_error_page};
 use serde_json::json;
 
-use super::{findings::wrapped, terminal::Terminal};
+use super::{
+    findings::{block, wrapped},
+    terminal::Terminal,
+};
 use crate::{
     config::closest,
     diagnose::{
         Who,
         catalogue::{self, Entry},
+        of_error::of_oauth,
     },
     error::{Error, Exit},
 };
 
-/// Explains a finding by its code, or lists all codes
+/// Explains a finding by its code or a page of Salesforce's, or lists all codes
 ///
-/// The same as docs/errors.md.
+/// The codes are those of docs/errors.md. Some refusals end on a page of Salesforce's that leads nobody back: copy its
+/// address, its words, or the text of the file that the browser saved.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  orgtide explain sign-in/unknown-consumer-key")]
+#[command(after_help = "\
+Examples:
+  orgtide explain sign-in/unknown-consumer-key
+  orgtide explain 'error=redirect_uri_mismatch&error_description=redirect_uri%20must%20match%20configuration'")]
 pub(super) struct Arguments {
-    /// A finding's code [default: all of them, in a line each]
+    /// A finding's code, or what an error page of Salesforce's says [default: all codes, in a line each]
     code: Option<String>,
 }
 
@@ -32,6 +41,12 @@ pub(super) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Exit, Er
         return Ok(Exit::Done);
     };
     let Some(entry) = all.iter().find(|entry| entry.code() == *code || entry.name == code) else {
+        if let Some(refusal) = read_error_page(code) {
+            let finding = of_oauth(&OAuthError::Refused(Box::new(refusal)));
+            terminal.document(&json!({ "findings": [finding] }));
+            terminal.say(block(&finding));
+            return Ok(Exit::Done);
+        }
         let codes: Vec<String> = all.iter().map(Entry::code).collect();
         let near = closest(code, codes.iter().map(String::as_str));
         let reason = match near {

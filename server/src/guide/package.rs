@@ -1,6 +1,6 @@
 //! The same app as files: a source-format project for `sf project deploy start`.
 //!
-//! [`AppPackage::files`] is pure; [`write`] puts the files into a folder. Nothing in them is secret: the org makes up key
+//! [`AppPackage::files`] is pure; [`write()`] puts the files into a folder. Nothing in them is secret: the org makes up key
 //! and secret when it creates the app, and a certificate is public.
 //!
 //! Sources: Metadata API developer guide v66, "ExternalClientApplication", "ExtlClntAppGlobalOauthSettings",
