@@ -21,7 +21,13 @@ async fn every_command_explains_itself_with_an_example() {
         "export-app",
         "connect",
         "certificate",
+        "connection",
+        "disconnect",
+        "token",
+        "api-key",
+        "key",
         "check",
+        "explain",
         "objects",
         "objects list",
         "objects describe",
@@ -411,4 +417,15 @@ async fn completions_are_printed_and_a_wrong_command_line_ends_with_two() {
     assert_eq!(end(program("import")).await.code, 2);
     let settings = end(program("settings")).await;
     assert_eq!(settings.out, orgtide::config::REFERENCE);
+}
+
+#[tokio::test]
+async fn what_an_error_page_of_salesforce_says_is_explained() {
+    let page = "https://acme.my.salesforce.com/setup/secur/RemoteAccessErrorPage.apexp?error=invalid_client&\
+                error_description=app+must+be+installed+into+org";
+    let explained = end(program(&format!("explain {page}"))).await;
+    assert_eq!(explained.code, 0, "{explained:?}");
+    assert!(explained.out.contains("Connected Apps OAuth Usage"), "{}", explained.out);
+    let nothing = end(program("explain nonsense")).await;
+    assert_eq!(nothing.code, 3, "{nothing:?}");
 }

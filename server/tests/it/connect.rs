@@ -208,6 +208,27 @@ async fn another_user_is_refused_unless_that_is_confirmed_and_what_they_approved
 }
 
 #[tokio::test]
+async fn connecting_again_ends_the_former_approval_so_that_another_connection_of_the_same_user_lives_on() {
+    let callback = receiving_nothing().await;
+    let org = nordlicht("g3-mailfino", &callback).await;
+    let app = org.app(&config(&org)).await;
+    let other = ConnectRequest { name: Some("other".to_owned()), ..by_configured_app() };
+    let query = begin_as(&org, &app, &callback, other, MIA).await;
+    app.finish_web_server(&query, BROWSER, &Quiet).await.unwrap();
+    // A sixth approval of the same user and app would end the first.
+    for _ in 0..6 {
+        let query = begin(&org, &app, &callback).await;
+        app.finish_web_server(&query, BROWSER, &Quiet).await.unwrap();
+    }
+    assert_eq!(org.asked("POST /services/oauth2/revoke"), 5, "the first sign-in replaces none");
+    org.emulator.control().expire_sessions();
+    for name in ["other", "nordlicht"] {
+        let checked = org.run_with(&format!("check {name}"), &config(&org)).await;
+        assert_eq!(checked.code, 0, "{checked:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_sign_in_that_is_under_way_is_shown_as_pending_until_it_is_over() {
     let callback = receiving_nothing().await;
     let org = nordlicht("g3-mailfino", &callback).await;
