@@ -215,7 +215,10 @@ impl Checklist for Attempt {
                 now.waiting = None;
                 now.begin(layer.title().to_owned());
             }
-            Step::Again => now.waiting = None,
+            Step::Again => {
+                now.waiting = None;
+                now.lines.clear();
+            }
             Step::Found(finding) => {
                 let view = FindingView::of(finding);
                 let about = if view.subject.is_empty() { String::new() } else { format!("{}: ", view.subject) };

@@ -35,6 +35,7 @@ use crate::{
 mod access;
 mod accounts;
 mod pages;
+mod waiting;
 
 const HOST: &str = "127.0.0.1:8723";
 const PASSWORD: &str = "SENTINEL pass words";
@@ -196,12 +197,16 @@ fn filled(route: &Route) -> String {
 /// An installation that reaches an emulated org.
 async fn beside(scenario: &str) -> (Emulator, Installation) {
     let emulator = Emulator::start(Scenario::builtin(scenario).unwrap(), Options::default()).await.unwrap();
+    let installation = reaching(&emulator, Arc::new(Hurrying)).await;
+    (emulator, installation)
+}
+
+async fn reaching(emulator: &Emulator, timer: Arc<dyn Timer>) -> Installation {
     let (address, hosts, ca) = (emulator.tls_address().unwrap(), emulator.hosts(), emulator.ca_pem().to_owned());
-    let installation = Installation::with(&[], |config| {
+    Installation::with(&[], |config| {
         config.http.mapped_hosts = hosts.into_iter().map(|host| MappedHost { host, address }).collect();
         config.http.extra_ca_pem = vec![ca];
-        config.http.timer = Arc::new(Hurrying);
+        config.http.timer = timer;
     })
-    .await;
-    (emulator, installation)
+    .await
 }

@@ -14,7 +14,10 @@ use orgtide::{
 };
 use salesforce::{error::OAuthCause, oauth::CallbackError};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
 
 use crate::{
     org::{Acme, Ended},
@@ -99,6 +102,24 @@ async fn somebody_who_presses_deny_is_told_so_in_both_places_and_nothing_is_save
     assert!(ended.json()["error"]["message"].as_str().unwrap().contains("end-user denied"), "{ended:?}");
     assert!(seen.text.contains("Not connected") && seen.text.contains("end-user denied"), "{seen:?}");
     assert_eq!(org.run("status --json").await.json()["connections"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn who_waits_for_setup_to_take_effect_ends_the_wait_for_the_browser_by_one_ctrl_c() {
+    let callback = free_callback();
+    let org = nordlicht("g3-mailfino", &callback).await;
+    let line = format!(
+        "connect nordlicht --org nordlicht.my.salesforce.com --flow web-server --app --no-browser --callback {callback} \
+         --wait --json"
+    );
+    let mut child = org.spawn_with(&line, &config(&org));
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(out.next_line().await.unwrap().unwrap().contains("\"open\""));
+    let interrupted = Command::new("kill").args(["-INT", &child.id().unwrap().to_string()]).status().await.unwrap();
+    assert!(interrupted.success());
+    let last: Value = serde_json::from_str(&out.next_line().await.unwrap().unwrap()).unwrap();
+    assert_eq!(last["error"]["finding"]["code"], "sign-in/over", "{last}");
+    assert!(child.wait().await.unwrap().code().is_some_and(|code| code != 0));
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ pub(super) async fn sign_in(
         open_browser(begun.url.as_str());
     }
     terminal.say(format!("Waiting for the browser to come back until {} (Ctrl-C ends) …", short(begun.expires_at)));
-    let mut over = app.http().timer().sleep(LIFE);
+    let mut over = Box::pin(over(app, checklist));
     loop {
         let came_back = match select(std::pin::pin!(loopback.callback()), over).await {
             Either::Left((came_back, rest)) => {
@@ -67,6 +67,16 @@ pub(super) async fn sign_in(
                 return outcome;
             }
         }
+    }
+}
+
+/// The end of the wait for a browser: half an hour, or when whoever waits stops.
+async fn over(app: &App, checklist: &dyn Checklist) {
+    for _ in 0..LIFE.as_secs() {
+        if checklist.is_stopped() {
+            return;
+        }
+        app.http().timer().sleep(Duration::from_secs(1)).await;
     }
 }
 
