@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{app::App, diagnose::Checklist, error::Error, store::StoreError};
 
-/// One poll takes less.
+/// One poll takes less. What is waited for after it comes when the sign-in is forgotten, so that nobody polls any more.
 const POLL_LEASE: Duration = Duration::from_secs(300);
 /// What `slow_down` adds to the interval (RFC 8628, section 3.5).
 const SLOWER_SECONDS: u64 = 5;
