@@ -63,7 +63,9 @@ fn show(connection: &ConnectionStatus, terminal: &Terminal) {
         terminal.say(format!("  {warning}"));
     }
     if connection.streams.is_empty() {
-        terminal.say(format!("  no streams yet: orgtide import {name} Account Contact"));
+        if !matches!(connection.state, ConnectionState::Disconnected { .. }) {
+            terminal.say(format!("  no streams yet: orgtide import {name} Account Contact"));
+        }
         return;
     }
     let rows = connection.streams.iter().map(row).collect();
