@@ -183,6 +183,7 @@ fn needs_of(streams: &[Stream]) -> Vec<Need> {
                 object: stream.object.clone(),
                 fields: Vec::new(),
                 mappings: vec![stream.mapping.clone()],
+                is_usual: false,
             }),
         }
     }
@@ -191,7 +192,7 @@ fn needs_of(streams: &[Stream]) -> Vec<Need> {
 
 /// What is looked at while nobody has chosen anything.
 pub fn usual_needs() -> Vec<Need> {
-    USUAL_OBJECTS.map(|object| Need { object: object.to_owned(), ..Need::default() }).to_vec()
+    USUAL_OBJECTS.map(|object| Need { object: object.to_owned(), is_usual: true, ..Need::default() }).to_vec()
 }
 
 fn log(connection: &str, finding: &Finding) {

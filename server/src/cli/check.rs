@@ -72,7 +72,7 @@ fn needs(arguments: &Arguments) -> Result<Vec<Need>, Error> {
         let reason = "fields belong to one object: give one --object with them".to_owned();
         return Err(Error::Unreadable { what: "--field".into(), reason });
     }
-    let need = |object: &String| Need { object: object.clone(), fields: arguments.field.clone(), mappings: Vec::new() };
+    let need = |object: &String| Need { object: object.clone(), fields: arguments.field.clone(), ..Need::default() };
     Ok(arguments.object.iter().map(need).collect())
 }
 

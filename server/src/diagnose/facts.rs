@@ -93,6 +93,8 @@ pub struct Need {
     /// Fields, or paths to parents' fields.
     pub fields: Vec<String>,
     pub mappings: Vec<Mapping>,
+    /// Nobody has chosen it: it is looked at because most orgs are read for it.
+    pub is_usual: bool,
 }
 
 /// Everything that is asked.

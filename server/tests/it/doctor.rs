@@ -308,7 +308,7 @@ async fn each_wanted_field_is_readable_hidden_or_one_of_two_and_a_set_that_shows
     let request = request("sam", ORG, ("3MVG9.acme.connected", "acme-connected-secret"));
     app.connect(request, Offered::Password(sam), &Quiet).await.unwrap();
     let fields = ["LastName", "Account.Name", "Birthdate", "Emal", "Account.AnnualRevenue"].map(str::to_owned);
-    let need = Need { object: "Contact".into(), fields: fields.to_vec(), mappings: Vec::new() };
+    let need = Need { object: "Contact".into(), fields: fields.to_vec(), ..Need::default() };
     let examined = app.check("sam", vec![need], &Quiet).await.unwrap();
     let cells: Vec<(&str, Cell)> =
         examined.matrix[0].fields.iter().map(|(field, cell)| (field.as_str(), *cell)).collect();

@@ -87,7 +87,7 @@ fn need(soql: &str) -> Need {
     Need {
         object: rest.split(' ').next().unwrap().to_owned(),
         fields: fields.split(", ").map(str::to_owned).collect(),
-        mappings: Vec::new(),
+        ..Need::default()
     }
 }
 

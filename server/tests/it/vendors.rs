@@ -81,6 +81,8 @@ async fn g2_genfin_client_credentials_with_the_version_of_the_form() {
                 --json";
     let ended = org.run_with(line, &[("ORGTIDE_CLIENT_SECRET", "harbor-genfin-secret")]).await;
     assert_eq!(connected(&ended)["api_version"], "v60.0");
+    let checked = org.run("check genfin").await;
+    assert_eq!(checked.code, 0, "accounts are none of Genfin's business: {checked:?}");
     imports_and_is_well(&org, "genfin", &[("Contact", 2500)], &[]).await;
     let database = org.data().join("genfin.db");
     assert!(rows(&database, "SELECT COUNT(*) FROM Contact WHERE Genfin_Borrower_Id__c IS NOT NULL") > 0);

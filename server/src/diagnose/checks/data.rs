@@ -5,12 +5,25 @@ use salesforce::{ApiError, ErrorCode};
 use crate::diagnose::{
     catalogue,
     facts::{Case, Existence, Fact, FieldFact, FieldState, Grants, ObjectFacts, OrgFacts},
-    finding::Finding,
+    finding::{Finding, Severity},
     of_error,
 };
 
-pub(super) fn objects(_case: &Case, facts: &OrgFacts) -> Vec<Finding> {
-    facts.objects.iter().flat_map(object).collect()
+pub(super) fn objects(case: &Case, facts: &OrgFacts) -> Vec<Finding> {
+    let is_usual = |name: &str| case.needs.iter().any(|need| need.is_usual && need.object == name);
+    let sees_any = facts.objects.iter().any(|object| matches!(object.describe, Fact::Known(_)));
+    let judge = |facts: &ObjectFacts| {
+        let findings = object(facts).into_iter();
+        // A user who sees one of the usual objects is set up; the other may be none of their business.
+        let is_no_fault = sees_any && is_usual(&facts.name);
+        findings.map(|finding| if is_no_fault { no_fault(finding) } else { finding }).collect::<Vec<_>>()
+    };
+    facts.objects.iter().flat_map(judge).collect()
+}
+
+fn no_fault(finding: Finding) -> Finding {
+    let severity = if finding.severity == Severity::Failed { Severity::Note } else { finding.severity };
+    Finding { severity, ..finding }
 }
 
 fn object(facts: &ObjectFacts) -> Vec<Finding> {
