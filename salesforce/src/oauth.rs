@@ -120,28 +120,44 @@ async fn post(http: &Http, host: &OrgUrl, request: &Request, stage: Stage) -> Re
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: String,
-    instance_url: String,
+    instance_url: Option<String>,
     refresh_token: Option<String>,
     id: Option<String>,
     scope: Option<String>,
 }
 
+impl TokenAnswer {
+    fn read(login: &OrgUrl, body: &[u8]) -> Result<Self, OAuthError> {
+        serde_json::from_slice(body).map_err(|error| OAuthError::Unexpected {
+            host: login.host().to_owned(),
+            // The position only: the text beside it is the token.
+            reason: format!("no token in line {} column {}", error.line(), error.column()),
+        })
+    }
+
+    /// The tokens, of an org whose API base is `instance_url`.
+    fn into_tokens(self, instance_url: OrgUrl) -> TokenSet {
+        let (org_id, user_id) = self.id.as_deref().map(identity::of_url).unwrap_or_default();
+        TokenSet {
+            access_token: self.access_token.into(),
+            refresh_token: self.refresh_token.filter(|token| !token.is_empty()).map(RefreshToken::from),
+            instance_url,
+            org_id,
+            user_id,
+            scopes: self.scope.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// A first answer has to name the API base.
 fn token_set(http: &Http, login: &OrgUrl, answer: &Answer) -> Result<TokenSet, OAuthError> {
-    let read: TokenAnswer = serde_json::from_slice(&answer.body).map_err(|error| OAuthError::Unexpected {
+    let read = TokenAnswer::read(login, &answer.body)?;
+    let instance_url = read.instance_url.as_deref().ok_or_else(|| OAuthError::Unexpected {
         host: login.host().to_owned(),
-        // The position only: the text beside it is the token.
-        reason: format!("no token in line {} column {}", error.line(), error.column()),
+        reason: "no instance_url".to_owned(),
     })?;
-    let instance_url = OrgUrl::from_instance_url(&read.instance_url, http.host_rules())?;
-    let (org_id, user_id) = read.id.as_deref().map(identity::of_url).unwrap_or_default();
-    Ok(TokenSet {
-        access_token: read.access_token.into(),
-        refresh_token: read.refresh_token.filter(|token| !token.is_empty()).map(RefreshToken::from),
-        instance_url,
-        org_id,
-        user_id,
-        scopes: read.scope.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
-    })
+    let instance_url = OrgUrl::from_instance_url(instance_url, http.host_rules())?;
+    Ok(read.into_tokens(instance_url))
 }
 
 /// A refusal of an OAuth endpoint arrives as any other refusal, with `error` as its code.

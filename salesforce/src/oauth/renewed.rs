@@ -1,13 +1,10 @@
 //! Sessions of a grant that is known already.
 
-use serde::Deserialize;
-
-use super::{ClientApp, Grant, TOKEN_ENDPOINT, TokenSet, identity, post};
+use super::{ClientApp, Grant, TOKEN_ENDPOINT, TokenAnswer, TokenSet, post};
 use crate::{
     error::OAuthError,
     host::{HostError, OrgUrl},
     http::{Http, MaySend, Replay, Request},
-    secret::RefreshToken,
 };
 
 /// The answer to a renewal. What it does not say stays as it was known.
@@ -17,16 +14,6 @@ pub struct Renewed {
     /// The answer names an API base that is not admitted: its session must not be used. Its refresh token is good all
     /// the same, and the one before it may be spent.
     pub instance_refused: Option<HostError>,
-}
-
-/// The answer, read more leniently than a first one: nothing but the token must be there.
-#[derive(Deserialize)]
-struct RenewalAnswer {
-    access_token: String,
-    instance_url: Option<String>,
-    refresh_token: Option<String>,
-    id: Option<String>,
-    scope: Option<String>,
 }
 
 /// Posts `grant` to the token endpoint of `login` for another session of a connection whose API base is `known`.
@@ -53,27 +40,14 @@ pub async fn renew(
 }
 
 fn read(http: &Http, login: &OrgUrl, known: &OrgUrl, body: &[u8]) -> Result<Renewed, OAuthError> {
-    let read: RenewalAnswer = serde_json::from_slice(body).map_err(|error| OAuthError::Unexpected {
-        host: login.host().to_owned(),
-        // The position only: the text beside it is the token.
-        reason: format!("no token in line {} column {}", error.line(), error.column()),
-    })?;
-    let instance = read.instance_url.filter(|url| !url.is_empty());
-    let instance = instance.map(|url| OrgUrl::from_instance_url(&url, http.host_rules())).transpose();
-    let (instance_url, instance_refused) = match instance {
+    let read = TokenAnswer::read(login, body)?;
+    let named = read.instance_url.as_deref().filter(|url| !url.is_empty());
+    let named = named.map(|url| OrgUrl::from_instance_url(url, http.host_rules())).transpose();
+    let (instance_url, instance_refused) = match named {
         Ok(named) => (named.unwrap_or_else(|| known.clone()), None),
         Err(refused) => (known.clone(), Some(refused)),
     };
-    let (org_id, user_id) = read.id.as_deref().map(identity::of_url).unwrap_or_default();
-    let tokens = TokenSet {
-        access_token: read.access_token.into(),
-        refresh_token: read.refresh_token.filter(|token| !token.is_empty()).map(RefreshToken::from),
-        instance_url,
-        org_id,
-        user_id,
-        scopes: read.scope.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
-    };
-    Ok(Renewed { tokens, instance_refused })
+    Ok(Renewed { tokens: read.into_tokens(instance_url), instance_refused })
 }
 
 #[cfg(test)]
