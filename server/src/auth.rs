@@ -6,9 +6,11 @@
 use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ring::{digest, hmac};
+use ring::hmac;
 use salesforce::{Recovery, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
+
+use crate::hex::sha256_hex;
 
 pub mod password;
 pub mod throttle;
@@ -89,7 +91,7 @@ impl Purpose {
     }
 }
 
-/// 256 random bits as text: a session's cookie, or what a one-time link carries.
+/// 256 random bits as text: a session's cookie, what a one-time link carries, or the state of a sign-in at Salesforce.
 #[derive(Clone)]
 pub struct Token(SecretString);
 
@@ -118,8 +120,7 @@ impl Token {
 
     /// SHA-256 in hex: how the store knows it.
     pub(crate) fn hash(&self) -> String {
-        let hash = digest::digest(&digest::SHA256, self.expose().as_bytes());
-        hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256_hex(self.expose())
     }
 
     /// What a form of this session's pages carries, so that no other site's page can send it.

@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{clock::SharedClock, vault::Vault};
+use crate::{clock::SharedClock, hex::hex, vault::Vault};
 
 pub mod api_keys;
 pub mod care;
@@ -118,6 +118,5 @@ async fn check_clock(database: &Database, clock: &SharedClock) -> Result<(), Sto
 fn fresh_id(prefix: &str) -> String {
     let mut bytes = [0_u8; 10];
     getrandom::fill(&mut bytes).expect("the system gives random bytes");
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{prefix}_{hex}")
+    format!("{prefix}_{}", hex(&bytes))
 }

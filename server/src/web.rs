@@ -27,7 +27,7 @@ use salesforce::http::Timer;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use url::Url;
 
-use crate::{api, app::App, ui::Console};
+use crate::{api, app::App, hex::hex, ui::Console};
 
 /// A client has this long to send the head of a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -288,7 +288,7 @@ impl RequestId {
     fn fresh() -> Self {
         let mut bytes = [0_u8; 8];
         getrandom::fill(&mut bytes).expect("the system gives random bytes");
-        Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hex(&bytes))
     }
 }
 

@@ -116,7 +116,7 @@ impl App {
     ) -> Result<SecretString, Error> {
         check_name(name)?;
         let connection = self.store.connection(connection).await?;
-        let expires_at = lives.map(|lives| crate::connection::state::later(self.clock.now(), lives));
+        let expires_at = lives.map(|lives| self.clock.now().after(lives));
         Ok(self.store.create_api_key(name, &connection, allows, expires_at, actor).await?)
     }
 

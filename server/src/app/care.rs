@@ -14,7 +14,7 @@ use super::App;
 use crate::{
     connection::{
         forecast::{Forecast, Life},
-        state::{Admission, ConnectionState, later},
+        state::{Admission, ConnectionState},
     },
     error::Error,
     store::{
@@ -68,7 +68,7 @@ impl App {
     /// The store cannot be had. What happens to one connection stands in its state and in what is returned.
     pub async fn tend(&self) -> Result<Tended, Error> {
         let now = self.clock.now();
-        let mut next_at = later(now, LOOK_AT_LEAST);
+        let mut next_at = now.after(LOOK_AT_LEAST);
         let mut due = Vec::new();
         for connection in self.store.connections().await? {
             let forecast = self.forecast(&connection).await?;
@@ -135,23 +135,17 @@ impl App {
 
     /// When a connection ends by itself, and what keeps it.
     pub async fn forecast(&self, connection: &Connection) -> Result<Forecast, Error> {
-        let lifetimes = self.store.lifetimes(&connection.id).await?;
-        Ok(Forecast::of(Life {
-            flow: connection.flow,
-            state: &connection.state,
-            signed_in_at: connection.signed_in_at,
-            renewed_at: connection.renewed_at,
-            lifetimes: &lifetimes,
-        }))
+        Ok(forecast_of(connection, &self.store.lifetimes(&connection.id).await?))
     }
 
     /// A connection, and all that is known of its future.
     pub async fn prospect(&self, name: &str) -> Result<(Connection, Prospect), Error> {
         let connection = self.store.connection(name).await?;
         let approvals = self.store.approvals(&connection).await?;
+        let lifetimes = self.store.lifetimes(&connection.id).await?;
         let prospect = Prospect {
-            forecast: self.forecast(&connection).await?,
-            lifetimes: self.store.lifetimes(&connection.id).await?,
+            forecast: forecast_of(&connection, &lifetimes),
+            lifetimes,
             switches: self.store.switches(&connection.id).await?,
             approvals_warning: warning_of(&connection, &approvals),
             approvals,
@@ -219,6 +213,16 @@ impl App {
             false => Ok(()),
         }
     }
+}
+
+fn forecast_of(connection: &Connection, lifetimes: &Lifetimes) -> Forecast {
+    Forecast::of(Life {
+        flow: connection.flow,
+        state: &connection.state,
+        signed_in_at: connection.signed_in_at,
+        renewed_at: connection.renewed_at,
+        lifetimes,
+    })
 }
 
 /// When the grant of a connection is to be redeemed without need; `None`: never.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::findings;
+pub(super) use crate::counts::{counted, grouped};
 use crate::error::Error;
 
 /// Where a command prints.
@@ -112,40 +113,9 @@ pub(super) fn error_document(error: &Error) -> serde_json::Value {
     })
 }
 
-/// `1234567` as `1,234,567`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `1` as `1 record`, `2` as `2 records`.
-pub(super) fn counted(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
-}
-
 /// To the second: `2026-11-21 09:00:00Z`.
 pub(super) fn short(moment: Timestamp) -> String {
     let text = moment.to_string();
     let seconds = text.get(..19).unwrap_or(&text);
     format!("{}Z", seconds.replacen('T', " ", 1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(grouped(number), text);
-        }
-        assert_eq!((counted(1, "row"), counted(2_000, "row")), ("1 row".into(), "2,000 rows".into()));
-    }
 }

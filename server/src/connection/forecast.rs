@@ -8,7 +8,7 @@ use salesforce::{
 };
 use serde::Serialize;
 
-use super::state::{ConnectionState, later};
+use super::state::ConnectionState;
 use crate::store::care::{Lifetimes, TokenPolicy};
 
 /// What nobody has stated is taken for the strictest policy in use: apps of partners have it since 2026 (help page
@@ -95,9 +95,9 @@ fn ended(text: &str) -> Forecast {
 /// pages `connected_app_manage_oauth`, `remoteaccess_oauth_jwt_flow`).
 fn of_an_approval(life: Life<'_>) -> Forecast {
     let idle = |limit: Duration, basis| {
-        let end = End { at: later(life.renewed_at, limit), unless: Unless::Renewed, basis };
+        let end = End { at: life.renewed_at.after(limit), unless: Unless::Renewed, basis };
         let every = AT_LEAST_EVERY.min(limit / TIMES_WITHIN_THE_LIMIT);
-        let keep_alive_at = later(life.renewed_at, every);
+        let keep_alive_at = life.renewed_at.after(every);
         let known = match basis {
             Basis::Stated => format!("the org's policy ends what is unused for {}", lasting(limit)),
             Basis::Assumed => format!(
@@ -118,12 +118,12 @@ fn of_an_approval(life: Life<'_>) -> Forecast {
         Some(TokenPolicy::Idle { hours: limit }) => idle(hours(limit), Basis::Stated),
         Some(TokenPolicy::UntilRevoked) => Forecast {
             end: None,
-            keep_alive_at: Some(later(life.renewed_at, AT_LEAST_EVERY)),
+            keep_alive_at: Some(life.renewed_at.after(AT_LEAST_EVERY)),
             text: "No end is known: the org's policy lets it work until somebody revokes it.".to_owned(),
         },
         Some(TokenPolicy::Lifetime { hours: limit }) => {
             let end =
-                End { at: later(life.signed_in_at, hours(limit)), unless: Unless::SignedInAgain, basis: Basis::Stated };
+                End { at: life.signed_in_at.after(hours(limit)), unless: Unless::SignedInAgain, basis: Basis::Stated };
             let text = format!(
                 "It ends on {} unless somebody signs in again before: the org's policy ends it {} after the sign-in, \
                  whatever is done. An admin changes that in External Client App Manager > the app > Policies > App \
@@ -131,7 +131,7 @@ fn of_an_approval(life: Life<'_>) -> Forecast {
                 day(end.at),
                 lasting(hours(limit))
             );
-            Forecast { end: Some(end), keep_alive_at: Some(later(life.renewed_at, AT_LEAST_EVERY)), text }
+            Forecast { end: Some(end), keep_alive_at: Some(life.renewed_at.after(AT_LEAST_EVERY)), text }
         }
     }
 }

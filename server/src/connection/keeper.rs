@@ -30,7 +30,7 @@ use tokio::sync::Mutex;
 
 use super::{
     outcome::{Outcome, event_of},
-    state::{Admission, ConnectionEvent, ConnectionState, later},
+    state::{Admission, ConnectionEvent, ConnectionState},
 };
 use crate::{
     clock::SharedClock,
@@ -338,7 +338,7 @@ impl Kept {
             attempts = open.attempts,
             "the answer to an earlier renewal is not known; the refresh token is sent again"
         );
-        let until = later(open.started_at, EXCHANGE_DEADLINE);
+        let until = open.started_at.after(EXCHANGE_DEADLINE);
         while self.clock.now() < until {
             self.endpoint.timer().sleep(LOOK_AGAIN).await;
         }
@@ -349,9 +349,9 @@ impl Kept {
     /// already is taken even later: it may hold the only token that works.
     async fn exchange(&self, begun: Timestamp, connection: &Connection, means: &Means) -> Result<Renewed, OAuthError> {
         let clock = self.clock.clone();
-        let may_send: MaySend = Arc::new(move || clock.now() < later(begun, SEND_WITHIN));
+        let may_send: MaySend = Arc::new(move || clock.now() < begun.after(SEND_WITHIN));
         let exchange = self.endpoint.renew(&connection.org, means, &connection.instance, may_send);
-        let left = between(self.clock.now(), later(begun, EXCHANGE_DEADLINE));
+        let left = between(self.clock.now(), begun.after(EXCHANGE_DEADLINE));
         match select(exchange, self.endpoint.timer().sleep(left)).await {
             Either::Left((outcome, _)) => outcome,
             Either::Right(_) => Err(OAuthError::Wire {

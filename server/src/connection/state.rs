@@ -141,11 +141,11 @@ impl ConnectionState {
             }
 
             (Self::Connected { .. }, Event::RenewalFailed { reason, asked }) => {
-                Ok(Self::Degraded { since: now, attempts: 1, retry_at: later(now, wait_after(1, asked)), reason })
+                Ok(Self::Degraded { since: now, attempts: 1, retry_at: now.after(wait_after(1, asked)), reason })
             }
             (Self::Degraded { since, attempts, .. }, Event::RenewalFailed { reason, asked }) => {
                 let attempts = attempts.saturating_add(1);
-                Ok(Self::Degraded { since, attempts, retry_at: later(now, wait_after(attempts, asked)), reason })
+                Ok(Self::Degraded { since, attempts, retry_at: now.after(wait_after(attempts, asked)), reason })
             }
             // A passing failure says nothing about a grant that was refused.
             (state @ Self::NeedsReauthorization { .. }, Event::RenewalFailed { .. }) => Ok(state),
@@ -185,7 +185,7 @@ impl ConnectionState {
 impl Trial {
     fn next(self, now: Timestamp) -> Option<Timestamp> {
         match self {
-            Self::Hourly => Some(later(now, HOUR)),
+            Self::Hourly => Some(now.after(HOUR)),
             Self::AtOnce => Some(now),
             Self::Never => None,
         }
@@ -196,11 +196,6 @@ impl Trial {
 fn wait_after(attempts: u32, asked: Option<Duration>) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
     FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT).max(asked.unwrap_or_default())
-}
-
-/// The moment that is `wait` after `now`.
-pub(crate) fn later(now: Timestamp, wait: Duration) -> Timestamp {
-    Timestamp(now.0.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
 }
 
 #[cfg(test)]

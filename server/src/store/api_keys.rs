@@ -1,6 +1,5 @@
 //! Keys of programs. A key belongs to one connection and is shown once; the store has its hash alone.
 
-use ring::digest;
 use salesforce::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -14,6 +13,7 @@ use super::{
     fresh_id,
     journal::Actor,
 };
+use crate::hex::{hex, sha256_hex};
 
 /// What a key lets a program do with its connection, if the connection's owner has switched it on as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -151,11 +151,6 @@ fn key(mut row: Row) -> Result<ApiKey, StoreError> {
     })
 }
 
-/// 256 random bits need no salt and no slow hash.
 fn hash(key: &SecretString) -> String {
-    hex(digest::digest(&digest::SHA256, key.expose_secret().as_bytes()).as_ref())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(key.expose_secret())
 }

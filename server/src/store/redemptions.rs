@@ -14,10 +14,7 @@ use super::{
     journal::Actor,
     lease::{self, Lease, still_held},
 };
-use crate::connection::{
-    outcome::Outcome,
-    state::{ConnectionEvent, later},
-};
+use crate::connection::{outcome::Outcome, state::ConnectionEvent};
 
 /// An open redemption of a refresh token: it may have been sent, and its answer is not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +90,7 @@ impl Store {
              token_hash = excluded.token_hash, started_at = excluded.started_at RETURNING attempts";
         // Read before the commit, so that the deadline counts from no later than the intent.
         let now = self.clock.now();
-        let expires_at = later(now, term);
+        let expires_at = now.after(term);
         let begin = [(&connection.id).into(), token_hash.into(), lease.epoch.into(), now.into()];
         let mut changes = vec![lease::hold_until(lease, expires_at), Change::new(BEGIN, begin)];
         changes.extend(self.moved(connection, Some(&ConnectionEvent::Attempted)));

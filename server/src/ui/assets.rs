@@ -10,6 +10,7 @@ use super::{
     call::{Answer, Call},
     problem::Problem,
 };
+use crate::hex::hex;
 
 struct Asset {
     name: &'static str,
@@ -40,7 +41,7 @@ const ASSETS: [Asset; 5] = [
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut context = digest::Context::new(&digest::SHA256);
     ASSETS.iter().for_each(|asset| context.update(asset.content.as_bytes()));
-    context.finish().as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    hex(&context.finish().as_ref()[..6])
 });
 
 /// The address of a file.

@@ -3,19 +3,7 @@
 use salesforce::Timestamp;
 
 use crate::connection::state::ConnectionState;
-
-/// `1234567` as `1,234,567`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub(super) use crate::counts::grouped;
 
 /// An address with its query, without what is empty.
 pub(super) fn address(path: &str, query: &[(&str, &str)]) -> String {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use ring::digest;
 use salesforce::{
     Timestamp,
     oauth::{AuthorizationRequest, CallbackError, Flow, Grant, exchange, probe_authorize, read_callback},
@@ -14,7 +13,7 @@ use super::{
     ConnectRequest, Connected, Granted, SCOPES,
     begun::{Begun, Pending},
 };
-use crate::{app::App, diagnose::Checklist, error::Error};
+use crate::{app::App, auth::Token, diagnose::Checklist, error::Error};
 
 /// Signing in with a second factor and reading the consent page takes a while; a link that was forgotten ends.
 pub const LIFE: Duration = Duration::from_secs(30 * 60);
@@ -44,13 +43,13 @@ impl App {
     ) -> Result<BegunWebServer, Error> {
         let prepared = self.prepare(request, Flow::WebServer).await?;
         self.knock(&prepared.name, &prepared.org).await?;
-        let (verifier, state) = (CodeVerifier::fresh(), fresh_state());
+        let (verifier, state) = (CodeVerifier::fresh(), Token::fresh());
         let link = AuthorizationRequest {
             login: &prepared.org,
             client_id: &prepared.app.client_app().client_id,
             redirect_uri,
             scopes: SCOPES,
-            state: &state,
+            state: state.expose(),
             verifier: &verifier,
             login_hint: prepared.existing.as_ref().map(|existing| existing.username.as_str()),
         };
@@ -59,7 +58,7 @@ impl App {
         let pending =
             Pending::WebServer { verifier: verifier.expose().to_owned(), redirect_uri: redirect_uri.to_owned() };
         let begun = Begun::new(&prepared, pending);
-        let hash = hash_of(&state);
+        let hash = state.hash();
         let (id, expires_at) = self.remember(Flow::WebServer, &begun, begun_by, Some(&hash), LIFE).await?;
         Ok(BegunWebServer { id, url, expires_at })
     }
@@ -76,7 +75,7 @@ impl App {
         checklist: &dyn Checklist,
     ) -> Result<Connected, Error> {
         let state = state_of(query).ok_or_else(|| Error::callback(None, CallbackError::StateMissing))?;
-        let taken = self.store.take_sign_in(&hash_of(&state), begun_by).await?;
+        let taken = self.store.take_sign_in(&Token::presented(&state).hash(), begun_by).await?;
         let (_, document) = taken.ok_or_else(|| Error::callback(None, CallbackError::StateMismatch))?;
         let begun = Begun::from_document(&document)?;
         let Pending::WebServer { verifier, redirect_uri } = &begun.pending else {
@@ -92,16 +91,6 @@ impl App {
         let granted = Granted { flow: Flow::WebServer, tokens, credentials: Vec::new(), audience: None };
         self.conclude(prepared, granted, checklist).await
     }
-}
-
-/// 256 random bits, so that nobody guesses another person's.
-fn fresh_state() -> String {
-    CodeVerifier::fresh().expose().to_owned()
-}
-
-fn hash_of(state: &str) -> String {
-    let hash = digest::digest(&digest::SHA256, state.as_bytes());
-    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn state_of(query: &str) -> Option<String> {

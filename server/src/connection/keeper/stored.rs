@@ -1,6 +1,5 @@
 //! What a stored connection is renewed with, and the session that is stored with it.
 
-use ring::digest;
 use salesforce::{
     OAuthError, OrgUrl,
     oauth::{Audience, ClientApp, Flow, Grant, PrivateKey, Session},
@@ -10,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{Kept, Means, stored};
-use crate::store::{connections::Connection, credentials::CredentialKind};
+use crate::{
+    hex::sha256_hex,
+    store::{connections::Connection, credentials::CredentialKind},
+};
 
 /// A session as the store holds it, sealed.
 #[derive(Serialize, Deserialize)]
@@ -134,8 +136,7 @@ fn audience(text: &str) -> Option<Audience> {
 }
 
 pub(super) fn token_hash(token: &SecretString) -> String {
-    let hash = digest::digest(&digest::SHA256, token.expose_secret().as_bytes());
-    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(token.expose_secret())
 }
 
 /// The same org in either spelling: 15 characters, or 18 with a checksum.
