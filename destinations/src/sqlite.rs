@@ -36,7 +36,7 @@ use std::{
 
 use sync::{
     checkpoint::{Checkpoint, Epoch},
-    destination::{Destination, DestinationError},
+    destination::{Destination, DestinationError, Written},
     table::{StreamKey, TableBatch, TableSchema},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -121,7 +121,7 @@ impl fmt::Display for SqliteSettings {
 /// A call on its way to the thread that owns the connection.
 enum Command {
     Prepare { stream: StreamKey, table: TableSchema, epoch: Epoch, reply: Reply<Option<Checkpoint>> },
-    Write { batch: TableBatch, resume: Checkpoint, epoch: Epoch, reply: Reply<()> },
+    Write { batch: TableBatch, resume: Checkpoint, epoch: Epoch, reply: Reply<Written> },
     Close { reply: Reply<()> },
 }
 
@@ -176,7 +176,7 @@ impl Destination for SqliteDestination {
         batch: TableBatch,
         resume: &'a Checkpoint,
         epoch: Epoch,
-    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+    ) -> BoxFuture<'a, Result<Written, DestinationError>> {
         let resume = resume.clone();
         Box::pin(self.call(move |reply| Command::Write { batch, resume, epoch, reply }))
     }

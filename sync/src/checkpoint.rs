@@ -1,5 +1,7 @@
 //! Where to go on, and of which question.
 
+use std::collections::BTreeMap;
+
 use salesforce::{
     ApiVersion, Timestamp,
     bulk::{JobId, Locator},
@@ -33,6 +35,23 @@ pub enum Position {
     Complete,
 }
 
+/// What was asked of the org, by what has to be read anew when it changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// A hash of whatever concerns every row: object, filter, limit, key. Another one: everything is read anew.
+    pub scope: String,
+    /// How each column is made, as a hash by the column's name. A column that is new or made otherwise is read alone.
+    pub columns: BTreeMap<String, String>,
+}
+
+/// Columns that are being filled in rows that are there already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backfill {
+    /// Names of columns.
+    pub columns: Vec<String>,
+    pub at: Position,
+}
+
 /// A place to go on from, with its whole question: a checkpoint that answers another question is not used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
@@ -40,8 +59,24 @@ pub struct Checkpoint {
     /// Deleted records are read as well, while the org's recycle bin has them. False in a first reading: a table
     /// without rows has none to flag or remove.
     pub with_deleted: bool,
-    /// Hash of the question: object, fields, filter, limit.
-    pub query: String,
+    #[serde(default)]
+    pub asked: Asked,
     pub api: ApiVersion,
     pub at: Position,
+    /// This reading covers everything there is; rows that it does not name are gone when it completes. The number marks
+    /// the rows that it has named, and is another one for each such reading.
+    #[serde(default)]
+    pub sweep: Option<i64>,
+    /// Whatever is stamped up to here is committed in the org, and read.
+    #[serde(default)]
+    pub settled: Option<Timestamp>,
+    #[serde(default)]
+    pub backfill: Option<Backfill>,
+}
+
+impl Checkpoint {
+    /// A place in a reading of living records that sweeps nothing and fills no column.
+    pub fn new(window: Window, asked: Asked, api: ApiVersion, at: Position) -> Self {
+        Self { window, with_deleted: false, asked, api, at, sweep: None, settled: None, backfill: None }
+    }
 }

@@ -29,16 +29,26 @@ pub trait Destination: Send {
         epoch: Epoch,
     ) -> BoxFuture<'a, Result<Option<Checkpoint>, DestinationError>>;
 
-    /// Upserts and deletes rows and saves `resume`, together. An empty batch saves the checkpoint alone.
+    /// Upserts, patches and deletes rows and saves `resume`, together. An empty batch saves the checkpoint alone.
+    ///
+    /// While `resume` sweeps, the rows that are upserted are marked with its generation; the write that completes the
+    /// window then deletes, as the table does, every row of this stream that has another mark.
     fn write<'a>(
         &'a mut self,
         batch: TableBatch,
         resume: &'a Checkpoint,
         epoch: Epoch,
-    ) -> BoxFuture<'a, Result<(), DestinationError>>;
+    ) -> BoxFuture<'a, Result<Written, DestinationError>>;
 
     /// Releases what the destination holds.
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), DestinationError>>;
+}
+
+/// What a write did beyond what it was given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Rows that a whole reading did not name any more, and that were deleted for it.
+    pub swept: u64,
 }
 
 /// Why a destination could not do what it was asked, by what cures it.

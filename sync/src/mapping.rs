@@ -14,7 +14,8 @@ use salesforce::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    batch::ReadField,
+    batch::{Misfit, ReadField},
+    checkpoint::Asked,
     table::{DeleteMode, Deletion, TableBatch, TableSchema},
 };
 
@@ -83,17 +84,42 @@ pub struct CompiledMapping {
     pub table: TableSchema,
     pub filter: Option<String>,
     pub limit: Option<u64>,
-    /// Index of `Id` in `fields`.
-    pub id: usize,
+    /// Index of the record's own Id in `fields`.
+    pub record_id: usize,
     /// Index of the stamp in `fields` that moves with every change; `None`: the object has none that can be filtered,
     /// and is read whole each time.
-    pub version: Option<usize>,
+    pub cursor: Option<usize>,
     /// Index of `IsDeleted` in `fields`.
     deleted: Option<usize>,
     /// False when a field is read that Bulk refuses.
     pub bulk_readable: bool,
-    /// SHA-256 of the question, in hexadecimal: object, fields, filter, limit.
-    pub query_hash: String,
+    pub asked: Asked,
+}
+
+/// Rows as they are to be written, and what of the records cannot be.
+#[derive(Debug)]
+pub struct Mapped {
+    pub rows: TableBatch,
+    pub rejected: Vec<RejectedRow>,
+    /// Values that a conversion could not take; their cells are null.
+    pub misfits: Vec<Misfit>,
+}
+
+/// A record that becomes no row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedRow {
+    /// The record's Id.
+    pub id: String,
+    pub problems: Vec<RowProblem>,
+    /// What was read of it, as a JSON object.
+    pub record: String,
+}
+
+/// Why a record becomes no row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowProblem {
+    pub column: String,
+    pub message: String,
 }
 
 impl CompiledMapping {
@@ -101,7 +127,7 @@ impl CompiledMapping {
     ///
     /// A deleted record is a deletion and no row, so that what a table holds does not depend on when it was read: one
     /// that was never read alive leaves nothing.
-    pub fn apply(&self, records: &RecordBatch) -> TableBatch {
+    pub fn apply(&self, records: &RecordBatch) -> Mapped {
         let deleted = self.deleted.map(|index| records.column(index).as_boolean());
         let deletes = deleted.map_or_else(Vec::new, |flags| self.deletions(records, flags));
         let arrays = records.columns()[..self.table.columns.len()].to_vec();
@@ -114,16 +140,17 @@ impl CompiledMapping {
             }
             _ => columns,
         };
-        TableBatch { upserts, deletes }
+        let rows = TableBatch { upserts, deletes, patch: None };
+        Mapped { rows, rejected: Vec::new(), misfits: Vec::new() }
     }
 
     fn deletions(&self, records: &RecordBatch, flags: &BooleanArray) -> Vec<Deletion> {
         if flags.true_count() == 0 {
             return Vec::new();
         }
-        let ids: &StringArray = records.column(self.id).as_string();
+        let ids: &StringArray = records.column(self.record_id).as_string();
         let versions: Option<&TimestampMillisecondArray> =
-            self.version.map(|index| records.column(index).as_primitive());
+            self.cursor.map(|index| records.column(index).as_primitive());
         let version = |row| versions.filter(|stamps| stamps.is_valid(row)).map(|stamps| Timestamp(stamps.value(row)));
         flags
             .iter()

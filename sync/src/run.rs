@@ -10,7 +10,7 @@ use crate::{
     batch::Misfit,
     checkpoint::{Checkpoint, Epoch, Position, Window},
     destination::{Destination, DestinationError},
-    mapping::CompiledMapping,
+    mapping::{CompiledMapping, Mapped, RejectedRow},
     read::{Listener, Phase, Piece, Question, ReadError, ReadMode, ReadOptions, Reader},
     table::{StreamKey, TableBatch},
 };
@@ -54,6 +54,10 @@ pub struct Counts {
     /// Records written, whether or not they changed anything.
     pub rows: u64,
     pub deletes: u64,
+    /// Rows deleted because a whole reading did not name them any more.
+    pub swept: u64,
+    /// Records that became no row.
+    pub rejected: u64,
     pub misfits: u64,
     /// Bytes of record data received, after inflating.
     pub wire_bytes: u64,
@@ -72,6 +76,7 @@ pub trait Progress: Send + Sync {
         resume: &'a Checkpoint,
         counts: Counts,
         misfits: &'a [Misfit],
+        rejected: &'a [RejectedRow],
     ) -> BoxFuture<'a, Result<(), ProgressError>>;
 }
 
@@ -197,21 +202,18 @@ fn starting_point(
     // Rows of an earlier reading may be of records that are deleted by now. A limited reading is a sample of what there
     // is, in which deleted records would take the place of others.
     let with_deleted = stored.is_some() && mapping.limit.is_none();
-    let begin = |from| Checkpoint {
-        window: Window { from, until: now },
-        with_deleted,
-        query: mapping.query_hash.clone(),
-        api: client.version(),
-        at: Position::Start,
+    let begin = |from| {
+        let window = Window { from, until: now };
+        Checkpoint { with_deleted, ..Checkpoint::new(window, mapping.asked.clone(), client.version(), Position::Start) }
     };
     match stored {
         // Another question was answered: a column, the filter, the limit changed.
-        Some(checkpoint) if checkpoint.query != mapping.query_hash => begin(None),
+        Some(checkpoint) if checkpoint.asked != mapping.asked => begin(None),
         Some(checkpoint) if options.full && checkpoint.window.from.is_some() => begin(None),
         Some(checkpoint) if checkpoint.at == Position::Complete => {
             let overlap = i64::try_from(options.overlap.as_millis()).unwrap_or(i64::MAX);
             let from = Timestamp(checkpoint.window.until.0.saturating_sub(overlap));
-            begin(Some(from).filter(|_| mapping.version.is_some() && mapping.limit.is_none() && !options.full))
+            begin(Some(from).filter(|_| mapping.cursor.is_some() && mapping.limit.is_none() && !options.full))
         }
         Some(checkpoint) => checkpoint,
         None => begin(None),
@@ -278,31 +280,37 @@ impl Writing<'_> {
         self.mode = Some(handed.mode);
         self.question.at = resume;
         self.counts.wire_bytes += wire_bytes;
-        let misfits = batch.as_ref().map_or(&[][..], |batch| &batch.misfits);
-        let rows = match &batch {
-            Some(batch) => self.mapping.apply(&batch.records),
+        let mapped = match batch {
+            Some(batch) => {
+                let mut mapped = self.mapping.apply(&batch.records);
+                mapped.misfits.extend(batch.misfits);
+                mapped
+            }
             None => self.nothing(),
         };
-        self.put(rows, misfits).await
+        self.put(mapped).await
     }
 
     async fn save_complete(&mut self) -> Result<(), RunError> {
         self.question.at = Position::Complete;
-        self.put(self.nothing(), &[]).await
+        self.put(self.nothing()).await
     }
 
-    async fn put(&mut self, rows: TableBatch, misfits: &[Misfit]) -> Result<(), RunError> {
+    async fn put(&mut self, mapped: Mapped) -> Result<(), RunError> {
+        let Mapped { rows, rejected, misfits } = mapped;
         self.counts.rows += rows.upserts.num_rows() as u64;
         self.counts.deletes += rows.deletes.len() as u64;
         self.counts.misfits += misfits.len() as u64;
-        self.destination.write(rows, &self.question, self.epoch).await?;
+        self.counts.rejected += rejected.len() as u64;
+        self.counts.swept += self.destination.write(rows, &self.question, self.epoch).await?.swept;
         self.counts.api_calls = self.client.usage().calls.saturating_sub(self.calls_before);
-        self.progress.save(&self.question, self.counts, misfits).await?;
+        self.progress.save(&self.question, self.counts, &misfits, &rejected).await?;
         Ok(())
     }
 
-    fn nothing(&self) -> TableBatch {
-        TableBatch::empty(&self.mapping.table)
+    fn nothing(&self) -> Mapped {
+        let rows = TableBatch::empty(&self.mapping.table);
+        Mapped { rows, rejected: Vec::new(), misfits: Vec::new() }
     }
 }
 

@@ -72,20 +72,27 @@ pub enum DeleteMode {
     Remove,
 }
 
-/// A destination table. Beside `columns` it has `_connection` (text, part of the key) and, with [`DeleteMode::Flag`],
-/// `_deleted` (boolean). No Salesforce field begins with an underscore, so the names cannot meet.
+/// A destination table. Beside `columns` it has `_connection` (text, part of the key), with [`DeleteMode::Flag`]
+/// `_deleted` (boolean), with a `stream` `_stream` (text), and once it has been swept `_generation` (integer). No Salesforce
+/// field begins with an underscore, so the names cannot meet.
 ///
 /// The key is (`_connection`, `columns[id]`): a sandbox copies production's ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableSchema {
     pub name: String,
     pub columns: Vec<Column>,
-    /// Index of the record id in `columns`.
+    /// Index of the key in `columns`: the record's id, or whatever else tells the rows apart.
     pub id: usize,
     /// Index of the record's version (SystemModstamp or what stands in for it), when the object has one. A row is
     /// replaced when the arriving version is equal or newer (`>=`: stamps have whole seconds).
     pub version: Option<usize>,
     pub deletes: DeleteMode,
+    /// Which of several streams that fill this table; its rows carry the name.
+    pub stream: Option<String>,
+    /// Rows are going to be told apart by the reading that saw them last: see [`Checkpoint::sweep`].
+    ///
+    /// [`Checkpoint::sweep`]: crate::checkpoint::Checkpoint::sweep
+    pub sweeps: bool,
 }
 
 impl TableSchema {
@@ -117,11 +124,24 @@ pub struct TableBatch {
     /// Columns in the order of [`TableSchema::columns`].
     pub upserts: RecordBatch,
     pub deletes: Vec<Deletion>,
+    pub patch: Option<Patch>,
+}
+
+/// Values for some columns of rows that are there already: a new column is filled without touching the others.
+///
+/// A row takes them when it is there and its version is not newer than the patch's. Nothing is inserted, and neither a row's
+/// version nor its deletion flag changes.
+#[derive(Debug, Clone)]
+pub struct Patch {
+    /// Indexes into [`TableSchema::columns`], in the order of the columns of `rows`: the key and, where the table has one,
+    /// the version are among them.
+    pub columns: Vec<usize>,
+    pub rows: RecordBatch,
 }
 
 impl TableBatch {
     /// No rows; written to save a checkpoint alone.
     pub fn empty(table: &TableSchema) -> Self {
-        Self { upserts: RecordBatch::new_empty(table.arrow_schema()), deletes: Vec::new() }
+        Self { upserts: RecordBatch::new_empty(table.arrow_schema()), deletes: Vec::new(), patch: None }
     }
 }

@@ -6,7 +6,7 @@ use arrow_array::{Array, StringArray};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use sync::{
     checkpoint::{Checkpoint, Epoch},
-    destination::DestinationError,
+    destination::{DestinationError, Written},
     table::{Deletion, StreamKey, TableBatch, TableSchema},
 };
 
@@ -82,7 +82,7 @@ impl Writer {
         batch: &TableBatch,
         resume: &Checkpoint,
         epoch: Epoch,
-    ) -> Result<(), DestinationError> {
+    ) -> Result<Written, DestinationError> {
         let place = self.settings.place();
         let (Some(connection), Some(stream)) = (self.connection.as_mut(), self.stream.as_ref()) else {
             let reason = "rows arrived before the table was prepared".to_owned();
@@ -176,7 +176,7 @@ fn write_batch(
     resume: &Checkpoint,
     epoch: Epoch,
     buffer: &mut Vec<u8>,
-) -> Result<(), Failure> {
+) -> Result<Written, Failure> {
     let resume = serde_json::to_string(resume)
         .map_err(|error| DestinationError::Other { place: place.to_owned(), reason: error.to_string() })?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -188,7 +188,7 @@ fn write_batch(
     let StreamKey { connection, object, table } = &stream.key;
     transaction.prepare_cached(save)?.execute(params![connection, object, table, resume])?;
     transaction.commit()?;
-    Ok(())
+    Ok(Written::default())
 }
 
 /// Records the epoch and returns the stored checkpoint, unless a newer epoch holds the stream.
@@ -283,25 +283,20 @@ mod tests {
     use arrow_array::{ArrayRef, RecordBatch};
     use sync::{
         ApiVersion, Timestamp,
-        checkpoint::{Position, Window},
+        checkpoint::{Asked, Position, Window},
         table::{Column, ColumnType, DeleteMode},
     };
 
     use super::*;
 
     fn checkpoint(last_id: &str) -> Checkpoint {
-        Checkpoint {
-            window: Window { from: None, until: Timestamp(0) },
-            with_deleted: false,
-            query: String::new(),
-            api: ApiVersion(66),
-            at: Position::Query { last_id: last_id.to_owned() },
-        }
+        let window = Window { from: None, until: Timestamp(0) };
+        Checkpoint::new(window, Asked::default(), ApiVersion(66), Position::Query { last_id: last_id.to_owned() })
     }
 
     fn batch(ids: std::ops::Range<usize>) -> TableBatch {
         let ids: ArrayRef = Arc::new(StringArray::from_iter_values(ids.map(|id| format!("{id:0>500}"))));
-        TableBatch { upserts: RecordBatch::try_from_iter([("Id", ids)]).unwrap(), deletes: Vec::new() }
+        TableBatch { upserts: RecordBatch::try_from_iter([("Id", ids)]).unwrap(), deletes: Vec::new(), patch: None }
     }
 
     #[test]
@@ -316,6 +311,8 @@ mod tests {
             id: 0,
             version: None,
             deletes: DeleteMode::Flag,
+            stream: None,
+            sweeps: false,
         };
         writer.prepare(key.clone(), table.clone(), Epoch(1)).unwrap();
         writer.write(&batch(0..10), &checkpoint("first"), Epoch(1)).unwrap();

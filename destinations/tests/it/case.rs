@@ -9,7 +9,7 @@ use serde_json::Value;
 use sync::{
     ApiVersion, Timestamp,
     batch::ReadField,
-    checkpoint::{Checkpoint, Epoch, Position, Window},
+    checkpoint::{Asked, Checkpoint, Epoch, Position, Window},
     decode::JsonDecoder,
     destination::{Destination, DestinationError},
     table::{Column, ColumnType, DeleteMode, Deletion, StreamKey, TableBatch, TableSchema},
@@ -181,11 +181,11 @@ async fn run_write(write: &Write, runners: &mut BTreeMap<String, Runner>, index:
     let rows: Vec<Row> = write.rows.iter().map(expanded).collect();
     let deletes =
         write.deletes.iter().map(|delete| Deletion { id: delete.id.clone(), version: delete.version }).collect();
-    let batch = TableBatch { upserts: record_batch(&runner.table, &rows), deletes };
+    let batch = TableBatch { upserts: record_batch(&runner.table, &rows), deletes, patch: None };
     let written = runner.destination.write(batch, &checkpoint(&write.position), Epoch(write.epoch)).await;
     match &write.refused {
-        Some(refusal) => assert_refused(written, refusal, index),
-        None => written.unwrap_or_else(|error| panic!("step {index}: {error}")),
+        Some(refusal) => assert_refused(written.map(drop), refusal, index),
+        None => drop(written.unwrap_or_else(|error| panic!("step {index}: {error}"))),
     }
 }
 
@@ -209,19 +209,16 @@ impl Table {
             id: index(&self.id),
             version: self.version.as_ref().map(index),
             deletes: self.deletes,
+            stream: None,
+            sweeps: false,
         }
     }
 }
 
 /// A checkpoint that is told from others by its position.
 pub(crate) fn checkpoint(last_id: &str) -> Checkpoint {
-    Checkpoint {
-        window: Window { from: None, until: Timestamp(1_727_148_367_000) },
-        with_deleted: false,
-        query: "a hash".to_owned(),
-        api: ApiVersion(66),
-        at: Position::Query { last_id: last_id.to_owned() },
-    }
+    let window = Window { from: None, until: Timestamp(1_727_148_367_000) };
+    Checkpoint::new(window, Asked::default(), ApiVersion(66), Position::Query { last_id: last_id.to_owned() })
 }
 
 /// A row with `{"repeat": …, "times": …}` written out.

@@ -78,6 +78,8 @@ fn table(columns: &[(&str, ColumnType)]) -> TableSchema {
         id: 0,
         version: None,
         deletes: DeleteMode::Flag,
+        stream: None,
+        sweeps: false,
     }
 }
 
@@ -91,7 +93,7 @@ fn stream() -> StreamKey {
 
 fn batch(table: &TableSchema, rows: &[Value]) -> TableBatch {
     let rows: Vec<Row> = rows.iter().map(|row| serde_json::from_value(row.clone()).unwrap()).collect();
-    TableBatch { upserts: record_batch(table, &rows), deletes: Vec::new() }
+    TableBatch { upserts: record_batch(table, &rows), deletes: Vec::new(), patch: None }
 }
 
 async fn prepared(file: &SqliteFile, table: &TableSchema) -> Result<Box<dyn Destination>, DestinationError> {

@@ -12,7 +12,7 @@ use sync::{
     batch::Misfit,
     catalogue::Catalogue,
     checkpoint::{Checkpoint, Epoch, Position},
-    mapping::{CompiledMapping, Mapping},
+    mapping::{CompiledMapping, Mapping, RejectedRow},
     read::{Phase, ReadChoice, ReadOptions},
     run::{self, Counts, Outcome, ProgressError, Report, RunOptions},
     table::StreamKey,
@@ -389,6 +389,7 @@ impl run::Progress for Mirror {
         resume: &'a Checkpoint,
         counts: Counts,
         misfits: &'a [Misfit],
+        _rejected: &'a [RejectedRow],
     ) -> BoxFuture<'a, Result<(), ProgressError>> {
         let usage = self.client.usage();
         self.watcher.event(RunEvent::Progress {

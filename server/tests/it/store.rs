@@ -18,7 +18,7 @@ use salesforce::{ApiVersion, OrgUrl, Timestamp, oauth::Flow};
 use secrecy::ExposeSecret;
 use sync::{
     batch::Misfit,
-    checkpoint::{Checkpoint, Position, Window},
+    checkpoint::{Asked, Checkpoint, Position, Window},
     mapping::Mapping,
     read::ReadChoice,
 };
@@ -97,7 +97,7 @@ fn somebody_elsewhere() -> Holder {
 
 fn checkpoint(at: Position) -> Checkpoint {
     let window = Window { from: None, until: Timestamp(9) };
-    Checkpoint { window, with_deleted: false, query: "hash".into(), api: ApiVersion(68), at }
+    Checkpoint::new(window, Asked::default(), ApiVersion(68), at)
 }
 
 on_both_databases! {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ring::digest::{SHA256, digest};
 use salesforce::describe::{FieldType, ObjectDescribe};
+use serde::Serialize;
 
 use super::{
     ColumnMapping, CompiledMapping, Mapping, MappingProblem,
@@ -12,7 +13,8 @@ use super::{
 use crate::{
     batch::ReadField,
     catalogue::Catalogue,
-    table::{Column, ColumnType, TableSchema},
+    checkpoint::Asked,
+    table::{Column, TableSchema},
 };
 
 /// Stamps that move with every change, best first (SOQL reference v66: SystemModstamp also moves when automation
@@ -101,7 +103,7 @@ impl Mapping {
     fn assemble(&self, object: &ObjectDescribe, selected: Vec<Selected>) -> CompiledMapping {
         let index_of = |name: &str| selected.iter().position(|field| field.resolved.field.path == name);
         let id = index_of("Id").expect("select adds Id");
-        let version = version_field(object).and_then(index_of);
+        let cursor = version_field(object).and_then(index_of);
         let deleted = index_of("IsDeleted");
         let columns = selected
             .iter()
@@ -111,33 +113,41 @@ impl Mapping {
             name: self.table.clone().unwrap_or_else(|| object.name.clone()),
             columns,
             id,
-            version,
+            version: cursor,
             deletes: self.deletes,
+            stream: None,
+            sweeps: false,
         };
         let bulk_readable = selected.iter().all(|field| field.resolved.bulk_readable);
         let fields: Vec<ReadField> = selected.into_iter().map(|field| field.resolved.field).collect();
-        let query_hash = self.hash(object, &fields, &table);
+        let asked = self.asked(object, &fields, &table);
         CompiledMapping {
             object: object.name.clone(),
             fields,
             table,
             filter: self.filter.clone(),
             limit: self.limit,
-            id,
-            version,
+            record_id: id,
+            cursor,
             deleted,
             bulk_readable,
-            query_hash,
+            asked,
         }
     }
 
-    fn hash(&self, object: &ObjectDescribe, fields: &[ReadField], table: &TableSchema) -> String {
-        let fields: Vec<(&str, ColumnType)> = fields.iter().map(|field| (field.path.as_str(), field.kind)).collect();
-        let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
-        let question = (&object.name, fields, columns, &self.filter, self.limit);
-        let text = serde_json::to_vec(&question).expect("strings and numbers serialise");
-        digest(&SHA256, &text).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    fn asked(&self, object: &ObjectDescribe, fields: &[ReadField], table: &TableSchema) -> Asked {
+        let columns = table.columns.iter().zip(fields);
+        Asked {
+            scope: hash(&(&object.name, &self.filter, self.limit)),
+            columns: columns.map(|(column, field)| (column.name.clone(), hash(&(&field.path, field.kind)))).collect(),
+        }
     }
+}
+
+/// SHA-256 of plain data, in hexadecimal.
+fn hash(question: &impl Serialize) -> String {
+    let text = serde_json::to_vec(question).expect("strings and numbers serialise");
+    digest(&SHA256, &text).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A field that is read, and the column it becomes.
@@ -277,12 +287,12 @@ mod tests {
         let mut describe = catalogue.object("Contact").unwrap().clone();
         describe.fields.iter_mut().filter(|field| field.name == "SystemModstamp").for_each(|f| f.filterable = false);
         catalogue.insert(describe);
-        assert_eq!(mapping(&[]).compile(&catalogue).unwrap().version, None);
+        assert_eq!(mapping(&[]).compile(&catalogue).unwrap().cursor, None);
     }
 
     #[test]
     fn the_question_has_another_hash_when_anything_read_or_written_changes() {
-        let hash = |mapping: Mapping| mapping.compile(&contact()).unwrap().query_hash;
+        let hash = |mapping: Mapping| mapping.compile(&contact()).unwrap().asked;
         let plain = hash(mapping(&["Name"]));
         let mut renamed = mapping(&["Name"]);
         renamed.columns[0].column = Some("full_name".into());

@@ -71,7 +71,7 @@ impl BulkReader {
     }
 
     fn new(question: Question, job: QueryJob, page: Option<Locator>, ahead_bytes: NonZeroUsize, state: State) -> Self {
-        let decoder = CsvDecoder::new(&question.mapping.fields, question.mapping.id);
+        let decoder = CsvDecoder::new(&question.mapping.fields, question.mapping.record_id);
         Self {
             question,
             job,

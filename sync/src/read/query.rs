@@ -24,7 +24,7 @@ pub(crate) struct QueryReader {
 impl QueryReader {
     /// Asks for the first page of the records after `after_id`.
     pub(super) async fn open(question: Question, after_id: Option<String>) -> Result<Self, ReadError> {
-        let decoder = JsonDecoder::new(&question.mapping.fields, question.mapping.id);
+        let decoder = JsonDecoder::new(&question.mapping.fields, question.mapping.record_id);
         let mut reader = Self {
             question,
             decoder,
@@ -98,7 +98,7 @@ impl QueryReader {
 
 /// The Id of a batch's last record.
 fn last_id(mapping: &CompiledMapping, batch: &Batch) -> Option<String> {
-    let ids = batch.records.column(mapping.id).as_string::<i32>();
+    let ids = batch.records.column(mapping.record_id).as_string::<i32>();
     let last = ids.len().checked_sub(1)?;
     ids.is_valid(last).then(|| ids.value(last).to_owned())
 }

@@ -19,7 +19,7 @@ fn select(mapping: &CompiledMapping, window: &Window, after_id: Option<&str>) ->
     if let Some(filter) = &mapping.filter {
         conditions.push(format!("({filter})"));
     }
-    if let (Some(from), Some(version)) = (window.from, mapping.version) {
+    if let (Some(from), Some(version)) = (window.from, mapping.cursor) {
         let stamp = &mapping.fields[version].path;
         conditions.push(format!("{stamp} > {from}"));
         conditions.push(format!("{stamp} <= {}", window.until));

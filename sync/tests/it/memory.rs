@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use sync::{
     Timestamp,
     checkpoint::{Checkpoint, Epoch},
-    destination::{Destination, DestinationError},
+    destination::{Destination, DestinationError, Written},
     table::{DeleteMode, StreamKey, TableBatch, TableSchema},
 };
 
@@ -79,7 +79,7 @@ impl Destination for MemoryDestination {
         batch: TableBatch,
         resume: &'a Checkpoint,
         epoch: Epoch,
-    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+    ) -> BoxFuture<'a, Result<Written, DestinationError>> {
         Box::pin(async move {
             let table = self.table.clone().expect("prepared");
             let mut durable = self.durable.lock().unwrap();
@@ -97,7 +97,7 @@ impl Destination for MemoryDestination {
             if self.crash == Some(Crash::After(number)) {
                 return Err(Self::died());
             }
-            Ok(())
+            Ok(Written::default())
         })
     }
 

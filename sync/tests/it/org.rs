@@ -23,7 +23,7 @@ use sync::{
     batch::Misfit,
     catalogue::Catalogue,
     checkpoint::{Checkpoint, Epoch},
-    mapping::{ColumnMapping, Mapping},
+    mapping::{ColumnMapping, Mapping, RejectedRow},
     read::{Phase, ReadChoice, ReadOptions},
     run::{Counts, Progress, ProgressError, Report, Run, RunError, RunOptions, run},
     table::StreamKey,
@@ -229,6 +229,7 @@ impl Progress for Silent {
         _resume: &'a Checkpoint,
         _counts: Counts,
         _misfits: &'a [Misfit],
+        _rejected: &'a [RejectedRow],
     ) -> BoxFuture<'a, Result<(), ProgressError>> {
         Box::pin(async { Ok(()) })
     }
