@@ -82,6 +82,7 @@ fn with_offset(moment: Timestamp) -> String {
 mod tests {
     use super::*;
 
+    // Pitfall 59.
     #[test]
     fn the_plus_of_an_offset_is_sent_encoded() {
         assert_eq!(with_offset(Timestamp(1_430_784_000_000)), "2015-05-05T00%3A00%3A00%2B00%3A00");

@@ -226,11 +226,13 @@ fn link_path(host: &str, url: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    // Pitfall 59.
     #[test]
     fn a_plus_sign_in_a_query_does_not_become_a_blank() {
         assert_eq!(encode("t >= 2026-01-01T00:00:00+02:00"), "t%20%3E%3D%202026-01-01T00%3A00%3A00%2B02%3A00");
     }
 
+    // Pitfall 30.
     #[test]
     fn links_are_followed_on_the_same_host_without_a_double_slash() {
         let path = |url| link_path("acme.my.salesforce.com", url);

@@ -18,6 +18,7 @@ mod examples;
 mod fuzz;
 mod json;
 mod leash;
+mod pitfalls;
 mod postgres;
 mod prove;
 mod runner;
@@ -37,10 +38,11 @@ The project's chores.
 Usage: cargo xtask <command> [options]
 
 Commands:
-  test   everything that must hold before a change lands; what CI runs
-  prove  the long proofs at full length; writes docs/proof.md
-  bench  speed and memory beside a floor; prints the tables of docs/performance.md
-  tidy   the rules between crates, and other rules that a compiler does not check
+  test       everything that must hold before a change lands; what CI runs
+  prove      the long proofs at full length; writes docs/proof.md
+  bench      speed and memory beside a floor; prints the tables of docs/performance.md
+  tidy       the rules between crates, and other rules that a compiler does not check
+  pitfalls   writes the tests of each pitfall into docs/pitfalls.md
 
 Every command has --help.
 ";
@@ -82,6 +84,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         "test" => with_help(test::HELP, options, |options| test::run(&root, options)),
         "prove" => with_help(prove::HELP, options, |options| prove::run(&root, options)),
         "bench" => with_help(bench::HELP, options, |options| bench::run(&root, options)),
+        "pitfalls" => with_help(pitfalls::HELP, options, |options| pitfalls::run(&root, options)),
         "tidy" => with_help(tidy::HELP, options, |options| tidy::run(&root, options)),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -10,7 +10,7 @@ mod sources;
 
 use std::{fmt, fs, path::Path, process::Command};
 
-use crate::{Failure, command};
+use crate::{Failure, command, pitfalls};
 
 pub(crate) const HELP: &str = "\
 Checks the rules that a compiler does not: borders between crates, where SQL, the environment and the HTTP client may
@@ -22,9 +22,9 @@ Usage: cargo xtask tidy
 
 /// A tracked text file, by its path from the root.
 #[derive(Debug)]
-struct File {
-    path: String,
-    text: String,
+pub(crate) struct File {
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 /// A rule that does not hold, and where.
@@ -78,11 +78,19 @@ fn check(files: &[File]) -> Vec<Violation> {
     violations.extend(lock::check(files));
     violations.extend(sources::check(files));
     violations.extend(documents::check(files));
+    violations.extend(pitfalls(files));
     violations
 }
 
+/// The page of pitfalls says what the tests' marks say.
+fn pitfalls(files: &[File]) -> Option<Violation> {
+    let page = files.iter().find(|file| file.path == pitfalls::PAGE)?;
+    let is_written = pitfalls::written(&page.text, files) == page.text;
+    (!is_written).then(|| Violation::in_file(page, "is not what the tests' marks say; run `cargo xtask pitfalls`"))
+}
+
 /// What git tracks, and what it would track: a file that was just written is checked too.
-fn tracked_files(root: &Path) -> Result<Vec<File>, Failure> {
+pub(crate) fn tracked_files(root: &Path) -> Result<Vec<File>, Failure> {
     let mut git = Command::new("git");
     git.current_dir(root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     let mut files = Vec::new();
@@ -96,7 +104,7 @@ fn tracked_files(root: &Path) -> Result<Vec<File>, Failure> {
 }
 
 #[cfg(test)]
-fn file(path: &str, text: &str) -> File {
+pub(crate) fn file(path: &str, text: &str) -> File {
     File { path: path.to_owned(), text: text.to_owned() }
 }
 

@@ -242,6 +242,7 @@ mod tests {
         }
     }
 
+    // Pitfall 55.
     #[test]
     fn the_list_ends_when_it_says_so_and_only_then() {
         assert_eq!(list(r#"{"resultPages":[],"done":true}"#).next("/a"), Ok(None));

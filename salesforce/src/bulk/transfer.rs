@@ -107,6 +107,7 @@ fn following_locator(headers: &HeaderMap) -> Option<Locator> {
 mod tests {
     use super::*;
 
+    // Pitfall 37.
     #[test]
     fn a_locator_spelt_null_is_the_end_and_not_a_page() {
         let headers = |locator: Option<&'static str>| {

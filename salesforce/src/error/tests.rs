@@ -48,6 +48,7 @@ fn all_shapes_of_error_bodies_are_read() {
     }
 }
 
+// Pitfall 42.
 #[test]
 fn unknown_codes_and_bulk_spellings_are_kept_and_understood() {
     assert_eq!(ErrorCode::parse("InvalidJob"), ErrorCode::InvalidJob);
@@ -64,6 +65,7 @@ fn the_daily_quota_is_not_retried_but_the_limit_of_parallel_requests_is() {
     assert!(!daily.is_transient() && parallel.is_transient());
 }
 
+// Pitfall 42.
 #[test]
 fn locks_pass_and_query_timeouts_do_not() {
     assert!(refusal(400, ErrorCode::UnableToLockRow, "").is_transient());
@@ -86,6 +88,7 @@ fn only_a_session_that_a_new_one_replaces_is_renewed() {
     }
 }
 
+// Pitfall 9.
 #[test]
 fn refusals_of_the_bulk_api_are_told_apart() {
     for (code, message, by_bulk) in [

@@ -72,6 +72,7 @@ mod tests {
         }))
     }
 
+    // Pitfall 21.
     #[test]
     fn transient_statuses_and_empty_406_are_tried_again() {
         for status in [420, 429, 500, 502, 503, 504, 406] {

@@ -46,6 +46,7 @@ fn api_usage(header: &str) -> Option<(u64, u64)> {
 mod tests {
     use super::*;
 
+    // Pitfall 24.
     #[test]
     fn api_usage_is_found_by_key_when_a_per_app_part_follows_or_precedes() {
         for header in [

@@ -115,6 +115,7 @@ async fn one_request_in_four_going_wrong_is_not_noticed() {
     }
 }
 
+// Pitfall 56.
 #[tokio::test]
 async fn an_answer_that_is_no_json_is_reported() {
     let acme = Acme::start().await;

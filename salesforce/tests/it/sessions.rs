@@ -24,6 +24,7 @@ fn reissued(acme: &Acme) -> Arc<ReissuedSession> {
     Arc::new(ReissuedSession::new(acme.http(), my_domain(), integration(), Grant::ClientCredentials))
 }
 
+// Pitfall 64.
 #[tokio::test]
 async fn thirty_callers_that_are_refused_together_renew_once() {
     let acme = Acme::start().await;
@@ -64,6 +65,7 @@ async fn a_refused_userinfo_renews_the_session_too() {
     assert_eq!(acme.count(TOKEN), 2);
 }
 
+// Pitfall 40.
 #[tokio::test]
 async fn a_refusal_that_a_new_session_cannot_cure_renews_nothing() {
     for message in ["This session is not valid for use with the REST API", "Connected app is not attached to Agent"] {
@@ -76,6 +78,7 @@ async fn a_refusal_that_a_new_session_cannot_cure_renews_nothing() {
     }
 }
 
+// Pitfall 40.
 #[tokio::test]
 async fn a_missing_permission_renews_nothing() {
     for (status, code) in [(403, "INSUFFICIENT_ACCESS"), (401, "INVALID_AUTH_HEADER"), (403, "API_DISABLED_FOR_ORG")] {
@@ -157,6 +160,7 @@ fn with_keeper(acme: &Acme, keeper: &Arc<Keeper>) -> ReissuedSession {
     ReissuedSession::with_keeper(acme.http(), my_domain(), rotating(), grant, keeper.clone())
 }
 
+// Pitfall 22.
 #[tokio::test]
 async fn each_rotated_refresh_token_is_stored_and_used_next() {
     let acme = Acme::start().await;
@@ -172,6 +176,7 @@ async fn each_rotated_refresh_token_is_stored_and_used_next() {
     assert!(!kept.contains("5Aep.acme.rotating.sam"));
 }
 
+// Pitfall 22.
 #[tokio::test]
 async fn a_session_is_held_back_until_its_refresh_token_is_stored() {
     let acme = Acme::start().await;

@@ -50,6 +50,7 @@ fn column(database: &Path, column: &str, id: RecordId) -> Option<String> {
     database.query_row(&sql, [id.to_string()], |row| row.get(0)).unwrap()
 }
 
+// Pitfalls 5, 13.
 #[tokio::test]
 async fn nul_bytes_and_texts_of_any_length_reach_the_table_whole_over_both_wires() {
     let org = org().await;
@@ -64,6 +65,7 @@ async fn nul_bytes_and_texts_of_any_length_reach_the_table_whole_over_both_wires
     }
 }
 
+// Pitfall 15.
 #[tokio::test]
 async fn a_value_that_its_column_cannot_hold_costs_the_cell_and_not_the_row_and_is_counted() {
     let org = org().await;
@@ -81,6 +83,7 @@ async fn a_value_that_its_column_cannot_hold_costs_the_cell_and_not_the_row_and_
     }
 }
 
+// Pitfall 62.
 #[tokio::test]
 async fn a_field_created_between_an_import_and_a_sync_is_in_every_row() {
     let org = org().await;
@@ -96,6 +99,7 @@ async fn a_field_created_between_an_import_and_a_sync_is_in_every_row() {
     assert_eq!(column(&database, "Fresh__c", before).as_deref(), Some("there already"));
 }
 
+// Pitfall 61.
 #[tokio::test]
 async fn an_object_whose_stamp_cannot_be_filtered_is_read_whole_each_time() {
     let org = org().await;
@@ -113,6 +117,7 @@ async fn an_object_whose_stamp_cannot_be_filtered_is_read_whole_each_time() {
     assert_eq!(rows(&org.data().join("acme.db"), "SELECT COUNT(*) FROM Log__c"), 2);
 }
 
+// Pitfall 10.
 #[tokio::test]
 async fn a_record_deleted_since_is_flagged_when_everything_is_read_again() {
     let org = org().await;

@@ -24,6 +24,7 @@ struct SampleOrg {
     records: Vec<(Sample, String, String)>,
 }
 
+// Pitfall 46.
 #[tokio::test]
 async fn contacts_experiences_reviews_and_cases_come_out_as_they_went_in() {
     compare("coral-cloud/data-plan-large.json").await;

@@ -252,6 +252,7 @@ fn assert_values(batch: &RecordBatch, records: &[Record]) {
 }
 
 proptest! {
+    // Pitfall 46.
     #[test]
     fn the_same_records_over_bulk_and_rest_give_the_same_batch_value_for_value(
         records in vec(record(), 1..8),

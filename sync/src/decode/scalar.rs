@@ -228,6 +228,7 @@ mod tests {
         }
     }
 
+    // Pitfall 31.
     #[test]
     fn a_decimal_is_exact_in_every_spelling() {
         for (text, value) in [

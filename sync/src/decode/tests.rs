@@ -48,6 +48,7 @@ fn integers(records: &RecordBatch, column: usize) -> Vec<Option<i64>> {
     records.column(column).as_primitive::<Int64Type>().iter().collect()
 }
 
+// Pitfall 5.
 #[test]
 fn nul_bytes_inside_bulk_csv_are_part_of_the_text() {
     let batch = csv(&id_and("Name", ColumnType::Text), b"\"Id\",\"Name\"\n\"1\",\"a\0b\"\n\"2\",\"\0\"\n");
@@ -55,6 +56,7 @@ fn nul_bytes_inside_bulk_csv_are_part_of_the_text() {
     assert!(batch.misfits.is_empty());
 }
 
+// Pitfalls 7, 35.
 #[test]
 fn a_page_may_be_split_anywhere_even_inside_a_character_a_quote_or_a_line_end() {
     let body = "\u{feff}\"Id\",\"Name\"\r\n\"1\",\"é \"\"漢\"\" 😀\r\n,\"\r\n2,bare\r\n\"3\",\r\n\"4\",\"\"\"\"\r\n";
@@ -70,6 +72,7 @@ fn a_page_may_be_split_anywhere_even_inside_a_character_a_quote_or_a_line_end() 
     }
 }
 
+// Pitfall 13.
 #[test]
 fn a_text_far_longer_than_128_kb_is_read_whole_in_any_chunks() {
     let long = "long \"\"text\"\"\n".repeat(100_000);
@@ -79,6 +82,7 @@ fn a_text_far_longer_than_128_kb_is_read_whole_in_any_chunks() {
     assert_eq!(texts(&batch.unwrap().records, 1), [Some(long.replace("\"\"", "\"").as_str())]);
 }
 
+// Pitfall 14.
 #[test]
 fn integers_written_as_floats_stay_integers_and_halves_become_misfits() {
     let fields = id_and("Count__c", ColumnType::Integer);
@@ -92,6 +96,7 @@ fn integers_written_as_floats_stay_integers_and_halves_become_misfits() {
     assert_eq!(over_rest.misfits, [misfit]);
 }
 
+// Pitfall 15.
 #[test]
 fn nan_and_infinity_in_a_decimal_column_cost_the_cell_and_not_the_row() {
     let batch = csv(&id_and("Amount", ColumnType::Decimal), b"Id,Amount\n1,\"NaN\"\n2,\"-Infinity\"\n3,\"1.5\"\n");
@@ -109,6 +114,7 @@ fn words_that_look_like_nothing_are_text() {
     assert_eq!(texts(&over_rest.records, 1), [Some("null"), None]);
 }
 
+// Pitfall 6.
 #[test]
 fn bytes_that_are_no_utf8_are_replaced_and_reported_over_both_wires() {
     let fields = id_and("Name", ColumnType::Text);
@@ -280,6 +286,7 @@ fn parents_compounds_and_urls_of_query_pages_become_columns() {
     assert_eq!(texts(&records, 5), [Some("[1.50]"), Some("\"loose\"")]);
 }
 
+// Pitfall 66.
 #[test]
 fn a_page_that_is_not_done_and_names_no_next_page_is_an_error() {
     let page = br#"{"totalSize":2,"done":false,"records":[{"Id":"1","Name":"a"}]}"#;

@@ -281,6 +281,7 @@ mod tests {
         assert!(!mapping(&["MailingAddress"]).compile(&contact()).unwrap().bulk_readable);
     }
 
+    // Pitfall 61.
     #[test]
     fn a_cursor_field_that_cannot_be_filtered_is_not_chosen() {
         let mut catalogue = contact();
@@ -290,6 +291,7 @@ mod tests {
         assert_eq!(mapping(&[]).compile(&catalogue).unwrap().cursor, None);
     }
 
+    // Pitfall 63.
     #[test]
     fn the_question_has_another_hash_when_anything_read_or_written_changes() {
         let hash = |mapping: Mapping| mapping.compile(&contact()).unwrap().asked;

@@ -77,6 +77,7 @@ mod tests {
         Window { from: from.map(stamp), until: stamp("2026-11-21T10:00:00Z") }
     }
 
+    // Pitfall 3.
     #[test]
     fn a_full_read_has_no_bound_that_could_hide_old_or_changing_records() {
         assert_eq!(for_bulk(&compiled(None, None), &window(None)), "SELECT Id,SystemModstamp FROM Task");

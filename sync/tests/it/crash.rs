@@ -74,6 +74,7 @@ async fn a_run_that_goes_on_also_finds_what_has_changed_since_the_crash() {
     assert!(durable.lock().unwrap().rows.contains_key(&new));
 }
 
+// Pitfall 18.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_saved_job_that_no_longer_exists_is_made_again() {
     let org = org().await;

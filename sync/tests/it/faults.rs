@@ -58,6 +58,7 @@ async fn a_query_recovers_from_every_passing_fault() {
     recovers_from_each(ReadChoice::Query, QUERY, passing()).await;
 }
 
+// Pitfall 39.
 #[tokio::test(flavor = "multi_thread")]
 async fn bulk_results_recover_from_every_passing_fault_and_from_a_page_that_is_too_short() {
     let mut effects = passing();

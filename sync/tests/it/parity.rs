@@ -20,6 +20,7 @@ async fn readable_both_ways(org: &Org, object: &str) -> Mapping {
     Mapping { columns, ..whole(object) }
 }
 
+// Pitfall 46.
 #[tokio::test(flavor = "multi_thread")]
 async fn query_and_bulk_give_the_same_table() {
     let org = Org::start("[rows]\nAccount = 700\nContact = 2500\nInvoice__c = 900\n[bulk]\npage_rows = 400").await;
@@ -49,6 +50,7 @@ async fn many_records_are_read_by_bulk_and_few_by_query() {
     assert_eq!(org.sync(&whole("Contact"), &nowhere()).await.mode, Some(ReadMode::Bulk));
 }
 
+// Pitfall 9.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_bulk_refuses_is_queried_instead_of_failing() {
     let org = Org::start("[rows]\nContact = 1500\n[bulk]\nrefused_objects = [\"Contact\"]").await;

@@ -27,6 +27,7 @@ fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(minutes * 60)
 }
 
+// Pitfall 3.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_run_has_no_start_date_that_hides_old_records() {
     let org = org().await;
@@ -53,6 +54,7 @@ async fn inserts_and_updates_are_picked_up_and_little_else_is_read() {
     assert!(report.counts.rows < 50, "{} rows", report.counts.rows);
 }
 
+// Pitfall 1.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_committed_late_with_an_older_stamp_is_found() {
     let org = org().await;
@@ -63,6 +65,7 @@ async fn a_record_committed_late_with_an_older_stamp_is_found() {
     assert_eq!(name(&durable.lock().unwrap(), &late), Some("Late"));
 }
 
+// Pitfall 2.
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_share_the_stamp_at_the_windows_edge_are_all_read() {
     let org = org().await;
@@ -78,6 +81,7 @@ async fn records_that_share_the_stamp_at_the_windows_edge_are_all_read() {
     }
 }
 
+// Pitfall 2.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_change_within_the_same_second_is_not_lost() {
     let org = org().await;
@@ -89,6 +93,7 @@ async fn a_second_change_within_the_same_second_is_not_lost() {
     assert_eq!(name(&durable.lock().unwrap(), &id), Some("Two"));
 }
 
+// Pitfall 10.
 #[tokio::test(flavor = "multi_thread")]
 async fn deleted_records_reach_the_table_as_flags_or_go() {
     let org = org().await;
@@ -107,6 +112,7 @@ async fn deleted_records_reach_the_table_as_flags_or_go() {
     assert!(!removed.lock().unwrap().rows.contains_key(&id));
 }
 
+// Pitfall 19.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_without_records_moves_the_checkpoint_on() {
     let org = Org::start("[rows]\nContact = 0").await;
@@ -118,6 +124,7 @@ async fn a_run_without_records_moves_the_checkpoint_on() {
     assert!(second.window.from.is_some(), "the second run reads only what has changed");
 }
 
+// Pitfalls 4, 62.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_field_created_between_runs_is_read_for_all_records() {
     let org = org().await;
