@@ -68,7 +68,11 @@ impl Watcher for Bars {
             }
             RunEvent::Ended { outcome } => {
                 self.on(&outcome.stream.id, ProgressBar::finish_and_clear);
-                self.terminal.say(format!("{}{}", self.indent, line(outcome)));
+                let line = format!("{}{}", self.indent, line(outcome));
+                match outcome.result {
+                    Ok(_) => self.terminal.say(line),
+                    Err(_) => self.terminal.notice(&line),
+                }
             }
         }
     }

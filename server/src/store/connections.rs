@@ -121,6 +121,11 @@ const BY_NAME: &str = "SELECT connections.id, customers.name, connections.name, 
      renewed_at, connections.created_at \
      FROM connections JOIN customers ON customers.id = connections.customer_id WHERE connections.name = $1";
 
+const BY_ID: &str = "SELECT connections.id, customers.name, connections.name, org_host, instance_host, org_id, \
+     user_id, username, api_version, grant_kind, app, client_id, scopes, audience, owner, state, signed_in_at, \
+     renewed_at, connections.created_at \
+     FROM connections JOIN customers ON customers.id = connections.customer_id WHERE connections.id = $1";
+
 const ALL: &str = "SELECT connections.id, customers.name, connections.name, org_host, instance_host, org_id, \
      user_id, username, api_version, grant_kind, app, client_id, scopes, audience, owner, state, signed_in_at, \
      renewed_at, connections.created_at \
@@ -147,6 +152,12 @@ impl Store {
         }
         let known = self.connections().await?.into_iter().map(|connection| connection.name).collect();
         Err(StoreError::Unknown { kind: "connection", name: name.to_owned(), known })
+    }
+
+    /// The connection that something of the store belongs to.
+    pub async fn connection_of_id(&self, id: &str) -> Result<Connection, StoreError> {
+        let row = self.database.query_first(BY_ID, [id.into()]).await?;
+        row.map(connection).transpose()?.ok_or_else(|| StoreError::corrupt(format!("the connection {id} is missing")))
     }
 
     /// Saves a sign-in with its credentials: a new connection, or the same one again. All of it or nothing.

@@ -49,6 +49,9 @@ pub struct NewStream<'a> {
 const OF_CONNECTION: &str = "SELECT id, connection_id, destination, object, table_name, mapping, mapping_version, \
      read_mode, checkpoint, checkpoint_at FROM streams WHERE connection_id = $1 ORDER BY created_at, object, id";
 
+const BY_ID: &str = "SELECT id, connection_id, destination, object, table_name, mapping, mapping_version, \
+     read_mode, checkpoint, checkpoint_at FROM streams WHERE id = $1";
+
 const AT: &str = "SELECT id, connection_id, destination, object, table_name, mapping, mapping_version, \
      read_mode, checkpoint, checkpoint_at FROM streams \
      WHERE connection_id = $1 AND destination = $2 AND table_name = $3";
@@ -57,6 +60,16 @@ impl Store {
     /// The streams of a connection, oldest first.
     pub async fn streams(&self, connection_id: &str) -> Result<Vec<Stream>, StoreError> {
         self.database.query(OF_CONNECTION, [connection_id.into()]).await?.into_iter().map(stream).collect()
+    }
+
+    /// The stream of that id.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] when it is not remembered any more.
+    pub async fn stream(&self, id: &str) -> Result<Stream, StoreError> {
+        let row = self.database.query_first(BY_ID, [id.into()]).await?;
+        let unknown = || StoreError::Unknown { kind: "stream", name: id.to_owned(), known: Vec::new() };
+        row.map(stream).transpose()?.ok_or_else(unknown)
     }
 
     /// Remembers a stream. The same table again keeps its identity; a mapping that differs is a further version.

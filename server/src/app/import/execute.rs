@@ -1,0 +1,191 @@
+//! One run of one stream, whoever asks for it.
+
+use std::sync::Arc;
+
+use salesforce::{ApiError, Client};
+use sync::{
+    catalogue::Catalogue,
+    checkpoint::Epoch,
+    mapping::{CompiledMapping, Mapping},
+    read::ReadOptions,
+    run::{self, Outcome, Report, RunOptions},
+    table::StreamKey,
+};
+use tokio::sync::watch;
+
+use super::{
+    App, RunEvent, StreamOutcome, Watcher,
+    heartbeat::{Heartbeat, LEASE_TERM},
+    mirror::{Mirror, stored},
+};
+use crate::{
+    error::Error,
+    store::{
+        connections::Connection,
+        lease::Lease,
+        runs::{Run, RunState},
+        streams::Stream,
+    },
+};
+
+/// What a run is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Read everything.
+    Import,
+    /// Read what has changed.
+    Sync,
+}
+
+/// A stream that is to be run.
+pub(super) struct Order {
+    pub(super) stream: Stream,
+    /// `None`: still to be described and compiled, under the lease.
+    pub(super) mapping: Option<Arc<CompiledMapping>>,
+}
+
+/// What the runs of one command share.
+#[derive(Clone, Copy)]
+pub(super) struct Errand<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) client: &'a Client,
+    pub(super) purpose: Purpose,
+    pub(super) watcher: &'a Arc<dyn Watcher>,
+    pub(super) stop: &'a watch::Receiver<bool>,
+}
+
+impl App {
+    /// Brings one remembered stream up to date, under its lease and with a record of its run.
+    ///
+    /// # Errors
+    /// There is no such stream, or its connection is paused. Whatever happens to the run stands in its outcome; one that
+    /// another process does already is [`StoreError::Leased`](crate::store::StoreError::Leased) there.
+    pub async fn run_stream(
+        &self,
+        stream_id: &str,
+        watcher: &Arc<dyn Watcher>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<StreamOutcome, Error> {
+        let stream = self.store.stream(stream_id).await?;
+        let connection = self.store.connection_of_id(&stream.connection_id).await?;
+        self.refuse_paused(&connection).await?;
+        let client = self.client(&connection);
+        let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Sync, watcher, stop };
+        Ok(self.carry_out(&errand, Order { stream, mapping: None }).await)
+    }
+
+    /// Runs one stream to its end, and tells the watcher how that was.
+    pub(super) async fn carry_out(&self, errand: &Errand<'_>, order: Order) -> StreamOutcome {
+        let stream = order.stream.clone();
+        let started_at = self.clock.now();
+        let result = self.run_alone(errand, order).await;
+        let outcome = StreamOutcome { stream, result, started_at, ended_at: self.clock.now() };
+        errand.watcher.event(RunEvent::Ended { outcome: &outcome });
+        outcome
+    }
+
+    /// Takes the stream's lease for one run.
+    async fn run_alone(&self, errand: &Errand<'_>, order: Order) -> Result<Report, Error> {
+        let lease = self.store.acquire_lease(&order.stream.lease_name(), &self.holder, LEASE_TERM).await?;
+        let heartbeat = Heartbeat::start(Arc::clone(&self.store), Arc::clone(&self.config.http.timer), lease.clone());
+        let result = self.run_recorded(&lease, errand, order).await;
+        drop(heartbeat);
+        // A lease that cannot be given back lapses.
+        let _ = self.store.release_lease(&lease).await;
+        result
+    }
+
+    /// Runs, with a record in the store from the first question on.
+    async fn run_recorded(&self, lease: &Lease, errand: &Errand<'_>, order: Order) -> Result<Report, Error> {
+        errand.watcher.event(RunEvent::Started { stream: &order.stream });
+        let record = self.store.begin_run(&order.stream.id, lease).await?;
+        let progress = Arc::new(Mirror::new(self, &order.stream, &record, lease, errand.watcher, errand.client));
+        let result = self.run_under(lease, errand, order, &progress).await;
+        self.record_end(&record, &result, &progress, lease).await?;
+        result
+    }
+
+    async fn run_under(
+        &self,
+        lease: &Lease,
+        errand: &Errand<'_>,
+        order: Order,
+        progress: &Arc<Mirror>,
+    ) -> Result<Report, Error> {
+        let Errand { connection, client, purpose, stop, .. } = *errand;
+        let Order { stream, mapping } = order;
+        let mapping = match mapping {
+            Some(mapping) => mapping,
+            None => Arc::new(compile(connection, client, &stream.mapping).await?),
+        };
+        let settings = stream.destination.parse().map_err(Error::destination)?;
+        let mut destination = destinations::open(&settings).map_err(Error::destination)?;
+        let result = run::run(run::Run {
+            client: client.clone(),
+            mapping,
+            stream: key(connection, &stream),
+            destination: &mut *destination,
+            progress: Arc::clone(progress) as Arc<dyn run::Progress>,
+            epoch: Epoch(lease.epoch),
+            options: self.run_options(&stream, purpose),
+            stop: stop.clone(),
+        })
+        .await;
+        match (result, destination.close().await) {
+            (Ok(_), Err(source)) => Err(Error::destination(source)),
+            (result, _) => result.map_err(|source| Error::Run { object: stream.object, source: Box::new(source) }),
+        }
+    }
+
+    fn run_options(&self, stream: &Stream, purpose: Purpose) -> RunOptions {
+        RunOptions {
+            read: ReadOptions { choice: stream.read, bulk_from: self.config.bulk_threshold, ..ReadOptions::default() },
+            overlap: self.config.overlap,
+            full: match purpose {
+                Purpose::Import => true,
+                Purpose::Sync => false,
+            },
+        }
+    }
+
+    async fn record_end(
+        &self,
+        record: &Run,
+        result: &Result<Report, Error>,
+        progress: &Mirror,
+        lease: &Lease,
+    ) -> Result<(), Error> {
+        let (state, counts, error) = match result {
+            Ok(report) => {
+                let state = match report.outcome {
+                    Outcome::Complete => RunState::Completed,
+                    Outcome::Stopped => RunState::Stopped,
+                };
+                (state, report.counts, None)
+            }
+            Err(error) => (RunState::Failed, progress.last_counts(), Some(error.to_string())),
+        };
+        let ended = self.store.end_run(record, state, &stored(counts), error.as_deref(), lease).await;
+        match (ended, result) {
+            // The run's own error says more than the one of its record.
+            (Err(error), Ok(_)) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The stream's identity within its destination.
+fn key(connection: &Connection, stream: &Stream) -> StreamKey {
+    StreamKey { connection: connection.name.clone(), object: stream.object.clone(), table: stream.table.clone() }
+}
+
+/// Checks a mapping against the org.
+pub(super) async fn compile(
+    connection: &Connection,
+    client: &Client,
+    mapping: &Mapping,
+) -> Result<CompiledMapping, Error> {
+    let api = |source: ApiError| Error::api(&connection.name, source);
+    let catalogue = Catalogue::load(client, mapping).await.map_err(api)?;
+    mapping.compile(&catalogue).map_err(|problems| Error::Mapping { object: mapping.object.clone(), problems })
+}
