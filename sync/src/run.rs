@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use arrow_array::{StringArray, cast::AsArray};
 use futures_util::future::BoxFuture;
 use salesforce::{ApiError, Client, Recovery, Timestamp, query::Deleted};
 use tokio::sync::{mpsc, watch};
@@ -70,14 +71,21 @@ pub trait Progress: Send + Sync {
     /// Something else is happening now. Must return at once.
     fn phase(&self, phase: Phase);
 
+    /// Keeps what becomes no row or no value, before the rows beside it are written: a crash in between repeats it, and
+    /// loses nothing.
+    fn keep<'a>(&'a self, judged: Judged<'a>) -> BoxFuture<'a, Result<(), ProgressError>>;
+
     /// Rows up to `resume` are durable in the destination. A mirror: the destination's own checkpoint wins.
-    fn save<'a>(
-        &'a self,
-        resume: &'a Checkpoint,
-        counts: Counts,
-        misfits: &'a [Misfit],
-        rejected: &'a [RejectedRow],
-    ) -> BoxFuture<'a, Result<(), ProgressError>>;
+    fn save<'a>(&'a self, resume: &'a Checkpoint, counts: Counts) -> BoxFuture<'a, Result<(), ProgressError>>;
+}
+
+/// Records that have been read and mapped, and what of them is not going to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'a> {
+    /// The Ids of all of them.
+    pub ids: &'a StringArray,
+    pub rejected: &'a [RejectedRow],
+    pub misfits: &'a [Misfit],
 }
 
 /// Progress could not be kept.
@@ -284,6 +292,8 @@ impl Writing<'_> {
             Some(batch) => {
                 let mut mapped = self.mapping.apply(&batch.records);
                 mapped.misfits.extend(batch.misfits);
+                let ids = batch.records.column(self.mapping.record_id).as_string();
+                self.progress.keep(Judged { ids, rejected: &mapped.rejected, misfits: &mapped.misfits }).await?;
                 mapped
             }
             None => self.nothing(),
@@ -304,7 +314,7 @@ impl Writing<'_> {
         self.counts.rejected += rejected.len() as u64;
         self.counts.swept += self.destination.write(rows, &self.question, self.epoch).await?.swept;
         self.counts.api_calls = self.client.usage().calls.saturating_sub(self.calls_before);
-        self.progress.save(&self.question, self.counts, &misfits, &rejected).await?;
+        self.progress.save(&self.question, self.counts).await?;
         Ok(())
     }
 

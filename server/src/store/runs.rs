@@ -113,27 +113,37 @@ impl Store {
         Ok(run)
     }
 
-    /// Mirrors how far a run has come, together with the values it rejected since the last time. `first` is the
-    /// ordinal of the first of them within the run.
+    /// Mirrors how far a run has come.
     pub async fn save_run_progress(
         &self,
         run: &Run,
         counts: &RunCounts,
-        checkpoint: Option<&Checkpoint>,
-        rejected: &[Misfit],
-        first: u64,
+        checkpoint: &Checkpoint,
         lease: &Lease,
     ) -> Result<(), StoreError> {
         const COUNTS: &str = "UPDATE runs SET run_rows = $2, deleted_rows = $3, \
              rejected_values = $4, read_bytes = $5, api_calls = $6 WHERE id = $1";
         const CHECKPOINT: &str =
             "UPDATE streams SET checkpoint = $2, checkpoint_epoch = $3, checkpoint_at = $4 WHERE id = $1";
-        let mut changes = vec![still_held(lease), Change::new(COUNTS, values_of_counts(&run.id, counts))];
-        if let Some(checkpoint) = checkpoint {
-            let document = serde_json::to_string(checkpoint).expect("a checkpoint is plain data");
-            let values = [(&run.stream_id).into(), document.into(), lease.epoch.into(), self.clock.now().into()];
-            changes.push(Change::new(CHECKPOINT, values));
-        }
+        let document = serde_json::to_string(checkpoint).expect("a checkpoint is plain data");
+        let values = [(&run.stream_id).into(), document.into(), lease.epoch.into(), self.clock.now().into()];
+        let changes = vec![
+            still_held(lease),
+            Change::new(COUNTS, values_of_counts(&run.id, counts)),
+            Change::new(CHECKPOINT, values),
+        ];
+        self.commit_under(lease, changes).await
+    }
+
+    /// Keeps values that fitted no type. `first` is the ordinal of the first of them within the run.
+    pub async fn keep_rejected_values(
+        &self,
+        run: &Run,
+        rejected: &[Misfit],
+        first: u64,
+        lease: &Lease,
+    ) -> Result<(), StoreError> {
+        let mut changes = vec![still_held(lease)];
         changes.extend((first..).zip(rejected).map(|(ordinal, misfit)| self.reject(run, ordinal, misfit)));
         self.commit_under(lease, changes).await
     }

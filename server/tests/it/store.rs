@@ -250,7 +250,7 @@ on_both_databases! {
         let run = store.begin_run(&stream.id, &lease).await.unwrap();
         let counts = RunCounts { rows: 9, api_calls: 3, ..RunCounts::default() };
         let at = checkpoint(Position::Query { last_id: "001".into() });
-        store.save_run_progress(&run, &counts, Some(&at), &[], 0, &lease).await.unwrap();
+        store.save_run_progress(&run, &counts, &at, &lease).await.unwrap();
         assert_eq!(store.streams(&stream.connection_id).await.unwrap()[0].checkpoint, Some(at));
         store.end_run(&run, RunState::Failed, &counts, Some("no"), &lease).await.unwrap();
         let ended = &store.runs(&stream.id, 5).await.unwrap()[0];
@@ -270,8 +270,10 @@ on_both_databases! {
         let counts = RunCounts { rows: 1, ..RunCounts::default() };
         let at = checkpoint(Position::Complete);
         let misfit = Misfit { id: "001".into(), field: "Name".into(), raw: "x".into() };
-        let saved = store.save_run_progress(&run, &counts, Some(&at), &[misfit], 0, &lease).await;
+        let saved = store.save_run_progress(&run, &counts, &at, &lease).await;
         assert!(matches!(saved, Err(StoreError::Fenced { epoch: 1, .. })), "{saved:?}");
+        let kept = store.keep_rejected_values(&run, &[misfit], 0, &lease).await;
+        assert!(matches!(kept, Err(StoreError::Fenced { epoch: 1, .. })), "{kept:?}");
         let ended = store.end_run(&run, RunState::Completed, &counts, None, &lease).await;
         assert!(matches!(ended, Err(StoreError::Fenced { .. })));
         assert_eq!(store.streams(&stream.connection_id).await.unwrap()[0].checkpoint, None);
@@ -352,7 +354,7 @@ on_both_databases! {
         let lease = store.acquire_lease("stream", &us(), TERM).await.unwrap();
         let run = store.begin_run(&stream.id, &lease).await.unwrap();
         let misfit = Misfit { id: "001A".into(), field: "Birthdate".into(), raw: "SENTINEL-personal".into() };
-        store.save_run_progress(&run, &RunCounts::default(), None, &[misfit], 0, &lease).await.unwrap();
+        store.keep_rejected_values(&run, &[misfit], 0, &lease).await.unwrap();
         let dump = fixture.dump().await;
         let holds = |needle: &str| dump.windows(needle.len()).any(|window| window == needle.as_bytes());
         assert!(holds("3MVG9.client"), "the dump holds what is no secret");

@@ -20,12 +20,11 @@ use salesforce::{
 };
 use serde_json::json;
 use sync::{
-    batch::Misfit,
     catalogue::Catalogue,
     checkpoint::{Checkpoint, Epoch},
-    mapping::{ColumnMapping, Mapping, RejectedRow},
+    mapping::{ColumnMapping, Mapping},
     read::{Phase, ReadChoice, ReadOptions},
-    run::{Counts, Progress, ProgressError, Report, Run, RunError, RunOptions, run},
+    run::{Counts, Judged, Progress, ProgressError, Report, Run, RunError, RunOptions, run},
     table::StreamKey,
 };
 use tokio::sync::watch;
@@ -224,13 +223,11 @@ struct Silent;
 impl Progress for Silent {
     fn phase(&self, _phase: Phase) {}
 
-    fn save<'a>(
-        &'a self,
-        _resume: &'a Checkpoint,
-        _counts: Counts,
-        _misfits: &'a [Misfit],
-        _rejected: &'a [RejectedRow],
-    ) -> BoxFuture<'a, Result<(), ProgressError>> {
+    fn keep<'a>(&'a self, _judged: Judged<'a>) -> BoxFuture<'a, Result<(), ProgressError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn save<'a>(&'a self, _resume: &'a Checkpoint, _counts: Counts) -> BoxFuture<'a, Result<(), ProgressError>> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -5,18 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::{FutureExt, future::BoxFuture};
 use salesforce::{Client, Timestamp};
 use sync::{
-    batch::Misfit,
     checkpoint::{Checkpoint, Position},
-    mapping::RejectedRow,
     read::Phase,
-    run::{self, Counts, ProgressError},
+    run::{self, Counts, Judged, ProgressError},
 };
 
 use super::{App, RunEvent, Watcher};
 use crate::{
     clock::SharedClock,
     store::{
-        Store,
+        Store, StoreError,
         lease::Lease,
         runs::{Run, RunCounts},
         streams::Stream,
@@ -71,22 +69,25 @@ impl Mirror {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).counts
     }
 
-    /// What of this progress is to be written now: the ordinal of its first kept value and how many of them; `None`
-    /// when the last write is too recent and nothing would be lost.
-    fn due(&self, resume: &Checkpoint, counts: Counts, misfits: usize) -> Option<(u64, usize)> {
+    /// How many of these values are kept, and the ordinal of the first of them within the run.
+    fn room(&self, misfits: usize) -> (u64, usize) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = state.kept;
+        let kept = misfits.min(usize::try_from(KEPT_REJECTED - first).unwrap_or(usize::MAX));
+        state.kept += kept as u64;
+        (first, kept)
+    }
+
+    /// True when progress is to be written now: the last time was not just before, or it is the end.
+    fn is_due(&self, resume: &Checkpoint, counts: Counts) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.counts = counts;
         let now = self.clock.now();
-        let is_old = now.0 - state.saved_at.0 >= MIRROR_EVERY_MILLIS;
-        if misfits == 0 && !is_old && resume.at != Position::Complete {
-            return None;
+        let is_due = now.0 - state.saved_at.0 >= MIRROR_EVERY_MILLIS || resume.at == Position::Complete;
+        if is_due {
+            state.saved_at = now;
         }
-        let first = state.kept;
-        let room = usize::try_from(KEPT_REJECTED - first).unwrap_or(usize::MAX);
-        let kept = misfits.min(room);
-        state.kept += kept as u64;
-        state.saved_at = now;
-        Some((first, kept))
+        is_due
     }
 }
 
@@ -95,13 +96,19 @@ impl run::Progress for Mirror {
         self.watcher.event(RunEvent::Phase { stream: &self.stream, phase });
     }
 
-    fn save<'a>(
-        &'a self,
-        resume: &'a Checkpoint,
-        counts: Counts,
-        misfits: &'a [Misfit],
-        _rejected: &'a [RejectedRow],
-    ) -> BoxFuture<'a, Result<(), ProgressError>> {
+    fn keep<'a>(&'a self, judged: Judged<'a>) -> BoxFuture<'a, Result<(), ProgressError>> {
+        async move {
+            let (first, kept) = self.room(judged.misfits.len());
+            if kept == 0 {
+                return Ok(());
+            }
+            let misfits = judged.misfits.get(..kept).unwrap_or(judged.misfits);
+            self.store.keep_rejected_values(&self.run, misfits, first, &self.lease).await.map_err(not_kept)
+        }
+        .boxed()
+    }
+
+    fn save<'a>(&'a self, resume: &'a Checkpoint, counts: Counts) -> BoxFuture<'a, Result<(), ProgressError>> {
         let usage = self.client.usage();
         self.watcher.event(RunEvent::Progress {
             stream: &self.stream,
@@ -110,15 +117,17 @@ impl run::Progress for Mirror {
             org_max: usage.org_max,
         });
         async move {
-            let Some((first, kept)) = self.due(resume, counts, misfits.len()) else { return Ok(()) };
-            let misfits = misfits.get(..kept).unwrap_or(misfits);
-            self.store
-                .save_run_progress(&self.run, &stored(counts), Some(resume), misfits, first, &self.lease)
-                .await
-                .map_err(|error| ProgressError { reason: error.to_string() })
+            if !self.is_due(resume, counts) {
+                return Ok(());
+            }
+            self.store.save_run_progress(&self.run, &stored(counts), resume, &self.lease).await.map_err(not_kept)
         }
         .boxed()
     }
+}
+
+fn not_kept(error: StoreError) -> ProgressError {
+    ProgressError { reason: error.to_string() }
 }
 
 /// Counts as the control store keeps them.
