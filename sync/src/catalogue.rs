@@ -23,10 +23,10 @@ impl Catalogue {
     pub async fn load(client: &Client, mapping: &Mapping) -> Result<Self, ApiError> {
         let mut catalogue = Self::default();
         catalogue.insert(client.describe(&mapping.object).await?);
-        for column in &mapping.columns {
-            let hops = column.field.split('.').count().saturating_sub(1);
+        for path in mapping.paths() {
+            let hops = path.split('.').count().saturating_sub(1);
             let mut object = mapping.object.clone();
-            for hop in column.field.split('.').take(hops) {
+            for hop in path.split('.').take(hops) {
                 let Some(parent) = catalogue.parent(&object, hop).map(str::to_owned) else { break };
                 if catalogue.object(&parent).is_none() {
                     match client.describe(&parent).await {

@@ -3,10 +3,12 @@
 //! A [`Mapping`] is data that a person writes; [`Mapping::compile`] checks it against the org's describe and names
 //! every problem at once, before anything runs.
 
+mod column;
 mod compile;
+mod make;
 mod path;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use arrow_array::{Array, BooleanArray, RecordBatch, StringArray, TimestampMillisecondArray, cast::AsArray};
 use arrow_select::filter::filter_record_batch;
@@ -16,12 +18,15 @@ use serde::{Deserialize, Serialize};
 use crate::{
     batch::{Misfit, ReadField},
     checkpoint::Asked,
-    table::{DeleteMode, Deletion, TableBatch, TableSchema},
+    table::{DeleteMode, Deletion, Patch, TableBatch, TableSchema},
 };
 
+use make::Make;
+
+pub use column::{Case, ColumnMapping, Constant, Misfitting, Other, Source, Target};
 pub use path::MAX_HOPS;
 
-/// A stream's mapping, as data.
+/// A stream's mapping, as data; `docs/mapping.md` has an example of each key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mapping {
@@ -29,10 +34,9 @@ pub struct Mapping {
     /// The table's name; the object's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// Empty: every readable field under its own name, except compound addresses and locations, whose components are
-    /// fields of their own, and base64 bodies, each of which costs a request.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub columns: Vec<ColumnMapping>,
+    /// This stream's name among several that fill one table; the table then tells whose a row is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
     /// A SOQL condition, as it would stand after `WHERE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
@@ -41,17 +45,39 @@ pub struct Mapping {
     pub limit: Option<u64>,
     #[serde(default)]
     pub deletes: DeleteMode,
+    #[serde(default, skip_serializing_if = "Drift::is_default")]
+    pub drift: Drift,
+    /// What tells the rows apart; the record's own Id when absent. With a path to a parent's Id the rows are the
+    /// parents': many records may make one row, and a record that is deleted deletes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Besides `columns`, every other readable field under its own name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rest: bool,
+    /// Empty: every readable field under its own name, except compound addresses and locations, whose components are
+    /// fields of their own, and base64 bodies, each of which costs a request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<ColumnMapping>,
 }
 
-/// One column.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ColumnMapping {
-    /// A field, or a path to a parent's field: `Account.Name`.
-    pub field: String,
-    /// The column's name; the path with underscores when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub column: Option<String>,
+/// What a stream does when the org's fields are others than its mapping was compiled against.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drift {
+    /// Goes on with the fields that are there.
+    #[default]
+    Apply,
+    /// Goes on as before with what is still there, and waits for somebody to accept the rest.
+    Ask,
+    /// Does not run until somebody has accepted it.
+    Stop,
+}
+
+impl Drift {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Something in a mapping that the org or the destination cannot serve.
@@ -79,7 +105,8 @@ impl fmt::Display for MappingProblem {
 pub struct CompiledMapping {
     /// As the schema spells it.
     pub object: String,
-    /// What is read, in the order of the SELECT list: the columns first, then what only the pipeline needs.
+    /// What is read, each field once, in the order of the SELECT list: what the columns need, then what only the
+    /// pipeline does.
     pub fields: Vec<ReadField>,
     pub table: TableSchema,
     pub filter: Option<String>,
@@ -91,9 +118,15 @@ pub struct CompiledMapping {
     pub cursor: Option<usize>,
     /// Index of `IsDeleted` in `fields`.
     deleted: Option<usize>,
+    /// How each column of the table is made.
+    makes: Vec<Make>,
+    /// The columns of the table that a patch consists of; `None`: whole rows are made.
+    patch: Option<Vec<usize>>,
     /// False when a field is read that Bulk refuses.
     pub bulk_readable: bool,
     pub asked: Asked,
+    /// What works, and is probably not what was meant.
+    pub warnings: Vec<MappingProblem>,
 }
 
 /// Rows as they are to be written, and what of the records cannot be.
@@ -122,17 +155,60 @@ pub struct RowProblem {
     pub message: String,
 }
 
+impl Mapping {
+    /// Every path to a field that this mapping reads by name, as it is written.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().filter_map(ColumnMapping::path).chain(self.key.as_deref())
+    }
+}
+
 impl CompiledMapping {
     /// Turns records into rows: the columns in table order, and the deletions among them.
     ///
     /// A deleted record is a deletion and no row, so that what a table holds does not depend on when it was read: one
     /// that was never read alive leaves nothing.
+    ///
+    /// A mapping of [`Self::only`] some columns makes a patch instead, of deleted records too.
     pub fn apply(&self, records: &RecordBatch) -> Mapped {
+        match &self.patch {
+            None => self.rows(records),
+            Some(columns) => self.patch(records, columns),
+        }
+    }
+
+    /// This mapping, reading only what these columns need, and making a patch of them. `None` when the table has none
+    /// of these columns.
+    pub fn only(&self, columns: &BTreeSet<String>) -> Option<Self> {
+        let indexes = || 0..self.table.columns.len();
+        let is_named = |index: &usize| columns.contains(&self.table.columns[*index].name);
+        if !indexes().any(|index| is_named(&index)) {
+            return None;
+        }
+        let is_stamp = |index: &usize| *index == self.table.id || Some(*index) == self.table.version;
+        let made: Vec<usize> = indexes().filter(|index| is_named(index) || is_stamp(index)).collect();
+        let needed: BTreeSet<usize> = made
+            .iter()
+            .flat_map(|column| self.makes[*column].reads())
+            .chain([self.record_id])
+            .chain(self.cursor)
+            .collect();
+        let place = |field: usize| needed.iter().position(|needed| *needed == field);
+        Some(Self {
+            fields: needed.iter().map(|field| self.fields[*field].clone()).collect(),
+            record_id: place(self.record_id)?,
+            cursor: self.cursor.and_then(place),
+            deleted: None,
+            makes: self.makes.iter().map(|make| make.moved(&place)).collect(),
+            patch: Some(made),
+            ..self.clone()
+        })
+    }
+
+    fn rows(&self, records: &RecordBatch) -> Mapped {
         let deleted = self.deleted.map(|index| records.column(index).as_boolean());
         let deletes = deleted.map_or_else(Vec::new, |flags| self.deletions(records, flags));
-        let arrays = records.columns()[..self.table.columns.len()].to_vec();
-        let columns =
-            RecordBatch::try_new(self.table.arrow_schema(), arrays).expect("columns come first among the fields");
+        let arrays = self.makes.iter().map(|make| make.make(records)).collect();
+        let columns = RecordBatch::try_new(self.table.arrow_schema(), arrays).expect("each column is made in its type");
         let upserts = match deleted {
             Some(flags) if !deletes.is_empty() => {
                 let kept = BooleanArray::from_iter(flags.iter().map(|flag| Some(flag != Some(true))));
@@ -141,6 +217,15 @@ impl CompiledMapping {
             _ => columns,
         };
         let rows = TableBatch { upserts, deletes, patch: None };
+        Mapped { rows, rejected: Vec::new(), misfits: Vec::new() }
+    }
+
+    fn patch(&self, records: &RecordBatch, columns: &[usize]) -> Mapped {
+        let schema = self.table.arrow_schema().project(columns).expect("indexes of the table's columns");
+        let arrays = columns.iter().map(|column| self.makes[*column].make(records)).collect();
+        let rows = RecordBatch::try_new(Arc::new(schema), arrays).expect("each column is made in its type");
+        let patch = Some(Patch { columns: columns.to_vec(), rows });
+        let rows = TableBatch { patch, ..TableBatch::empty(&self.table) };
         Mapped { rows, rejected: Vec::new(), misfits: Vec::new() }
     }
 

@@ -53,8 +53,7 @@ impl App {
 fn spell_out(mapping: &mut Mapping, catalogue: &Catalogue, warnings: &mut Vec<String>) {
     match mapping.compile(catalogue) {
         Ok(compiled) if mapping.columns.is_empty() => {
-            let column = |path: String| ColumnMapping { field: path, column: None };
-            mapping.columns = compiled.fields.into_iter().map(|field| column(field.path)).collect();
+            mapping.columns = compiled.fields.into_iter().map(|field| ColumnMapping::field(field.path)).collect();
         }
         Ok(_) => {}
         Err(problems) => {

@@ -137,8 +137,7 @@ fn named(objects: &[String], in_file: &[Mapping]) -> Vec<Mapping> {
 /// Flags win over the file.
 fn adjust(mapping: &mut Mapping, arguments: &Arguments) {
     if !arguments.fields.is_empty() {
-        let column = |field: &String| ColumnMapping { field: field.trim().to_owned(), column: None };
-        mapping.columns = arguments.fields.iter().map(column).collect();
+        mapping.columns = arguments.fields.iter().map(|field| ColumnMapping::field(field.trim())).collect();
     }
     if let Some(filter) = &arguments.filter {
         mapping.filter = Some(filter.clone());

@@ -74,7 +74,7 @@ impl Reading {
         for field in &self.fields {
             let (place, path) = place(field, &mappings)?;
             if let Some(mapping) = mappings.get_mut(place) {
-                mapping.columns.push(ColumnMapping { field: path.to_owned(), column: None });
+                mapping.columns.push(ColumnMapping::field(path));
             }
         }
         for file in &self.mappings {

@@ -62,7 +62,7 @@ impl Asked<'_> {
         let describe = self.catalogue.object(&mapping.object);
         let object = describe.map_or(mapping.object.as_str(), |describe| describe.name.as_str()).to_owned();
         self.object(&object, None);
-        match (mapping.columns.is_empty(), describe) {
+        match (mapping.columns.is_empty() || mapping.rest, describe) {
             (true, Some(describe)) => {
                 for field in &describe.fields {
                     self.field(describe, field);
@@ -73,8 +73,9 @@ impl Asked<'_> {
                     "{object}: no field is named, and no org was asked; tick the fields that are to be read."
                 ));
             }
-            (false, _) => mapping.columns.iter().for_each(|column| self.path(&object, &column.field)),
+            (false, _) => {}
         }
+        mapping.paths().for_each(|path| self.path(&object, path));
         if let Some(filter) = &mapping.filter {
             self.notes.insert(format!("{object}: the fields of its condition have to be readable too: {filter}"));
         }
@@ -198,8 +199,11 @@ mod tests {
     use sync::mapping::ColumnMapping;
 
     fn mapping(object: &str, fields: &[&str]) -> Mapping {
-        let column = |field: &&str| ColumnMapping { field: (*field).to_owned(), column: None };
-        Mapping { object: object.to_owned(), columns: fields.iter().map(column).collect(), ..Mapping::default() }
+        Mapping {
+            object: object.to_owned(),
+            columns: fields.iter().map(|field| ColumnMapping::field(*field)).collect(),
+            ..Mapping::default()
+        }
     }
 
     fn names(access: &Access) -> Vec<&str> {

@@ -16,7 +16,7 @@ mod metadata;
 const USER: &str = "integration@acme.example";
 
 fn request(flow: Flow) -> GuideRequest {
-    let column = |field: &str| ColumnMapping { field: field.to_owned(), column: None };
+    let column = |field: &str| ColumnMapping::field(field);
     let columns = ["Id", "Email", "Level__c", "Account.Name"].map(column).to_vec();
     let mapping = Mapping { object: "Contact".into(), columns, ..Mapping::default() };
     GuideRequest {

@@ -1,20 +1,21 @@
 //! From a mapping and a describe to what is read and what is written, or every reason why not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ring::digest::{SHA256, digest};
-use salesforce::describe::{FieldType, ObjectDescribe};
+use salesforce::describe::{FieldDescribe, FieldType, ObjectDescribe};
 use serde::Serialize;
 
 use super::{
-    ColumnMapping, CompiledMapping, Mapping, MappingProblem,
+    ColumnMapping, CompiledMapping, Mapping, MappingProblem, Source,
+    make::Make,
     path::{Resolved, resolve},
 };
 use crate::{
     batch::ReadField,
     catalogue::Catalogue,
     checkpoint::Asked,
-    table::{Column, TableSchema},
+    table::{Column, ColumnType, TableSchema},
 };
 
 /// Stamps that move with every change, best first (SOQL reference v66: SystemModstamp also moves when automation
@@ -30,117 +31,217 @@ impl Mapping {
     /// # Errors
     /// Every problem there is, in the order of the mapping.
     pub fn compile(&self, catalogue: &Catalogue) -> Result<CompiledMapping, Vec<MappingProblem>> {
-        let mut problems = Vec::new();
         let Some(object) = catalogue.object(&self.object) else {
             return Err(vec![problem("object", format!("This user can see no object {:?}.", self.object))]);
         };
-        if !object.queryable {
-            problems.push(problem("object", format!("{} cannot be queried.", object.name)));
-        }
-        self.check_bounds(&mut problems);
-        let selected = self.select(catalogue, object, &mut problems);
-        check_names(&selected, &mut problems);
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        Ok(self.assemble(object, selected))
+        let mut compiling = Compiling {
+            catalogue,
+            object,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            reads: Vec::new(),
+            columns: Vec::new(),
+        };
+        compiling.check_bounds(self);
+        compiling.add_columns(self);
+        compiling.finish(self)
+    }
+}
+
+/// A mapping that is being compiled.
+struct Compiling<'a> {
+    catalogue: &'a Catalogue,
+    object: &'a ObjectDescribe,
+    problems: Vec<MappingProblem>,
+    warnings: Vec<MappingProblem>,
+    /// The fields to be read, each once.
+    reads: Vec<Resolved>,
+    columns: Vec<Made>,
+}
+
+/// One column, and where in the mapping it is from.
+struct Made {
+    /// `columns[2]`, or `object` for what nobody wrote.
+    place: String,
+    name: String,
+    kind: ColumnType,
+    make: Make,
+    /// How the column is made, as a hash.
+    print: String,
+    /// What its values are, in words.
+    source: String,
+}
+
+impl Compiling<'_> {
+    fn refuse(&mut self, place: &str, message: impl Into<String>) {
+        self.problems.push(problem(place, message.into()));
     }
 
-    fn check_bounds(&self, problems: &mut Vec<MappingProblem>) {
-        if self.filter.as_deref().is_some_and(|filter| filter.trim().is_empty()) {
-            problems.push(problem("filter", "The filter is empty; leave it out to read everything.".into()));
+    fn check_bounds(&mut self, mapping: &Mapping) {
+        if !self.object.queryable {
+            self.refuse("object", format!("{} cannot be queried.", self.object.name));
         }
-        if self.limit == Some(0) {
-            problems.push(problem("limit", "A limit of 0 reads nothing; leave it out to read everything.".into()));
+        if mapping.filter.as_deref().is_some_and(|filter| filter.trim().is_empty()) {
+            self.refuse("filter", "The filter is empty; leave it out to read everything.");
         }
-        if self.table.as_deref().is_some_and(|table| table.trim().is_empty() || table.starts_with('_')) {
-            problems
-                .push(problem("table", "A table's name is not empty and does not begin with an underscore.".into()));
+        if mapping.limit == Some(0) {
+            self.refuse("limit", "A limit of 0 reads nothing; leave it out to read everything.");
+        }
+        if mapping.table.as_deref().is_some_and(|table| table.trim().is_empty() || table.starts_with('_')) {
+            self.refuse("table", "A table's name is not empty and does not begin with an underscore.");
+        }
+        if mapping.stream.as_deref().is_some_and(|stream| stream.trim().is_empty()) {
+            self.refuse("stream", "A stream's name is not empty; leave it out when no other stream fills the table.");
+        }
+        if mapping.key.is_some() {
+            self.refuse("key", "Another key than the record's Id is not read yet.");
         }
     }
 
-    /// The fields to read and the columns they become; fields that only the pipeline needs have no column.
-    fn select(
-        &self,
-        catalogue: &Catalogue,
-        object: &ObjectDescribe,
-        problems: &mut Vec<MappingProblem>,
-    ) -> Vec<Selected> {
-        let mut selected = Vec::new();
-        let wanted = if self.columns.is_empty() { every_readable_field(object) } else { self.columns.clone() };
-        for (index, column) in wanted.iter().enumerate() {
-            let place = format!("columns[{index}].field");
-            match resolve(catalogue, object, &column.field, &place) {
-                Ok(resolved) => selected.push(Selected {
-                    place: format!("columns[{index}].column"),
-                    column: Some(column.column.clone().unwrap_or_else(|| resolved.field.path.replace('.', "_"))),
-                    resolved,
-                }),
-                Err(found) => problems.push(found),
-            }
+    fn add_columns(&mut self, mapping: &Mapping) {
+        for (index, column) in mapping.columns.iter().enumerate() {
+            self.add_column(column, &format!("columns[{index}]"));
         }
-        for (name, as_column) in [("Id", true), (version_field(object).unwrap_or_default(), true), ("IsDeleted", false)]
-        {
-            let known = selected.iter().any(|field| field.resolved.field.path.eq_ignore_ascii_case(name));
-            if known || object.field(name).is_none() {
+        if mapping.columns.is_empty() || mapping.rest {
+            self.add_rest();
+        }
+        self.add_own();
+    }
+
+    fn add_column(&mut self, column: &ColumnMapping, place: &str) {
+        let plain =
+            ColumnMapping { source: column.source.clone(), column: column.column.clone(), ..ColumnMapping::field("") };
+        if *column != plain {
+            return self.refuse(place, "Conversions are not made yet.");
+        }
+        match &column.source {
+            Source::Field(path) => match self.read(path, &format!("{place}.field")) {
+                Ok(field) => self.add_plain(field, column.column.clone(), place),
+                Err(found) => self.problems.push(found),
+            },
+            Source::Value(_) => self.refuse(place, "Constants are not made yet."),
+            Source::Compute(_) => self.refuse(place, "Expressions are not computed yet."),
+        }
+    }
+
+    /// Every readable field that no column has yet, but compound addresses and locations, and base64 bodies.
+    fn add_rest(&mut self) {
+        for field in every_readable_field(self.object) {
+            if self.reads.iter().any(|read| read.field.path == field.name) {
                 continue;
             }
-            match resolve(catalogue, object, name, "object") {
-                Ok(resolved) => {
-                    let column = as_column.then(|| resolved.field.path.clone());
-                    selected.push(Selected { place: "object".into(), column, resolved });
-                }
-                Err(found) => problems.push(found),
+            match self.read(&field.name, "object") {
+                Ok(index) => self.add_plain(index, None, "object"),
+                Err(found) => self.problems.push(found),
             }
         }
-        if !selected.iter().any(|field| field.resolved.field.path == "Id") && problems.is_empty() {
-            problems
-                .push(problem("object", format!("{} has no Id, so its records cannot be told apart.", object.name)));
-        }
-        selected
     }
 
-    fn assemble(&self, object: &ObjectDescribe, selected: Vec<Selected>) -> CompiledMapping {
-        let index_of = |name: &str| selected.iter().position(|field| field.resolved.field.path == name);
-        let id = index_of("Id").expect("select adds Id");
-        let cursor = version_field(object).and_then(index_of);
-        let deleted = index_of("IsDeleted");
-        let columns = selected
-            .iter()
-            .filter_map(|field| Some(Column { name: field.column.clone()?, kind: field.resolved.field.kind }))
-            .collect();
+    /// The key and the stamp, unless the mapping has named them; and the deletion flag, which is only read.
+    fn add_own(&mut self) {
+        for (name, as_column) in
+            [("Id", true), (version_field(self.object).unwrap_or_default(), true), ("IsDeleted", false)]
+        {
+            if self.object.field(name).is_none() || (as_column && self.plain_column(name).is_some()) {
+                continue;
+            }
+            match self.read(name, "object") {
+                Ok(index) if as_column => self.add_plain(index, None, "object"),
+                Ok(_) => {}
+                Err(found) => self.problems.push(found),
+            }
+        }
+        if self.object.field("Id").is_none() {
+            self.refuse("object", format!("{} has no Id, so its records cannot be told apart.", self.object.name));
+        }
+    }
+
+    /// The index of a field among those to be read.
+    fn read(&mut self, path: &str, place: &str) -> Result<usize, MappingProblem> {
+        let resolved = resolve(self.catalogue, self.object, path, place)?;
+        if let Some(known) = self.position(&resolved.field.path) {
+            return Ok(known);
+        }
+        self.reads.push(resolved);
+        Ok(self.reads.len() - 1)
+    }
+
+    fn position(&self, path: &str) -> Option<usize> {
+        self.reads.iter().position(|read| read.field.path == path)
+    }
+
+    fn add_plain(&mut self, field: usize, name: Option<String>, place: &str) {
+        let ReadField { path, kind } = self.reads[field].field.clone();
+        self.columns.push(Made {
+            place: place.to_owned(),
+            name: name.unwrap_or_else(|| path.replace('.', "_")),
+            kind,
+            make: Make::Field(field),
+            print: hash(&(&path, kind)),
+            source: path,
+        });
+    }
+
+    /// The column that holds a field as it is.
+    fn plain_column(&self, path: &str) -> Option<usize> {
+        let field = self.position(path)?;
+        self.columns.iter().position(|column| matches!(column.make, Make::Field(read) if read == field))
+    }
+
+    fn finish(mut self, mapping: &Mapping) -> Result<CompiledMapping, Vec<MappingProblem>> {
+        self.check_names();
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        let stamp = version_field(self.object);
+        let record_id = self.position("Id").expect("the own Id is read");
         let table = TableSchema {
-            name: self.table.clone().unwrap_or_else(|| object.name.clone()),
-            columns,
-            id,
-            version: cursor,
-            deletes: self.deletes,
-            stream: None,
+            name: mapping.table.clone().unwrap_or_else(|| self.object.name.clone()),
+            columns: self.columns.iter().map(|made| Column { name: made.name.clone(), kind: made.kind }).collect(),
+            id: self.plain_column("Id").expect("the own Id is a column"),
+            version: stamp.and_then(|stamp| self.plain_column(stamp)),
+            deletes: mapping.deletes,
+            stream: mapping.stream.clone(),
             sweeps: false,
         };
-        let bulk_readable = selected.iter().all(|field| field.resolved.bulk_readable);
-        let fields: Vec<ReadField> = selected.into_iter().map(|field| field.resolved.field).collect();
-        let asked = self.asked(object, &fields, &table);
-        CompiledMapping {
-            object: object.name.clone(),
-            fields,
+        let asked = Asked {
+            scope: hash(&(&self.object.name, &mapping.filter, mapping.limit, &mapping.key, &mapping.stream)),
+            columns: self.columns.iter().map(|made| (made.name.clone(), made.print.clone())).collect(),
+        };
+        Ok(CompiledMapping {
+            object: self.object.name.clone(),
+            record_id,
+            cursor: stamp.and_then(|stamp| self.position(stamp)),
+            deleted: self.position("IsDeleted"),
+            makes: self.columns.into_iter().map(|made| made.make).collect(),
+            patch: None,
+            bulk_readable: self.reads.iter().all(|read| read.bulk_readable),
+            fields: self.reads.into_iter().map(|read| read.field).collect(),
             table,
-            filter: self.filter.clone(),
-            limit: self.limit,
-            record_id: id,
-            cursor,
-            deleted,
-            bulk_readable,
+            filter: mapping.filter.clone(),
+            limit: mapping.limit,
             asked,
-        }
+            warnings: self.warnings,
+        })
     }
 
-    fn asked(&self, object: &ObjectDescribe, fields: &[ReadField], table: &TableSchema) -> Asked {
-        let columns = table.columns.iter().zip(fields);
-        Asked {
-            scope: hash(&(&object.name, &self.filter, self.limit)),
-            columns: columns.map(|(column, field)| (column.name.clone(), hash(&(&field.path, field.kind)))).collect(),
+    /// Column names are not empty, do not begin with an underscore, and differ in more than case.
+    fn check_names(&mut self) {
+        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+        let mut problems = Vec::new();
+        for Made { place, name, source, .. } in &self.columns {
+            let place = if place == "object" { place.clone() } else { format!("{place}.column") };
+            if name.trim().is_empty() || name.starts_with('_') {
+                let message =
+                    format!("{name:?} cannot name a column: names beginning with an underscore are Orgtide's own.");
+                problems.push(problem(&place, message));
+            }
+            if let Some(earlier) = seen.insert(name.to_lowercase(), source) {
+                let message = format!("{name:?} would hold both {earlier} and {source}.");
+                problems.push(problem(&place, message));
+            }
         }
+        self.problems.append(&mut problems);
     }
 }
 
@@ -150,24 +251,13 @@ fn hash(question: &impl Serialize) -> String {
     digest(&SHA256, &text).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A field that is read, and the column it becomes.
-struct Selected {
-    place: String,
-    column: Option<String>,
-    resolved: Resolved,
-}
-
 fn problem(place: &str, message: String) -> MappingProblem {
     MappingProblem { place: place.to_owned(), message, suggestion: None }
 }
 
-fn every_readable_field(object: &ObjectDescribe) -> Vec<ColumnMapping> {
-    object
-        .fields
-        .iter()
-        .filter(|field| !matches!(field.kind, FieldType::Address | FieldType::Location | FieldType::Base64))
-        .map(|field| ColumnMapping { field: field.name.clone(), column: None })
-        .collect()
+fn every_readable_field(object: &ObjectDescribe) -> impl Iterator<Item = &FieldDescribe> {
+    let is_whole = |kind: &FieldType| matches!(kind, FieldType::Address | FieldType::Location | FieldType::Base64);
+    object.fields.iter().filter(move |field| !is_whole(&field.kind))
 }
 
 /// The stamp that tells versions of a record apart, when the org can filter by it.
@@ -177,30 +267,10 @@ fn version_field(object: &ObjectDescribe) -> Option<&'static str> {
         .find(|name| object.field(name).is_some_and(|field| field.filterable && field.kind == FieldType::Datetime))
 }
 
-/// Column names are not empty, do not begin with an underscore, and differ in more than case; a field is read once.
-fn check_names(selected: &[Selected], problems: &mut Vec<MappingProblem>) {
-    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
-    let mut read: BTreeSet<&str> = BTreeSet::new();
-    for field in selected {
-        if !read.insert(&field.resolved.field.path) {
-            let message = format!("{} is mapped twice; SOQL selects a field once.", field.resolved.field.path);
-            problems.push(problem(&field.place, message));
-        }
-        let Some(name) = &field.column else { continue };
-        if name.trim().is_empty() || name.starts_with('_') {
-            let message =
-                format!("{name:?} cannot name a column: names beginning with an underscore are Orgtide's own.");
-            problems.push(problem(&field.place, message));
-        }
-        if let Some(earlier) = seen.insert(name.to_lowercase(), &field.resolved.field.path) {
-            let message = format!("{name:?} would hold both {earlier} and {}.", field.resolved.field.path);
-            problems.push(problem(&field.place, message));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;
@@ -222,7 +292,7 @@ mod tests {
     }
 
     fn mapping(fields: &[&str]) -> Mapping {
-        let columns = fields.iter().map(|field| ColumnMapping { field: (*field).to_owned(), column: None }).collect();
+        let columns = fields.iter().map(|field| ColumnMapping::field(*field)).collect();
         Mapping { object: "contact".into(), columns, ..Mapping::default() }
     }
 
@@ -304,5 +374,57 @@ mod tests {
         assert_ne!(plain, hash(filtered));
         assert_ne!(plain, hash(mapping(&["Name", "Score__c"])));
         assert_eq!(plain, hash(removing), "how deletions are kept does not change what is read");
+    }
+
+    #[test]
+    fn the_rest_of_the_fields_keep_their_names_beside_those_that_are_mapped() {
+        let mut mapping = mapping(&["Name"]);
+        mapping.columns[0].column = Some("full_name".into());
+        mapping.rest = true;
+        let compiled = mapping.compile(&contact()).unwrap();
+        assert_eq!(names(&compiled)[..3], ["full_name", "Id", "Score__c"]);
+        assert_eq!(compiled.fields.iter().filter(|field| field.path == "Name").count(), 1);
+    }
+
+    #[test]
+    fn one_field_may_fill_two_columns_and_is_read_once() {
+        let mut mapping = mapping(&["Name", "Name", "Id"]);
+        mapping.columns[1].column = Some("again".into());
+        mapping.columns[2].column = Some("record".into());
+        let compiled = mapping.compile(&contact()).unwrap();
+        assert_eq!(names(&compiled), ["Name", "again", "record", "SystemModstamp"]);
+        let paths: Vec<&str> = compiled.fields.iter().map(|field| field.path.as_str()).collect();
+        assert_eq!(paths, ["Name", "Id", "SystemModstamp", "IsDeleted"]);
+        assert_eq!(compiled.table.id, 2);
+    }
+
+    #[test]
+    fn some_columns_alone_read_only_what_they_need_and_make_a_patch() {
+        use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMillisecondArray, cast::AsArray};
+        use arrow_schema::{Field, Schema};
+        use std::sync::Arc;
+
+        let whole = mapping(&["Name", "Score__c", "MailingCity"]).compile(&contact()).unwrap();
+        assert!(whole.only(&BTreeSet::from(["Gone".to_owned()])).is_none());
+        let only = whole.only(&BTreeSet::from(["MailingCity".to_owned()])).unwrap();
+        let paths: Vec<&str> = only.fields.iter().map(|field| field.path.as_str()).collect();
+        assert_eq!(paths, ["MailingCity", "Id", "SystemModstamp"]);
+        assert_eq!(only.table, whole.table);
+        assert_eq!((&only.fields[only.record_id].path, only.cursor), (&"Id".to_owned(), Some(2)));
+
+        let fields: Vec<Field> =
+            only.fields.iter().map(|field| Field::new(&field.path, field.kind.data_type(), true)).collect();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from(vec!["Ulm"])),
+            Arc::new(StringArray::from(vec!["003000000000001"])),
+            Arc::new(TimestampMillisecondArray::from(vec![1]).with_timezone("UTC")),
+        ];
+        let mapped = only.apply(&RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap());
+        assert_eq!((mapped.rows.upserts.num_rows(), mapped.rows.deletes.len()), (0, 0));
+        let patch = mapped.rows.patch.unwrap();
+        assert_eq!(patch.columns, [2, 3, 4], "the city, the key and the stamp, by their place in the table");
+        assert_eq!(patch.rows.column(0).as_string::<i32>().value(0), "Ulm");
+        assert_eq!(patch.rows.column(1).as_string::<i32>().value(0), "003000000000001");
+        assert_eq!(patch.rows.column(2).len(), 1);
     }
 }

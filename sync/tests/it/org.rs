@@ -214,7 +214,7 @@ pub(crate) fn whole(object: &str) -> Mapping {
 
 /// One field of an object, besides its key and stamp.
 pub(crate) fn only(object: &str, field: &str) -> Mapping {
-    let columns = vec![ColumnMapping { field: field.into(), column: None }];
+    let columns = vec![ColumnMapping::field(field)];
     Mapping { columns, ..whole(object) }
 }
 

@@ -15,7 +15,7 @@ async fn readable_both_ways(org: &Org, object: &str) -> Mapping {
         only(object, name).compile(&catalogue).is_ok_and(|compiled| compiled.bulk_readable)
     };
     let names = describe.fields.iter().map(|field| field.name.clone()).filter(readable);
-    let columns: Vec<ColumnMapping> = names.map(|field| ColumnMapping { field, column: None }).collect();
+    let columns: Vec<ColumnMapping> = names.map(ColumnMapping::field).collect();
     assert!(columns.len() > 5, "{object} has fields to compare");
     Mapping { columns, ..whole(object) }
 }

@@ -107,7 +107,7 @@ fn existence(is_there: bool) -> Existence {
 /// The fields that are named, and what compiling the mappings complains of besides.
 async fn ask_fields(client: &Client, own: Option<&BTreeSet<String>>, need: &Need, facts: &mut ObjectFacts) {
     let wanted = wanted(need);
-    let columns = wanted.iter().map(|field| ColumnMapping { field: field.clone(), column: None }).collect();
+    let columns = wanted.iter().map(ColumnMapping::field).collect();
     let asked = Mapping { object: need.object.clone(), columns, ..Mapping::default() };
     let Ok(catalogue) = Catalogue::load(client, &asked).await else { return };
     for path in wanted {
@@ -125,8 +125,7 @@ async fn ask_fields(client: &Client, own: Option<&BTreeSet<String>>, need: &Need
 
 /// The fields of the need and of its mappings, each once.
 fn wanted(need: &Need) -> Vec<String> {
-    let columns = need.mappings.iter().flat_map(|mapping| &mapping.columns);
-    let mapped = columns.map(|column| column.field.clone());
+    let mapped = need.mappings.iter().flat_map(Mapping::paths).map(str::to_owned);
     let mut wanted: Vec<String> = need.fields.iter().cloned().chain(mapped).collect();
     let mut seen = BTreeSet::new();
     wanted.retain(|field| seen.insert(field.to_ascii_lowercase()));

@@ -84,7 +84,7 @@ const CALLBACKS: [&str; 2] = ["https://sync.example.com/oauth/callback?a=1&b=2",
 const NAME: &str = "Acme & Söhne <Sync> \"1\"";
 
 fn package(flow: Flow, public_client: bool) -> AppPackage {
-    let column = |field: &str| ColumnMapping { field: field.to_owned(), column: None };
+    let column = |field: &str| ColumnMapping::field(field);
     let columns = ["Email", "Level__c", "Account.Industry"].map(column).to_vec();
     let mapping = Mapping { object: "Contact".into(), columns, ..Mapping::default() };
     AppPackage::new(PackageRequest {
