@@ -125,46 +125,29 @@ impl Org {
             }
             DataRoute::Job(id) => {
                 allow(call, &[Method::GET, Method::PATCH, Method::DELETE])?;
-                let job = self.job(caller, &id, effect)?;
+                let job = self.job(caller, &id)?;
                 match call.method {
                     Method::PATCH => self.abort_job(call, &job),
                     Method::DELETE => self.delete_job(&job),
-                    _ => {
-                        if job.is_ripe(self.now()) {
-                            self.start_job(Arc::clone(&job));
-                        }
-                        Ok(Answer::ok(&job.detail()))
-                    }
+                    _ => Ok(Answer::ok(&job.detail())),
                 }
             }
             DataRoute::JobResults(id) => {
                 allow(call, &[Method::GET])?;
-                let job = self.job(caller, &id, effect)?;
+                let job = self.job(caller, &id)?;
                 self.job_results(call, caller, &job, effect).await
             }
             DataRoute::JobResultPages(id) => {
                 allow(call, &[Method::GET])?;
-                let job = self.job(caller, &id, effect)?;
+                let job = self.job(caller, &id)?;
                 self.job_result_pages(call, caller, &job)
             }
             _ => Err(ApiError::not_found()),
         }
     }
 
-    /// The job that a request names, after a fault has had its way with it.
-    fn job(&self, caller: &Caller, id: &str, effect: Option<&Effect>) -> Result<Arc<Job>, ApiError> {
-        let job = self.jobs.find(id, caller.user_id, self.now())?;
-        match effect {
-            Some(Effect::ExpiredJob) => {
-                self.jobs.remove(job.id);
-                return Err(ApiError::not_found());
-            }
-            Some(Effect::AbortedJob) => {
-                job.abort(self.now());
-            }
-            _ => {}
-        }
-        Ok(job)
+    fn job(&self, caller: &Caller, id: &str) -> Result<Arc<Job>, ApiError> {
+        self.jobs.find(id, caller.user_id, self.now())
     }
 
     fn abort_job(&self, call: &Call, job: &Job) -> Result<Answer, ApiError> {

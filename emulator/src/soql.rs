@@ -32,9 +32,9 @@ use crate::value::{TextOrder, Timestamp};
 /// Which rows a query sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowScope {
-    /// `query`: without the recycle bin and without archived activities.
+    /// `query`: without the recycle bin.
     Live,
-    /// `queryAll`: with them.
+    /// `queryAll`: with it.
     All,
 }
 

@@ -29,19 +29,11 @@ pub(crate) enum Change {
     Purged,
 }
 
-/// A deletion as getDeleted reports it.
+/// An entry of the delete log, which outlives the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deletion {
     pub id: RecordId,
     pub at: Timestamp,
-}
-
-/// An entry of the delete log, which outlives the row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Burial {
-    pub at: Timestamp,
-    /// The record with which it went, and with which it comes back.
-    pub with: Option<RecordId>,
 }
 
 /// The rows of one object.
@@ -50,9 +42,7 @@ pub struct Table {
     pub(crate) object: Arc<Object>,
     pub(crate) generator: Option<Arc<Generator>>,
     pub(crate) overlay: BTreeMap<RecordId, Change>,
-    pub(crate) deletions: BTreeMap<RecordId, Burial>,
-    /// The delete log knows nothing before this.
-    pub(crate) log_begins: Option<Timestamp>,
+    pub(crate) deletions: Vec<Deletion>,
     next_ordinal: u64,
     live: u64,
     binned: u64,
@@ -64,8 +54,7 @@ impl Table {
             object,
             generator: None,
             overlay: BTreeMap::new(),
-            deletions: BTreeMap::new(),
-            log_begins: None,
+            deletions: Vec::new(),
             next_ordinal: 1,
             live: 0,
             binned: 0,
@@ -95,11 +84,6 @@ impl Table {
 
     pub(crate) fn next_ordinal(&self) -> u64 {
         self.next_ordinal
-    }
-
-    /// Leaves out the ids that another copy of the table has given away.
-    pub(crate) fn skip_to(&mut self, ordinal: u64) {
-        self.next_ordinal = self.next_ordinal.max(ordinal);
     }
 
     pub(crate) fn fresh_id(&mut self) -> RecordId {
@@ -196,13 +180,6 @@ impl<'a> Row<'a> {
             RowBody::Generated(rank) => self.generator().is_deleted(rank),
             RowBody::Stored(row) => row.is_deleted,
         }
-    }
-
-    /// Whether `query` leaves the row out although it is not deleted, as it does with old activities.
-    #[must_use]
-    pub fn is_archived(&self) -> bool {
-        let flag = self.object().audit().is_archived;
-        flag.is_some_and(|field| self.own_cell(field, &mut String::new()) == Cell::Bool(true))
     }
 
     fn generator(&self) -> &'a Generator {

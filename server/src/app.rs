@@ -14,7 +14,12 @@ use crate::{
     config::{Config, ConfigError},
     connection::keeper::Keeper,
     error::Error,
-    store::{Store, StoreAddress, connections::Connection, lease::Holder, streams::Stream},
+    store::{
+        Store, StoreAddress, StoreError,
+        connections::Connection,
+        lease::{Holder, Lease},
+        streams::Stream,
+    },
     vault::{
         Vault,
         source::{self, Loaded},
@@ -30,8 +35,11 @@ pub mod import;
 pub mod mapped;
 pub mod objects;
 pub mod own_sign_in;
+pub mod schedules;
 pub mod sealing;
 pub mod status;
+
+use import::heartbeat::{Heartbeat, LEASE_TERM};
 
 /// The program, ready to work.
 pub struct App {
@@ -100,6 +108,13 @@ impl App {
 
     pub(crate) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Takes a lease of the store for a run, and keeps it alive.
+    pub(crate) async fn acquire_lease(&self, name: &str) -> Result<(Lease, Heartbeat), StoreError> {
+        let lease = self.store.acquire_lease(name, &self.holder, LEASE_TERM).await?;
+        let timer = Arc::clone(&self.config.http.timer);
+        Ok((lease.clone(), Heartbeat::start(Arc::clone(&self.store), timer, lease)))
     }
 
     /// A stored connection, its streams, and a client that speaks for it.

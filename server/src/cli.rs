@@ -31,6 +31,7 @@ mod key;
 mod objects;
 mod progress;
 mod reading;
+mod schedule;
 mod secrets;
 mod serve;
 mod status;
@@ -102,6 +103,7 @@ enum Command {
     Objects(objects::Arguments),
     Import(import::Arguments),
     Sync(sync::Arguments),
+    Schedule(schedule::Arguments),
     Serve(serve::Arguments),
     Status(status::Arguments),
     Token(token::Arguments),
@@ -180,6 +182,9 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
         }
         Command::Import(arguments) => import::run(arguments, open(config, "import", terminal).await?, terminal).await,
         Command::Sync(arguments) => sync::run(arguments, open(config, "sync", terminal).await?, terminal).await,
+        Command::Schedule(arguments) => {
+            schedule::run(arguments, open(config, "schedule", terminal).await?, terminal).await
+        }
         Command::Serve(arguments) => serve::run(arguments, config, terminal).await,
         Command::Status(arguments) => status::run(arguments, open(config, "status", terminal).await?, terminal).await,
         Command::Token(arguments) => token::run(arguments, open(config, "token", terminal).await?, terminal).await,

@@ -87,6 +87,10 @@ pub struct Serve {
     pub listen: SocketAddr,
     /// The address that browsers use, when it is another one than `listen`: without a slash at its end.
     pub public_url: Option<Url>,
+    /// So many streams run at once in this process.
+    pub workers: usize,
+    /// So many of them at once in one org, over all processes.
+    pub runs_per_org: usize,
 }
 
 /// The whole configuration, checked.
@@ -244,7 +248,15 @@ fn serve(values: &Values) -> Result<Serve, ConfigError> {
             url.ok_or_else(|| values.invalid("serve.public_url", reason))
         })
         .transpose()?;
-    Ok(Serve { listen, public_url })
+    let workers = small_number(values, "serve.workers", 4)?;
+    let runs_per_org = small_number(values, "serve.runs_per_org", 2)?;
+    Ok(Serve { listen, public_url, workers, runs_per_org })
+}
+
+/// A number from 1 to 100.
+fn small_number(values: &Values, name: &str, default: usize) -> Result<usize, ConfigError> {
+    let given = values.number(name).map_or(Some(default), |number| usize::try_from(number).ok());
+    given.filter(|number| (1..=100).contains(number)).ok_or_else(|| values.invalid(name, "it is between 1 and 100"))
 }
 
 fn is_this_machine(url: &Url) -> bool {

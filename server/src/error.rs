@@ -12,6 +12,7 @@ use crate::{
     config::ConfigError,
     diagnose::{Finding, Layer, Passing, Who},
     guide::package::PackageError,
+    schedule::when::{FORMS, ScheduleError},
     store::StoreError,
     web::ListenError,
 };
@@ -84,6 +85,8 @@ pub enum Error {
     Paused { connection: String },
     #[error("{connection} may not be used for this: {what} is switched off")]
     SwitchedOff { connection: String, what: &'static str },
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     #[error("{connection} has no streams yet")]
     NoStreams { connection: String },
     #[error("{connection} has no stream of {object:?} (there is: {})", known.join(", "))]
@@ -211,6 +214,7 @@ impl Error {
             | Self::UnknownClientApp { .. }
             | Self::Paused { .. }
             | Self::SwitchedOff { .. }
+            | Self::Schedule(_)
             | Self::NoStreams { .. }
             | Self::UnknownStream { .. }
             | Self::Mapping { .. }
@@ -241,6 +245,7 @@ impl Error {
             | Self::SignInOver
             | Self::Paused { .. }
             | Self::SwitchedOff { .. }
+            | Self::Schedule(_)
             | Self::NoStreams { .. }
             | Self::UnknownStream { .. }
             | Self::MappingFile { .. }
@@ -289,6 +294,7 @@ impl Error {
             Self::NoClientApp { .. } | Self::UnknownClientApp { .. } => "client_app",
             Self::Paused { .. } => "paused",
             Self::SwitchedOff { .. } => "switched_off",
+            Self::Schedule(_) => "schedule",
             Self::NoStreams { .. } | Self::UnknownStream { .. } => "unknown_stream",
             Self::Mapping { .. } | Self::MappingFile { .. } => "mapping",
             Self::Destination { .. } => "destination",
@@ -346,6 +352,7 @@ impl Error {
             Self::SwitchedOff { connection, what } => {
                 Some(format!("its owner switches it on: orgtide connection allow {connection} {what}"))
             }
+            Self::Schedule(_) => Some(FORMS.into()),
             Self::NoStreams { connection } => Some(format!("begin with `orgtide import {connection} Account Contact`")),
             Self::UnknownStream { connection, object, .. } => {
                 Some(format!("begin with `orgtide import {connection} {object}`"))

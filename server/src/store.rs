@@ -23,6 +23,7 @@ mod migrations;
 mod postgres;
 pub mod redemptions;
 pub mod runs;
+pub mod schedules;
 pub mod sealed;
 pub mod sign_ins;
 mod sqlite;

@@ -9,7 +9,6 @@ use crate::schema::{Field, FieldIndex, FieldType, Object, Source};
 pub(super) enum Recipe {
     Id,
     IsDeleted,
-    Archived,
     Created,
     Modified,
     Stamp,
@@ -121,8 +120,6 @@ fn by_name(object: &Object, field: &Field) -> Option<Recipe> {
         "Id" => Recipe::Id,
         "IsDeleted" => Recipe::IsDeleted,
         "CreatedDate" => Recipe::Created,
-        "IsArchived" => Recipe::Archived,
-        "LoginTime" => Recipe::Created,
         "LastModifiedDate" => Recipe::Modified,
         "SystemModstamp" => Recipe::Stamp,
         "FirstName" => Recipe::FirstName,

@@ -8,7 +8,6 @@ use super::allow;
 use super::caller::Caller;
 use crate::answer::{Answer, ApiError};
 use crate::call::Call;
-use crate::database::Snapshot;
 use crate::org::Org;
 use crate::schema::{Object, ObjectIndex};
 use crate::value::Timestamp;
@@ -18,20 +17,11 @@ const DELETED_REACH: TimeDelta = TimeDelta::days(15);
 const MAX_IDS: usize = 600_000;
 const MINUTE_MS: i64 = 60_000;
 
-/// A span of whole minutes.
+/// A span of whole minutes, and up to when its answer is complete.
 struct Span {
     start: Timestamp,
     end: Timestamp,
-    /// The minute in which it is asked for.
-    asked: Timestamp,
-}
-
-impl Span {
-    /// Up to when the answer is complete. What a transaction that is still open has written may be stamped since its start.
-    fn covered(&self, snapshot: &Snapshot) -> Timestamp {
-        let covered = self.end.min(self.asked).max(self.start);
-        snapshot.oldest_transaction().map_or(covered, |started| covered.min(whole_minutes(started)))
-    }
+    covered: Timestamp,
 }
 
 impl Org {
@@ -39,13 +29,12 @@ impl Org {
     pub(super) fn updated(&self, call: &Call, caller: &Caller, name: &str) -> Result<Answer, ApiError> {
         allow(call, &[Method::GET])?;
         let (object, span) = self.replication(call, caller, name, UPDATED_REACH)?;
-        let snapshot = self.snapshot();
-        let ids = snapshot.updated(object, span.start, span.end);
+        let ids = self.snapshot().updated(object, span.start, span.end);
         if ids.len() > MAX_IDS {
             return Err(ApiError::bad_request("EXCEEDED_ID_LIMIT", "exceeded 600000 ids"));
         }
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        Ok(Answer::ok(&json!({"ids": ids, "latestDateCovered": rest_time(span.covered(&snapshot))})))
+        Ok(Answer::ok(&json!({"ids": ids, "latestDateCovered": rest_time(span.covered)})))
     }
 
     /// `GET /sobjects/{object}/deleted?start=…&end=…`.
@@ -63,7 +52,7 @@ impl Org {
         Ok(Answer::ok(&json!({
             "deletedRecords": records,
             "earliestDateAvailable": rest_time(earliest),
-            "latestDateCovered": rest_time(span.covered(&snapshot)),
+            "latestDateCovered": rest_time(span.covered),
         })))
     }
 
@@ -98,7 +87,8 @@ impl Org {
         if start < whole_minutes(Timestamp::from(now - reach)) {
             return Err(refused(format!("startDate cannot be more than {} days ago", reach.num_days())));
         }
-        Ok(Span { start, end, asked: whole_minutes(Timestamp::from(now)) })
+        let covered = end.min(whole_minutes(Timestamp::from(now))).max(start);
+        Ok(Span { start, end, covered })
     }
 }
 

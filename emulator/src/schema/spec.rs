@@ -83,7 +83,6 @@ pub struct CapabilitiesSpec {
     pub replicateable: bool,
     pub searchable: bool,
     pub bulk: bool,
-    pub recycle_bin: bool,
 }
 
 impl Default for CapabilitiesSpec {
@@ -96,7 +95,6 @@ impl Default for CapabilitiesSpec {
             replicateable: true,
             searchable: true,
             bulk: true,
-            recycle_bin: true,
         }
     }
 }
@@ -190,7 +188,6 @@ impl From<CapabilitiesSpec> for Capabilities {
             replicateable: spec.replicateable,
             searchable: spec.searchable,
             bulk: spec.bulk,
-            recycle_bin: spec.recycle_bin,
         }
     }
 }

@@ -12,7 +12,6 @@ mod example;
 mod faults;
 mod fidelity;
 mod guides;
-mod history;
 mod home;
 mod identity;
 mod jwt;

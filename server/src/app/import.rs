@@ -22,7 +22,7 @@ use crate::{
 };
 
 mod execute;
-mod heartbeat;
+pub(crate) mod heartbeat;
 mod mirror;
 
 /// What is to be imported.
@@ -167,7 +167,7 @@ fn is_of_sign_in(error: &Error) -> bool {
 }
 
 /// The streams of the named objects; all when none is named.
-fn chosen(connection: &Connection, streams: Vec<Stream>, objects: &[String]) -> Result<Vec<Stream>, Error> {
+pub(super) fn chosen(connection: &Connection, streams: Vec<Stream>, objects: &[String]) -> Result<Vec<Stream>, Error> {
     if streams.is_empty() {
         return Err(Error::NoStreams { connection: connection.name.clone() });
     }

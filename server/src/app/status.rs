@@ -5,7 +5,7 @@ use salesforce::{Timestamp, oauth::Flow};
 use serde::Serialize;
 use sync::table::StreamKey;
 
-use super::App;
+use super::{App, schedules::ScheduleStatus};
 use crate::{
     connection::{forecast::Forecast, state::ConnectionState},
     error::Error,
@@ -14,6 +14,7 @@ use crate::{
         connections::Connection,
         journal::Entry,
         runs::{Run, RunCounts},
+        schedules::Plan,
         streams::Stream,
     },
 };
@@ -57,6 +58,8 @@ pub struct StreamStatus {
     pub last_run: Option<RunStatus>,
     /// Which process runs it now.
     pub running: Option<String>,
+    /// When it runs by itself.
+    pub schedule: ScheduleStatus,
 }
 
 /// A run, for people and programs.
@@ -122,8 +125,10 @@ impl App {
     async fn connection_status(&self, connection: Connection) -> Result<ConnectionStatus, Error> {
         let since = Timestamp(self.clock.now().0 - DAY_MILLIS);
         let mut streams = Vec::new();
+        let plans = self.store.plans(&connection.id).await?;
         for stream in self.store.streams(&connection.id).await? {
-            streams.push(self.stream_status(&connection.name, stream).await?);
+            let plan = plans.iter().find(|(id, _)| *id == stream.id).map(|(_, plan)| plan.clone());
+            streams.push(self.stream_status(&connection.name, stream, &plan.unwrap_or_default()).await?);
         }
         let (proxied, _) = self.proxied(&connection).await?;
         Ok(ConnectionStatus {
@@ -144,7 +149,7 @@ impl App {
         })
     }
 
-    async fn stream_status(&self, connection: &str, stream: Stream) -> Result<StreamStatus, Error> {
+    async fn stream_status(&self, connection: &str, stream: Stream, plan: &Plan) -> Result<StreamStatus, Error> {
         let last_run = self.store.runs(&stream.id, 1).await?.into_iter().next().map(run_status);
         let holder = self.store.lease_holder(&stream.lease_name()).await?;
         let counts = count(connection, &stream).await;
@@ -157,6 +162,7 @@ impl App {
             destination: stream.destination,
             last_run,
             running: holder.map(|(holder, since)| format!("{holder}, since {since}")),
+            schedule: plan.into(),
         })
     }
 }

@@ -13,9 +13,13 @@ use crate::{
     web::{Listen, Listener},
 };
 
-const ENDING: &str = "Ending: requests under way get their answers. Ctrl-C again stops at once.";
+const ENDING: &str =
+    "Ending: requests under way get their answers, runs stop at their next checkpoint. Ctrl-C again stops at once.";
 
-/// Starts the console and the API for programs, and keeps all connections alive
+/// Starts the console and the API for programs, runs streams by their schedules, and keeps all connections alive
+///
+/// Several processes that share a control store in PostgreSQL share the work: what a killed one was doing, another goes on
+/// with within a minute. serve.workers and serve.runs_per_org say how much runs at once.
 ///
 /// It listens on this machine alone unless serve.listen says otherwise. Before there is an account, it prints a link that
 /// makes its user the owner: it works once, for a day.
@@ -55,11 +59,14 @@ pub(super) async fn run(arguments: Arguments, mut config: Config, terminal: &Ter
         open_browser(first.as_deref().unwrap_or(&listener.url("/")));
     }
     let tending = tokio::spawn(Arc::clone(&app).keep_tending(stop.clone()));
+    let running = tokio::spawn(Arc::clone(&app).keep_running(stop.clone()));
     // Fails when nobody can tell it to end any more, which does not happen.
     let _ = stop.wait_for(|stop| *stop).await;
     listener.stop().await;
     // A renewal under way runs in a task of its own, and is given the time to store its answer.
     let _ = tending.await;
+    // Runs under way end at their next checkpoint.
+    let _ = running.await;
     Ok(Exit::Stopped)
 }
 

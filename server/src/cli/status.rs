@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{
     connection::uses,
     progress::destination_place,
+    schedule::{next_run, show_trouble},
     terminal::{Terminal, counted, grouped, short},
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     store::care::Switches,
 };
 
-/// Shows connections, their streams, the last runs, freshness and API usage
+/// Shows connections, their streams, the last runs and the next, freshness and API usage
 ///
 /// Asks the control store only, so it works without a network.
 #[derive(Debug, Args)]
@@ -80,6 +81,8 @@ fn show(connection: &ConnectionStatus, terminal: &Terminal) {
             "rows read",
             "rejected",
             "calls",
+            "schedule",
+            "next run",
             "destination",
         ],
         &[1, 2, 6, 7, 8],
@@ -92,6 +95,7 @@ fn show(connection: &ConnectionStatus, terminal: &Terminal) {
         if let Some(holder) = &stream.running {
             terminal.say(format!("  {} is being run by {holder}", stream.object));
         }
+        show_trouble(&stream.object, &stream.schedule, "  ", terminal);
     }
 }
 
@@ -133,6 +137,8 @@ fn row(stream: &StreamStatus) -> Vec<String> {
         number(|counts| counts.rows),
         number(|counts| counts.rejected_values),
         number(|counts| counts.api_calls),
+        stream.schedule.schedule.clone(),
+        next_run(&stream.schedule),
         destination_place(&stream.destination),
     ]
 }

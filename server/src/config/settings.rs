@@ -47,6 +47,8 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "mapped_hosts.ca", variable: "ORGTIDE_MAPPED_HOSTS_CA", kind: Kind::Path },
     Setting { name: "serve.listen", variable: "ORGTIDE_LISTEN", kind: Kind::Text },
     Setting { name: "serve.public_url", variable: "ORGTIDE_PUBLIC_URL", kind: Kind::Text },
+    Setting { name: "serve.workers", variable: "ORGTIDE_WORKERS", kind: Kind::Number },
+    Setting { name: "serve.runs_per_org", variable: "ORGTIDE_RUNS_PER_ORG", kind: Kind::Number },
     Setting { name: "client_apps", variable: "", kind: Kind::Sections },
     Setting { name: "read.bulk_threshold", variable: "ORGTIDE_BULK_THRESHOLD", kind: Kind::Number },
     Setting { name: "read.overlap_seconds", variable: "ORGTIDE_OVERLAP_SECONDS", kind: Kind::Number },

@@ -191,9 +191,10 @@ impl Store {
     pub async fn forget_stream(&self, stream: &str, lease: &Lease) -> Result<(), StoreError> {
         const VALUES: &str = "DELETE FROM rejected_values WHERE run_id IN (SELECT id FROM runs WHERE stream_id = $1)";
         const RUNS: &str = "DELETE FROM runs WHERE stream_id = $1";
+        const SCHEDULE: &str = "DELETE FROM schedules WHERE stream_id = $1";
         const STREAM: &str = "DELETE FROM streams WHERE id = $1";
         let mut changes = vec![still_held(lease)];
-        changes.extend([VALUES, RUNS, STREAM].map(|sql| Change::new(sql, [stream.into()])));
+        changes.extend([VALUES, RUNS, SCHEDULE, STREAM].map(|sql| Change::new(sql, [stream.into()])));
         self.commit_under(lease, changes).await
     }
 

@@ -7,6 +7,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_client_keys.sql"),
     include_str!("migrations/0004_users.sql"),
     include_str!("migrations/0005_care.sql"),
+    include_str!("migrations/0006_schedules.sql"),
 ];
 
 /// The newest schema version that this program knows.

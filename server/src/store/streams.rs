@@ -31,8 +31,13 @@ pub struct Stream {
 impl Stream {
     /// The name of the lease that a run of this stream holds: one run a table, whoever asks for it.
     pub fn lease_name(&self) -> String {
-        format!("stream {} of {}", self.object, self.id)
+        lease_name(&self.object, &self.id)
     }
+}
+
+/// The name of the lease of a stream of that object and id.
+pub(crate) fn lease_name(object: &str, id: &str) -> String {
+    format!("stream {object} of {id}")
 }
 
 /// A stream to be remembered.

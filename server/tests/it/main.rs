@@ -21,6 +21,7 @@ mod pitfalls;
 mod proof;
 mod refusals;
 mod samples;
+mod schedule;
 mod secrets;
 mod serve;
 mod store;

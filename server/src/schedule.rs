@@ -1,0 +1,272 @@
+//! Running streams by themselves, in `orgtide serve`.
+//!
+//! Each process looks into the store every few seconds and takes what is due, as far as it has workers left: customers in
+//! turn ([`turn`]), and in one org no more runs at once than `serve.runs_per_org` over all processes. A slot of an org is a
+//! lease, and so is the run of a stream; a killed process loses both within a minute, and what it was doing is still due.
+//! Pure parts: [`when`] says at which moments, [`turn`] in which order, and what comes of a run.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use salesforce::Timestamp;
+use sync::run::{Outcome, Report};
+use tokio::{
+    sync::watch,
+    task::{Id, JoinSet},
+};
+
+use crate::{
+    app::{
+        App,
+        import::{
+            RunEvent, Watcher,
+            heartbeat::{Heartbeat, LEASE_TERM},
+        },
+    },
+    error::Error,
+    store::{
+        StoreError,
+        lease::Lease,
+        schedules::{Due, Needs, Trouble, Turn},
+        streams,
+    },
+};
+
+pub mod turn;
+pub mod when;
+
+use turn::Next;
+
+/// How often a process looks for what is due.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// More of a connection than this many streams over its org's slots need not be looked at: those before them are due, too.
+const BESIDE_SLOTS: usize = 4;
+
+// A process that was killed right after a sign of life is replaced within a minute.
+const _: () = assert!(LEASE_TERM.as_secs() + LOOK_EVERY.as_secs() < 60);
+
+/// A run that is over.
+#[derive(Debug)]
+pub struct Ended {
+    pub stream_id: String,
+    pub connection: String,
+    pub object: String,
+    pub result: Result<Report, Error>,
+    pub next: Next,
+}
+
+/// What one process runs by schedules.
+pub struct Workers {
+    app: Arc<App>,
+    stop: watch::Receiver<bool>,
+    runs: JoinSet<Result<Ended, StoreError>>,
+    streams: HashMap<Id, String>,
+}
+
+/// What became of a stream that was due.
+enum Begun {
+    Here,
+    /// It runs already, or another process has taken it.
+    Elsewhere,
+    OrgIsFull,
+}
+
+impl App {
+    /// Runs streams by their schedules until `stop` becomes true; then the runs under way stop at their next checkpoint.
+    pub async fn keep_running(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let timer = Arc::clone(&self.config().http.timer);
+        let mut workers = Workers::new(self, stop.clone());
+        loop {
+            if let Err(error) = workers.look().await {
+                tracing::warn!(%error, "what is due cannot be found out now");
+            }
+            tokio::select! {
+                () = timer.sleep(LOOK_EVERY) => {}
+                () = workers.is_free_again() => {}
+                // Whoever could tell is gone: then so is the program.
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+        }
+        while workers.ended().await.is_some() {}
+    }
+}
+
+impl Workers {
+    pub fn new(app: Arc<App>, stop: watch::Receiver<bool>) -> Self {
+        Self { app, stop, runs: JoinSet::new(), streams: HashMap::new() }
+    }
+
+    /// Begins to run what is due, as far as there are workers and slots.
+    ///
+    /// # Errors
+    /// The store cannot be had. What was begun goes on.
+    pub async fn look(&mut self) -> Result<(), Error> {
+        let serve = &self.app.config().serve;
+        let workers = serve.workers;
+        // One org leaves a worker to the others.
+        let slots = serve.runs_per_org.min(workers - 1).max(1);
+        if self.runs.len() >= workers {
+            return Ok(());
+        }
+        let due = self.app.store().due(u32::try_from(slots + BESIDE_SLOTS).unwrap_or(u32::MAX)).await?;
+        let mut full = HashSet::new();
+        for due in turn::in_order(due) {
+            if self.runs.len() >= workers || *self.stop.borrow() {
+                break;
+            }
+            let may_run = turn::may_run(&due, self.app.now()) && !full.contains(&due.org_id);
+            if !may_run || self.streams.values().any(|running| *running == due.stream_id) {
+                continue;
+            }
+            match self.begin(&due, slots).await? {
+                Begun::Here | Begun::Elsewhere => {}
+                Begun::OrgIsFull => {
+                    full.insert(due.org_id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, due: &Due, slots: usize) -> Result<Begun, Error> {
+        let store = self.app.store();
+        if store.lease_holder(&streams::lease_name(&due.object, &due.stream_id)).await?.is_some() {
+            return Ok(Begun::Elsewhere);
+        }
+        let Some(slot) = Slot::take(&self.app, &due.org_id, slots).await? else { return Ok(Begun::OrgIsFull) };
+        let Some(turn) = store.take_turn(due).await? else {
+            slot.give_back().await;
+            return Ok(Begun::Elsewhere);
+        };
+        let run = run(Arc::clone(&self.app), due.clone(), turn, slot, self.stop.clone());
+        let task = self.runs.spawn(run);
+        self.streams.insert(task.id(), due.stream_id.clone());
+        Ok(Begun::Here)
+    }
+
+    /// How many runs are under way here.
+    pub fn under_way(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Waits for the end of a run; `None` when none is under way.
+    pub async fn ended(&mut self) -> Option<Ended> {
+        loop {
+            match self.runs.join_next_with_id().await? {
+                Ok((id, Ok(ended))) => {
+                    self.streams.remove(&id);
+                    return Some(ended);
+                }
+                Ok((id, Err(error))) => {
+                    let stream = self.streams.remove(&id);
+                    tracing::warn!(stream.id = stream, %error, "what came of a run is not recorded; it is still due");
+                }
+                Err(error) => {
+                    let stream = self.streams.remove(&error.id());
+                    tracing::error!(stream.id = stream, %error, "a run ended without a word");
+                }
+            }
+        }
+    }
+
+    /// Waits until a worker is free and there may be something to do for it. What is still due waits for the next look.
+    async fn is_free_again(&mut self) {
+        loop {
+            match self.ended().await {
+                Some(Ended { next: Next::StillDue, .. }) => {}
+                Some(_) => return,
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+/// Runs a stream, and records what comes of it.
+async fn run(
+    app: Arc<App>,
+    due: Due,
+    turn: Turn,
+    slot: Slot,
+    stop: watch::Receiver<bool>,
+) -> Result<Ended, StoreError> {
+    let unwatched: Arc<dyn Watcher> = Arc::new(Unwatched);
+    let outcome = app.run_stream(&due.stream_id, &unwatched, &stop).await;
+    slot.give_back().await;
+    let result = outcome.and_then(|outcome| outcome.result);
+    let next = match &result {
+        Ok(Report { outcome: Outcome::Complete, .. }) => Next::OnSchedule,
+        Ok(Report { outcome: Outcome::Stopped, .. }) => Next::StillDue,
+        // The connection may have ended over it: that is no failure of the stream.
+        Err(_) if !turn::is_ready(&app.store().connection(&due.connection).await?.state, app.now()) => Next::StillDue,
+        Err(error) => turn::after(error, due.failures),
+    };
+    record(&app, &due, turn, next, result.as_ref().err()).await?;
+    let Due { stream_id, connection, object, .. } = due;
+    match &result {
+        Ok(report) => tracing::info!(
+            connection.name = connection,
+            stream.id = stream_id,
+            object,
+            rows = report.counts.rows,
+            "a stream has run"
+        ),
+        Err(error) => {
+            tracing::warn!(connection.name = connection, stream.id = stream_id, object, %error, ?next, "a run failed");
+        }
+    }
+    Ok(Ended { stream_id, connection, object, result, next })
+}
+
+async fn record(app: &App, due: &Due, turn: Turn, next: Next, error: Option<&Error>) -> Result<(), StoreError> {
+    let now = app.now();
+    let (needs, next_at): (Option<Needs>, Option<Timestamp>) = match next {
+        Next::StillDue => return Ok(()),
+        Next::OnSchedule => (None, due.schedule.next(now, &due.stream_id)),
+        Next::Retry { wait } => (Some(Needs::Time), Some(now.after(wait))),
+        Next::Person { wait } => (Some(Needs::Person), Some(now.after(wait))),
+        Next::Stop => (Some(Needs::Restart), None),
+    };
+    let since = due.trouble.as_ref().map_or(now, |trouble| trouble.since);
+    let message = error.map(ToString::to_string).unwrap_or_default();
+    let trouble = needs.map(|needs| Trouble { needs, message, since });
+    let failures = if trouble.is_some() { due.failures.saturating_add(1) } else { 0 };
+    app.store().end_turn(&due.stream_id, turn, next_at, failures, trouble.as_ref()).await
+}
+
+/// Nobody looks on; what happens stands in the record of the run.
+struct Unwatched;
+
+impl Watcher for Unwatched {
+    fn event(&self, _event: RunEvent<'_>) {}
+}
+
+/// The right to one of the runs that an org bears at once.
+struct Slot {
+    app: Arc<App>,
+    lease: Lease,
+    _heartbeat: Heartbeat,
+}
+
+impl Slot {
+    /// A free one among the first `slots` of the org; `None` when all are taken.
+    async fn take(app: &Arc<App>, org_id: &str, slots: usize) -> Result<Option<Self>, StoreError> {
+        for number in 1..=slots {
+            match app.acquire_lease(&format!("run {number} in org {org_id}")).await {
+                Ok((lease, heartbeat)) => {
+                    return Ok(Some(Self { app: Arc::clone(app), lease, _heartbeat: heartbeat }));
+                }
+                Err(StoreError::Leased { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn give_back(self) {
+        // A lease that cannot be given back lapses.
+        let _ = self.app.store().release_lease(&self.lease).await;
+    }
+}
