@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::Client,
-    error::ApiError,
+    composite::{MOST_PARTS, Part},
+    error::{ApiError, ErrorCode, Recovery, WireError},
     http::{Answer, Request},
     query::encode,
 };
@@ -100,6 +101,39 @@ pub struct FieldDescribe {
     pub compound_field_name: Option<String>,
     #[serde(default)]
     pub soap_type: Option<String>,
+    /// What the org's admin wrote for the people who fill the field in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inline_help_text: Option<String>,
+    #[serde(default)]
+    pub auto_number: bool,
+    /// Only the values of the list are taken; an open list suggests them.
+    #[serde(default)]
+    pub restricted_picklist: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub picklist_values: Vec<PicklistValue>,
+}
+
+/// A value of a picklist.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PicklistValue {
+    /// What records hold: the API name.
+    pub value: String,
+    /// What people see, in the user's language; the value when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Records may still hold one that is not.
+    #[serde(default)]
+    pub active: bool,
+    #[serde(default)]
+    pub default_value: bool,
+}
+
+impl PicklistValue {
+    /// What people see.
+    pub fn label(&self) -> &str {
+        self.label.as_deref().unwrap_or(&self.value)
+    }
 }
 
 /// One object, whole.
@@ -200,8 +234,70 @@ impl Client {
         Ok(Some(Described { object: answer.json()?, last_modified: stamp.map(str::to_owned) }))
     }
 
+    /// Several objects, in the order of `names`; up to 25 cost one call.
+    ///
+    /// A part that fails for another reason than that there is no such object is asked again alone, and so is every
+    /// object of an org that refuses composites.
+    ///
+    /// # Errors
+    /// What concerns all of them: the session, the quota, the network. What concerns one stands beside its name.
+    pub async fn describe_many(&self, names: &[String]) -> Result<Vec<ManyDescribed>, ApiError> {
+        let mut described = Vec::with_capacity(names.len());
+        for chunk in names.chunks(MOST_PARTS) {
+            match chunk {
+                [only] => described.push((only.clone(), self.describe(only).await)),
+                chunk => described.extend(self.describe_together(chunk).await?),
+            }
+        }
+        Ok(described)
+    }
+
+    async fn describe_together(&self, names: &[String]) -> Result<Vec<ManyDescribed>, ApiError> {
+        let parts: Vec<Part> = names
+            .iter()
+            .map(|name| Part { path: self.describe_path(name), doing: format!("describing {name}") })
+            .collect();
+        let doing = format!("describing {} objects", names.len());
+        let answers = match self.read_together(&parts, &[], &doing).await {
+            Ok(answers) => answers.into_iter().map(Some).collect(),
+            Err(error) if concerns_the_composite(&error) => names.iter().map(|_| None).collect::<Vec<_>>(),
+            Err(error) => return Err(error),
+        };
+        let mut described = Vec::with_capacity(names.len());
+        for (name, answer) in names.iter().zip(answers) {
+            let read = match answer {
+                Some(Ok(body)) => serde_json::from_slice(&body).ok().map(Ok),
+                Some(Err(error)) if error.code() == Some(&ErrorCode::NotFound) => Some(Err(error)),
+                Some(Err(_)) | None => None,
+            };
+            let outcome = match read {
+                Some(outcome) => outcome,
+                None => self.describe(name).await,
+            };
+            described.push((name.clone(), outcome));
+        }
+        Ok(described)
+    }
+
+    fn describe_path(&self, object: &str) -> String {
+        self.data_path(&format!("sobjects/{}/describe", encode(object)))
+    }
+
     fn describe_request(&self, object: &str) -> Request {
-        let path = self.data_path(&format!("sobjects/{}/describe", encode(object)));
-        Request::get("/services/data/{version}/sobjects/{object}/describe", path, format!("describing {object}"))
+        let route = "/services/data/{version}/sobjects/{object}/describe";
+        Request::get(route, self.describe_path(object), format!("describing {object}"))
+    }
+}
+
+/// An object that was asked for, and what came of it.
+pub type ManyDescribed = (String, Result<ObjectDescribe, ApiError>);
+
+/// Whether the same questions may do better one by one: the resource is refused, its answer is none or too large.
+fn concerns_the_composite(error: &ApiError) -> bool {
+    match error {
+        ApiError::Refused(_) => !matches!(error.recovery(), Recovery::Retry { .. }),
+        ApiError::Wire { cause, .. } => matches!(cause, WireError::TooLarge { .. }),
+        ApiError::Protocol { .. } | ApiError::Unexpected { .. } => true,
+        _ => false,
     }
 }

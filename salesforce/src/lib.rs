@@ -15,6 +15,7 @@
 pub mod bulk;
 pub mod changes;
 pub mod client;
+mod composite;
 pub mod describe;
 pub mod error;
 pub mod host;

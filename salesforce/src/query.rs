@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::value::RawValue;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     client::Client,
+    composite::Part,
     error::ApiError,
-    http::{Answer, Request, judge},
+    http::{Answer, Request},
 };
 
 /// Whether deleted and archived records are included.
@@ -61,35 +61,6 @@ pub(crate) fn encode(value: &str) -> String {
     utf8_percent_encode(value, QUERY_VALUE).to_string()
 }
 
-#[derive(Serialize)]
-struct Composite<'a> {
-    #[serde(rename = "compositeRequest")]
-    requests: [Subrequest<'a>; 1],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Subrequest<'a> {
-    method: &'static str,
-    url: &'a str,
-    reference_id: &'static str,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct CompositeAnswer<'a> {
-    #[serde(borrow)]
-    composite_response: Vec<Subanswer<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Subanswer<'a> {
-    #[serde(borrow)]
-    body: &'a RawValue,
-    http_status_code: u16,
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page<T> {
@@ -120,7 +91,7 @@ impl Client {
             QueryPage::Next { url } => (self.follow(url).await?, "querying further records"),
         };
         if path.len() > LONGEST_PATH_BYTES {
-            return self.query_in_composite(&path).await;
+            return self.query_in_composite(path).await;
         }
         let request = Request::get("/services/data/{version}/query", path, doing);
         let answer: Answer = self.call(&with_page_size(request)).await?;
@@ -154,28 +125,11 @@ impl Client {
     }
 
     /// Sends a GET of `path` in the body of a composite request, and takes the answer out of its envelope.
-    async fn query_in_composite(&self, path: &str) -> Result<Bytes, ApiError> {
-        let subrequest = Subrequest { method: "GET", url: path, reference_id: "query" };
-        let body = serde_json::to_vec(&Composite { requests: [subrequest] }).expect("strings serialise");
-        let request = Request::new(
-            http::Method::POST,
-            "/services/data/{version}/composite",
-            self.data_path("composite"),
-            "querying records",
-        );
-        let request = with_page_size(request.json(body.into()));
-        let (answer, org) = self.call_at::<Answer>(&request).await?;
-        let envelope: CompositeAnswer<'_> = answer.json()?;
-        let [sub] = envelope.composite_response.as_slice() else {
-            return Err(answer.broken_protocol("a composite of one request has another number of answers"));
-        };
-        match sub.http_status_code {
-            200..=299 => Ok(answer.body.slice_ref(sub.body.get().as_bytes())),
-            status => {
-                let (doing, host) = (request.doing().to_owned(), org.host().to_owned());
-                Err(judge(doing, host, status, None, sub.body.get().as_bytes()))
-            }
-        }
+    async fn query_in_composite(&self, path: String) -> Result<Bytes, ApiError> {
+        let doing = "querying records";
+        let part = Part { path, doing: doing.to_owned() };
+        let answers = self.read_together(&[part], &[QUERY_OPTIONS], doing).await?;
+        answers.into_iter().next().expect("one part has one answer")
     }
 
     /// The path of a link that Salesforce gave, on the host that this client speaks to.

@@ -30,6 +30,7 @@ pub mod access;
 pub mod accounts;
 pub mod care;
 pub mod connect;
+mod describes;
 pub mod disconnect;
 pub mod import;
 pub mod mapped;
@@ -51,6 +52,7 @@ pub struct App {
     holder: Holder,
     /// The keepers of this process, by connection: its callers share them.
     keepers: Mutex<HashMap<String, Keeper>>,
+    describes: describes::Describes,
     notices: Vec<String>,
     attempts_of_user: Throttle,
     attempts_of_address: Throttle,
@@ -82,6 +84,7 @@ impl App {
             clock,
             holder,
             keepers: Mutex::default(),
+            describes: describes::Describes::default(),
             notices,
             attempts_of_user: Throttle::new(10, 60),
             attempts_of_address: Throttle::new(30, 10),

@@ -109,6 +109,8 @@ pub struct Config {
     pub bulk_threshold: u64,
     /// How far before the last stamp an incremental run begins.
     pub overlap: Duration,
+    /// How long a describe is believed.
+    pub describe_life: Duration,
     pub log_level: tracing::Level,
     pub log_format: LogFormat,
 }
@@ -143,6 +145,7 @@ impl Config {
             database_url: values.text("database_url").map(SecretString::from),
             bulk_threshold: values.number("read.bulk_threshold").unwrap_or(10_000),
             overlap: Duration::from_secs(values.number("read.overlap_seconds").unwrap_or(600)),
+            describe_life: Duration::from_secs(values.number("read.describe_minutes").unwrap_or(10).saturating_mul(60)),
             log_level: level(values)?,
             log_format: match values.text("log.format").as_deref() {
                 None | Some("text") => LogFormat::Text,

@@ -1,48 +1,78 @@
 //! The describes that a mapping is checked against.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use salesforce::{ApiError, Client, describe::ObjectDescribe};
 
 use crate::{mapping::Mapping, read::is_missing};
 
-/// Describes by object name, whatever its case.
+/// Describes by object name, whatever its case. Cheap to clone: the describes are shared.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
-    objects: BTreeMap<String, ObjectDescribe>,
+    objects: BTreeMap<String, Arc<ObjectDescribe>>,
 }
 
 impl Catalogue {
-    /// Asks the org for the mapped object and every parent on a mapped path.
+    /// Asks the org for the mapped object and every parent on a mapped path: one call for each generation of them.
     ///
-    /// A parent that the user may not see is left out; compiling the mapping then names the path. Asked anew for each
-    /// run, so that a field created a minute ago is read.
+    /// A parent that the user may not see is left out; compiling the mapping then names the path.
     ///
     /// # Errors
     /// When the mapped object itself cannot be described.
     pub async fn load(client: &Client, mapping: &Mapping) -> Result<Self, ApiError> {
         let mut catalogue = Self::default();
-        catalogue.insert(client.describe(&mapping.object).await?);
-        for path in mapping.paths() {
-            let hops = path.split('.').count().saturating_sub(1);
-            let mut object = mapping.object.clone();
-            for hop in path.split('.').take(hops) {
-                let Some(parent) = catalogue.parent(&object, hop).map(str::to_owned) else { break };
-                if catalogue.object(&parent).is_none() {
-                    match client.describe(&parent).await {
-                        Ok(describe) => catalogue.insert(describe),
-                        Err(error) if is_missing(&error) => break,
-                        Err(error) => return Err(error),
-                    }
+        let mut asked = BTreeSet::new();
+        loop {
+            let unknown = |name: &String| !asked.contains(&name.to_ascii_lowercase());
+            let names: Vec<String> = catalogue.needed(&[mapping]).into_iter().filter(unknown).collect();
+            if names.is_empty() {
+                return Ok(catalogue);
+            }
+            for (name, outcome) in client.describe_many(&names).await? {
+                match outcome {
+                    Ok(describe) => catalogue.insert(describe),
+                    Err(error) if is_missing(&error) && !name.eq_ignore_ascii_case(&mapping.object) => {}
+                    Err(error) => return Err(error),
                 }
-                object = parent;
+                asked.insert(name.to_ascii_lowercase());
             }
         }
-        Ok(catalogue)
+    }
+
+    /// The objects that `mappings` speak of, as far as the describes that are here tell: the mapped ones and the parents on
+    /// their paths. What is here is among them.
+    pub fn needed(&self, mappings: &[&Mapping]) -> Vec<String> {
+        let mut names = BTreeMap::new();
+        for mapping in mappings {
+            names.entry(mapping.object.to_ascii_lowercase()).or_insert_with(|| mapping.object.clone());
+            for path in mapping.paths() {
+                for parent in self.parents(&mapping.object, path) {
+                    names.entry(parent.to_ascii_lowercase()).or_insert_with(|| parent.to_owned());
+                }
+            }
+        }
+        names.into_values().collect()
+    }
+
+    /// The objects on the way from `object` along `path`, as far as it can be followed.
+    fn parents<'a>(&'a self, object: &'a str, path: &str) -> Vec<&'a str> {
+        let mut parents = Vec::new();
+        let mut object = object;
+        let hops = path.split('.').count().saturating_sub(1);
+        for hop in path.split('.').take(hops) {
+            let Some(parent) = self.parent(object, hop.trim()) else { break };
+            parents.push(parent);
+            object = parent;
+        }
+        parents
     }
 
     /// Adds one describe.
-    pub fn insert(&mut self, describe: ObjectDescribe) {
+    pub fn insert(&mut self, describe: impl Into<Arc<ObjectDescribe>>) {
+        let describe = describe.into();
         self.objects.insert(describe.name.to_ascii_lowercase(), describe);
     }
 
@@ -53,7 +83,7 @@ impl Catalogue {
 
     /// The describe of an object.
     pub fn object(&self, name: &str) -> Option<&ObjectDescribe> {
-        self.objects.get(&name.to_ascii_lowercase())
+        self.objects.get(&name.to_ascii_lowercase()).map(|describe| &**describe)
     }
 
     /// The one object that a relationship leads to; `None` when there is no such relationship, or when it leads to

@@ -145,8 +145,4 @@ impl Request {
         self.counted = false;
         self
     }
-
-    pub(crate) fn doing(&self) -> &str {
-        &self.doing
-    }
 }

@@ -1,8 +1,9 @@
 //! What an org says of itself.
 
+use emulator::Effect;
 use salesforce::{ErrorCode, Timestamp, org};
 
-use crate::acme::{Acme, VERSION, my_domain};
+use crate::acme::{Acme, DESCRIBE, VERSION, my_domain};
 
 #[tokio::test]
 async fn the_versions_of_an_org_need_no_session_and_cost_no_call() {
@@ -71,4 +72,55 @@ async fn an_unknown_object_is_refused_in_salesforces_words() {
     let error = acme.client().describe("Nothing__c").await.unwrap_err();
     assert_eq!(error.code(), Some(&ErrorCode::NotFound));
     assert!(error.to_string().contains("describing Nothing__c"), "{error}");
+}
+
+#[tokio::test]
+async fn many_objects_are_described_by_one_request_and_each_has_its_own_outcome() {
+    let acme = Acme::start().await;
+    let names = ["Account", "Nothing__c", "Contact"].map(str::to_owned);
+    let client = acme.client();
+    let described = client.describe_many(&names).await.unwrap();
+    let outcomes: Vec<_> = described
+        .iter()
+        .map(|(name, outcome)| {
+            (name.as_str(), outcome.as_ref().map(|object| object.name.as_str()).map_err(|e| e.code()))
+        })
+        .collect();
+    let missing = Err(Some(&ErrorCode::NotFound));
+    assert_eq!(outcomes, [("Account", Ok("Account")), ("Nothing__c", missing), ("Contact", Ok("Contact"))]);
+    assert_eq!(client.usage().calls, 1);
+    let alone = client.describe("Account").await.unwrap();
+    assert_eq!(format!("{alone:?}"), format!("{:?}", described[0].1.as_ref().unwrap()));
+}
+
+#[tokio::test]
+async fn an_org_that_refuses_composites_is_asked_object_by_object() {
+    let acme = Acme::start().await;
+    let body = r#"[{"errorCode":"FUNCTIONALITY_NOT_ENABLED","message":"This feature is not currently enabled."}]"#;
+    let refusal = Effect::Answer { status: 403, content_type: "application/json".into(), body: body.into() };
+    acme.fault("POST /services/data/vXX.X/composite", refusal);
+    let names = ["Account", "Contact"].map(str::to_owned);
+    let described = acme.client().describe_many(&names).await.unwrap();
+    assert!(described.iter().all(|(name, outcome)| outcome.as_ref().unwrap().name == *name));
+    assert_eq!(acme.requests().iter().filter(|request| *request == DESCRIBE).count(), 2);
+}
+
+#[tokio::test]
+async fn a_quota_that_is_used_up_is_not_used_further_for_single_describes() {
+    let acme = Acme::start().await;
+    let body = r#"[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"TotalRequests Limit exceeded."}]"#;
+    let refusal = Effect::Answer { status: 403, content_type: "application/json".into(), body: body.into() };
+    acme.fault("POST /services/data/vXX.X/composite", refusal);
+    let names = ["Account", "Contact"].map(str::to_owned);
+    let error = acme.client().describe_many(&names).await.unwrap_err();
+    assert_eq!(error.code(), Some(&ErrorCode::RequestLimitExceeded));
+    assert!(!acme.requests().iter().any(|request| request == DESCRIBE));
+}
+
+#[tokio::test]
+async fn a_describe_names_the_values_of_a_picklist_with_their_labels() {
+    let acme = Acme::start().await;
+    let account = acme.client().describe("Account").await.unwrap();
+    let industry = &account.field("Industry").unwrap().picklist_values;
+    assert!(industry.iter().any(|value| value.value == "Banking" && value.label() == "Banking" && value.active));
 }

@@ -107,6 +107,7 @@ impl App {
         let ended = self.store.end_connection(&current, is_revoked, actor, &lease).await;
         let _ = self.store.release_lease(&lease).await;
         self.forget_keeper(&connection.name);
+        self.describes.forget(&connection.id);
         ended?;
         Ok(revocation)
     }

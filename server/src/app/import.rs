@@ -11,7 +11,7 @@ use sync::{
 };
 use tokio::sync::watch;
 
-use self::execute::{Errand, Order, Purpose, compile};
+use self::execute::{Errand, Order, Purpose};
 use super::App;
 use crate::{
     error::{Error, api_of},
@@ -89,7 +89,7 @@ impl App {
         let destination = self.destination(&connection, request.destination.as_deref())?;
         let mut compiled = Vec::new();
         for mapping in &request.mappings {
-            compiled.push((mapping, compile(&connection, &client, mapping).await?));
+            compiled.push((mapping, self.compiled(&connection, mapping).await?));
         }
         let mut orders = Vec::new();
         for (mapping, compiled) in compiled {

@@ -52,6 +52,7 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "client_apps", variable: "", kind: Kind::Sections },
     Setting { name: "read.bulk_threshold", variable: "ORGTIDE_BULK_THRESHOLD", kind: Kind::Number },
     Setting { name: "read.overlap_seconds", variable: "ORGTIDE_OVERLAP_SECONDS", kind: Kind::Number },
+    Setting { name: "read.describe_minutes", variable: "ORGTIDE_DESCRIBE_MINUTES", kind: Kind::Number },
     Setting { name: "log.level", variable: "ORGTIDE_LOG_LEVEL", kind: Kind::Text },
     Setting { name: "log.format", variable: "ORGTIDE_LOG_FORMAT", kind: Kind::Text },
 ];

@@ -26,7 +26,7 @@ fn from_file(directory: &Path, text: &str, pairs: &[(&str, &str)]) -> Result<Con
 /// What can be compared of a configuration.
 fn shown(config: &Config) -> String {
     format!(
-        "{:?} {:?} {} {:?} {:?} {} {:?} {} {:?} {:?} {:?}",
+        "{:?} {:?} {} {:?} {:?} {} {:?} {:?} {} {:?} {:?} {:?}",
         config.data_dir,
         config.database_url.is_some(),
         config.production,
@@ -34,6 +34,7 @@ fn shown(config: &Config) -> String {
         config.http.host_rules,
         config.bulk_threshold,
         config.overlap,
+        config.describe_life,
         config.log_level,
         config.log_format,
         config.http.mapped_hosts,

@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod connect;
 mod database;
+mod describes;
 mod doctor;
 mod findings;
 mod guide;

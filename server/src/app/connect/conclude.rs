@@ -140,6 +140,7 @@ impl App {
         let detail = json!({ "flow": flow, "org_id": connection.org_id, "username": connection.username });
         self.store.note(Some(&connection.name), &actor, event, detail).await?;
         self.forget_keeper(&connection.name);
+        self.describes.forget(&connection.id);
         let mut warnings = warnings(flow, &connection.scopes, connection.api_version);
         warnings.extend(self.approvals_warning(&connection).await?);
         Ok(Connected { connection, user, again, warnings, findings: examined.findings })

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use salesforce::{ApiError, Client};
+use salesforce::Client;
 use sync::{
-    catalogue::Catalogue,
     checkpoint::Epoch,
-    mapping::{CompiledMapping, Mapping},
+    mapping::CompiledMapping,
     read::ReadOptions,
     run::{self, Outcome, Report, RunOptions},
     table::StreamKey,
@@ -116,7 +115,7 @@ impl App {
         let Order { stream, mapping } = order;
         let mapping = match mapping {
             Some(mapping) => mapping,
-            None => Arc::new(compile(connection, client, &stream.mapping).await?),
+            None => Arc::new(self.compiled(connection, &stream.mapping).await?),
         };
         let settings = stream.destination.parse().map_err(Error::destination)?;
         let mut destination = destinations::open(&settings).map_err(Error::destination)?;
@@ -177,15 +176,4 @@ impl App {
 /// The stream's identity within its destination.
 fn key(connection: &Connection, stream: &Stream) -> StreamKey {
     StreamKey { connection: connection.name.clone(), object: stream.object.clone(), table: stream.table.clone() }
-}
-
-/// Checks a mapping against the org.
-pub(super) async fn compile(
-    connection: &Connection,
-    client: &Client,
-    mapping: &Mapping,
-) -> Result<CompiledMapping, Error> {
-    let api = |source: ApiError| Error::api(&connection.name, source);
-    let catalogue = Catalogue::load(client, mapping).await.map_err(api)?;
-    mapping.compile(&catalogue).map_err(|problems| Error::Mapping { object: mapping.object.clone(), problems })
 }
