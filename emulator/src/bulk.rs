@@ -125,29 +125,46 @@ impl Org {
             }
             DataRoute::Job(id) => {
                 allow(call, &[Method::GET, Method::PATCH, Method::DELETE])?;
-                let job = self.job(caller, &id)?;
+                let job = self.job(caller, &id, effect)?;
                 match call.method {
                     Method::PATCH => self.abort_job(call, &job),
                     Method::DELETE => self.delete_job(&job),
-                    _ => Ok(Answer::ok(&job.detail())),
+                    _ => {
+                        if job.is_ripe(self.now()) {
+                            self.start_job(Arc::clone(&job));
+                        }
+                        Ok(Answer::ok(&job.detail()))
+                    }
                 }
             }
             DataRoute::JobResults(id) => {
                 allow(call, &[Method::GET])?;
-                let job = self.job(caller, &id)?;
+                let job = self.job(caller, &id, effect)?;
                 self.job_results(call, caller, &job, effect).await
             }
             DataRoute::JobResultPages(id) => {
                 allow(call, &[Method::GET])?;
-                let job = self.job(caller, &id)?;
+                let job = self.job(caller, &id, effect)?;
                 self.job_result_pages(call, caller, &job)
             }
             _ => Err(ApiError::not_found()),
         }
     }
 
-    fn job(&self, caller: &Caller, id: &str) -> Result<Arc<Job>, ApiError> {
-        self.jobs.find(id, caller.user_id, self.now())
+    /// The job that a request names, after a fault has had its way with it.
+    fn job(&self, caller: &Caller, id: &str, effect: Option<&Effect>) -> Result<Arc<Job>, ApiError> {
+        let job = self.jobs.find(id, caller.user_id, self.now())?;
+        match effect {
+            Some(Effect::ExpiredJob) => {
+                self.jobs.remove(job.id);
+                return Err(ApiError::not_found());
+            }
+            Some(Effect::AbortedJob) => {
+                job.abort(self.now());
+            }
+            _ => {}
+        }
+        Ok(job)
     }
 
     fn abort_job(&self, call: &Call, job: &Job) -> Result<Answer, ApiError> {

@@ -4,6 +4,7 @@
 
 mod data;
 mod routes;
+mod writer;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -23,6 +24,7 @@ use crate::world::World;
 
 pub use data::ControlError;
 pub(crate) use routes::{answer, is_control, is_within_reach, refuse_cross_site};
+pub use writer::Writer;
 
 /// A handle on a running org, and on what it shares with the other orgs of the process: clock, faults, journal, mailbox
 /// and the callers' address.

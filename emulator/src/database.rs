@@ -1,21 +1,27 @@
 //! The org's data: all tables, changes to them, and cheap consistent views for readers.
 
+mod merge;
 mod outcome;
 mod replication;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod values;
 mod write;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use outcome::{RowError, StatusCode};
+pub use transaction::{OpenTransaction, TransactionId};
 pub use write::{Author, Record};
+
+use transaction::Staging;
 
 use crate::generate::{Generator, Targets};
 use crate::ids::RecordId;
 use crate::schema::{FieldIndex, FieldSpec, ObjectIndex, ObjectSpec, Schema, SchemaError};
-use crate::table::{IdRange, Row, Table};
+use crate::table::{IdRange, Row, StoredRow, Table};
 use crate::value::{Timestamp, Value};
 
 /// A consistent view of all rows at one moment. Cheap to make and to clone; later writes do not show in it.
@@ -23,6 +29,7 @@ use crate::value::{Timestamp, Value};
 pub struct Snapshot {
     schema: Arc<Schema>,
     tables: Vec<Arc<Table>>,
+    oldest_transaction: Option<Timestamp>,
 }
 
 /// The data of an org, owned by whoever serialises its writes.
@@ -30,6 +37,12 @@ pub struct Snapshot {
 pub struct Database {
     current: Snapshot,
     seed: u64,
+    open: BTreeMap<TransactionId, Staging>,
+    last_transaction: u64,
+    /// Rows that an open transaction has written; nobody else may write them.
+    locked: BTreeSet<RecordId>,
+    /// The rows that are written, while somebody wants to know.
+    written: Option<BTreeSet<RecordId>>,
 }
 
 impl Snapshot {
@@ -68,7 +81,12 @@ impl Database {
     #[must_use]
     pub fn new(schema: Schema, seed: u64) -> Self {
         let tables = schema.objects().iter().map(|object| Arc::new(Table::new(object.clone()))).collect();
-        Self { current: Snapshot { schema: Arc::new(schema), tables }, seed }
+        Self::over(Snapshot { schema: Arc::new(schema), tables, oldest_transaction: None }, seed)
+    }
+
+    fn over(current: Snapshot, seed: u64) -> Self {
+        let (open, locked) = (BTreeMap::new(), BTreeSet::new());
+        Self { current, seed, open, last_transaction: 0, locked, written: None }
     }
 
     #[must_use]
@@ -137,8 +155,19 @@ impl Database {
         let declared = self.current.schema.object(object).clone();
         let (field, _) = declared.find(field).ok_or_else(|| RowError::no_such_column(field, &declared.name))?;
         write::set(&mut row.values, field, value);
-        self.table_mut(object).put(row);
+        self.put(object, row);
         Ok(())
+    }
+
+    fn put(&mut self, object: ObjectIndex, row: StoredRow) {
+        self.note(row.id);
+        self.table_mut(object).put(row);
+    }
+
+    fn note(&mut self, id: RecordId) {
+        if let Some(written) = &mut self.written {
+            written.insert(id);
+        }
     }
 
     fn table_mut(&mut self, object: ObjectIndex) -> &mut Table {

@@ -211,7 +211,11 @@ fn instead(effect: &Effect) -> Option<Answer> {
         | Effect::LostAnswer
         | Effect::ExpireSession
         | Effect::StuckJob
+        | Effect::SlowJob { .. }
         | Effect::FailedJob { .. }
+        | Effect::AbortedJob
+        | Effect::ExpiredJob
+        | Effect::ExpiredLocator
         | Effect::ShortPage { .. } => None,
     }
 }

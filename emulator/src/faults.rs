@@ -51,8 +51,18 @@ pub enum Effect {
     ExpireSession,
     /// A Bulk job that is created stays in `InProgress`.
     StuckJob,
+    /// A Bulk job that is created stays in `InProgress` for so long, by the emulated clock.
+    SlowJob { seconds: u64 },
     /// A Bulk job that is created ends in `Failed`.
     FailedJob { message: String },
+    /// Somebody aborts the Bulk job: one that is created while it is in progress, one that is named by the request before
+    /// it is looked at, unless it is done.
+    AbortedJob,
+    /// The Bulk job that the request names is gone before it is looked at, as after seven days: 404.
+    ExpiredJob,
+    /// The locator that the request presents has expired: 400 `INVALID_QUERY_LOCATOR`. A query's cursor is gone for good;
+    /// that of a Bulk result is good again at the next request.
+    ExpiredLocator,
     /// A Bulk result page lacks so many of its last rows, although its headers promise them.
     ShortPage { rows: u64 },
 }
@@ -71,7 +81,11 @@ impl Effect {
             Self::LostAnswer => "lost_answer",
             Self::ExpireSession => "expire_session",
             Self::StuckJob => "stuck_job",
+            Self::SlowJob { .. } => "slow_job",
             Self::FailedJob { .. } => "failed_job",
+            Self::AbortedJob => "aborted_job",
+            Self::ExpiredJob => "expired_job",
+            Self::ExpiredLocator => "expired_locator",
             Self::ShortPage { .. } => "short_page",
         }
     }

@@ -30,6 +30,8 @@ const CREATED_OVER_SECONDS: i64 = 5 * 365 * 86_400;
 const MASS_UPDATE_ROWS: u64 = 40_000;
 /// How long before now the mass update was.
 const MASS_UPDATE_AGE_SECONDS: i64 = 30 * 86_400;
+/// Activities are archived after about a year.
+const ARCHIVED_AFTER_SECONDS: i64 = 365 * 86_400;
 /// One of this many long texts fills its field.
 const VERY_LONG_ONE_IN: u64 = 4096;
 
@@ -64,7 +66,7 @@ impl Generator {
             ordinals,
             seed: object.name.bytes().fold(mix(seed), |seed, byte| mix(seed ^ u64::from(byte))),
             now_seconds: now.0.div_euclid(1000),
-            has_recycle_bin: object.audit().is_deleted.is_some(),
+            has_recycle_bin: object.has_recycle_bin(),
             mass_updated: mass_start..mass_start + (rows / 20).min(MASS_UPDATE_ROWS),
             recipes,
         }
@@ -72,10 +74,7 @@ impl Generator {
 
     /// How many rows there are in all when `live` of them are outside the recycle bin.
     pub(crate) fn rows_with_bin(object: &Object, live: u64) -> u64 {
-        match object.audit().is_deleted {
-            Some(_) => live + live.saturating_sub(1) / (DELETED_EVERY - 1),
-            None => live,
-        }
+        if object.has_recycle_bin() { live + live.saturating_sub(1) / (DELETED_EVERY - 1) } else { live }
     }
 
     pub(crate) fn first_ordinal(&self) -> u64 {
@@ -162,6 +161,12 @@ impl Generator {
         if touched { modified + below(hash, room.min(3600)) as i64 } else { modified }
     }
 
+    /// Some of what has not changed for a year.
+    fn is_archived(&self, rank: u64, row: u64) -> bool {
+        let age = self.now_seconds - self.modified(rank, row);
+        age > ARCHIVED_AFTER_SECONDS && salted(row, SALT_ARCHIVED) & 3 == 0
+    }
+
     fn mass_update_time(&self) -> i64 {
         self.now_seconds - MASS_UPDATE_AGE_SECONDS
     }
@@ -170,6 +175,7 @@ impl Generator {
 const SALT_CREATED: u64 = 0x1001;
 const SALT_MODIFIED: u64 = 0x1002;
 const SALT_STAMP: u64 = 0x1003;
+const SALT_ARCHIVED: u64 = 0x1004;
 
 fn salted(row: u64, salt: u64) -> u64 {
     mix(row ^ salt.wrapping_mul(0xa076_1d64_78bd_642f))
@@ -194,6 +200,7 @@ impl<'g> Compose<'g> {
             Recipe::Null => Cell::Null,
             Recipe::Id => Cell::Id(generator.id(rank)),
             Recipe::IsDeleted => Cell::Bool(generator.is_deleted(rank)),
+            Recipe::Archived => Cell::Bool(generator.is_archived(rank, row)),
             Recipe::Created => seconds(generator.created(rank, row)),
             Recipe::Modified => seconds(generator.modified(rank, row)),
             Recipe::Stamp => seconds(generator.stamp(rank, row)),

@@ -49,7 +49,7 @@ mod web;
 mod world;
 
 pub use clock::Passage;
-pub use control::{Control, ControlError};
+pub use control::{Control, ControlError, Writer};
 pub use faults::{Effect, Fault, FaultRate};
 pub use journal::JournalEntry;
 pub use login_history::LoginEntry;

@@ -75,7 +75,7 @@ impl Org {
             DataRoute::Deleted(object) => self.deleted(call, caller, &object),
             DataRoute::Query => self.query(call, caller, RowScope::Live).await,
             DataRoute::QueryAll => self.query(call, caller, RowScope::All).await,
-            DataRoute::QueryMore(locator) => self.query_more(call, caller, &locator).await,
+            DataRoute::QueryMore(locator) => self.query_more(call, caller, &locator, effect).await,
             DataRoute::Composite => self.composite(call, caller).await,
             DataRoute::Jobs | DataRoute::Job(_) | DataRoute::JobResults(_) | DataRoute::JobResultPages(_)
                 if caller.by_jwt =>

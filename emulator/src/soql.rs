@@ -32,9 +32,9 @@ use crate::value::{TextOrder, Timestamp};
 /// Which rows a query sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowScope {
-    /// `query`: without the recycle bin.
+    /// `query`: without the recycle bin and without archived activities.
     Live,
-    /// `queryAll`: with it.
+    /// `queryAll`: with them.
     All,
 }
 

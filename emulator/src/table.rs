@@ -29,11 +29,19 @@ pub(crate) enum Change {
     Purged,
 }
 
-/// An entry of the delete log, which outlives the row.
+/// A deletion as getDeleted reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deletion {
     pub id: RecordId,
     pub at: Timestamp,
+}
+
+/// An entry of the delete log, which outlives the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Burial {
+    pub at: Timestamp,
+    /// The record with which it went, and with which it comes back.
+    pub with: Option<RecordId>,
 }
 
 /// The rows of one object.
@@ -42,7 +50,9 @@ pub struct Table {
     pub(crate) object: Arc<Object>,
     pub(crate) generator: Option<Arc<Generator>>,
     pub(crate) overlay: BTreeMap<RecordId, Change>,
-    pub(crate) deletions: Vec<Deletion>,
+    pub(crate) deletions: BTreeMap<RecordId, Burial>,
+    /// The delete log knows nothing before this.
+    pub(crate) log_begins: Option<Timestamp>,
     next_ordinal: u64,
     live: u64,
     binned: u64,
@@ -54,7 +64,8 @@ impl Table {
             object,
             generator: None,
             overlay: BTreeMap::new(),
-            deletions: Vec::new(),
+            deletions: BTreeMap::new(),
+            log_begins: None,
             next_ordinal: 1,
             live: 0,
             binned: 0,
@@ -84,6 +95,11 @@ impl Table {
 
     pub(crate) fn next_ordinal(&self) -> u64 {
         self.next_ordinal
+    }
+
+    /// Leaves out the ids that another copy of the table has given away.
+    pub(crate) fn skip_to(&mut self, ordinal: u64) {
+        self.next_ordinal = self.next_ordinal.max(ordinal);
     }
 
     pub(crate) fn fresh_id(&mut self) -> RecordId {
@@ -180,6 +196,13 @@ impl<'a> Row<'a> {
             RowBody::Generated(rank) => self.generator().is_deleted(rank),
             RowBody::Stored(row) => row.is_deleted,
         }
+    }
+
+    /// Whether `query` leaves the row out although it is not deleted, as it does with old activities.
+    #[must_use]
+    pub fn is_archived(&self) -> bool {
+        let flag = self.object().audit().is_archived;
+        flag.is_some_and(|field| self.own_cell(field, &mut String::new()) == Cell::Bool(true))
     }
 
     fn generator(&self) -> &'a Generator {

@@ -1,7 +1,9 @@
 //! `POST /jobs/query`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::job::{ColumnDelimiter, Fate, Format, Job, LineEnd, Operation, Order};
@@ -52,7 +54,7 @@ impl Org {
             version: caller.version,
             format: Format { delimiter: wanted.column_delimiter, line_ending: wanted.line_ending },
             plan,
-            fate: fate(effect),
+            fate: fate(effect, self.now()),
         };
         let job = Arc::new(Job::new(self.jobs.next_id(), caller.user_id, self.now(), order));
         self.jobs.add(Arc::clone(&job));
@@ -80,9 +82,11 @@ impl Org {
     }
 }
 
-fn fate(effect: Option<&Effect>) -> Fate {
+fn fate(effect: Option<&Effect>, now: DateTime<Utc>) -> Fate {
     match effect {
         Some(Effect::StuckJob) => Fate::Stuck,
+        Some(Effect::SlowJob { seconds }) => Fate::Slow(now + Duration::from_secs(*seconds)),
+        Some(Effect::AbortedJob) => Fate::Aborted,
         Some(Effect::FailedJob { message }) => Fate::Fails(message.clone()),
         _ => Fate::Normal,
     }

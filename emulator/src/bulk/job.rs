@@ -35,7 +35,10 @@ impl State {
 pub(super) enum Fate {
     Normal,
     Stuck,
+    /// In progress until then.
+    Slow(DateTime<Utc>),
     Fails(String),
+    Aborted,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -191,6 +194,11 @@ impl Job {
             fate: order.fate,
             progress: Mutex::new(progress),
         }
+    }
+
+    /// Whether a slow job has been at work for long enough.
+    pub(super) fn is_ripe(&self, now: DateTime<Utc>) -> bool {
+        matches!(self.fate, Fate::Slow(until) if now >= until) && self.state() == State::InProgress
     }
 
     pub(crate) fn state(&self) -> State {

@@ -60,6 +60,9 @@ impl Org {
         effect: Option<&Effect>,
     ) -> Result<Answer, ApiError> {
         let spool = finished(caller, job)?;
+        if effect == Some(&Effect::ExpiredLocator) && call.parameter("locator").is_some() {
+            return Err(invalid_locator());
+        }
         let first = first_row(call, job, &spool)?;
         let end = first.saturating_add(self.rows_per_page(call)?).min(spool.rows());
         let lacking = match effect {
@@ -130,7 +133,11 @@ fn first_row(call: &Call, job: &Job, spool: &Spool) -> Result<u64, ApiError> {
         return Ok(0);
     };
     let row = locator::decode(job.id, &text).filter(|row| *row < spool.rows().max(1));
-    row.ok_or_else(|| ApiError::bad_request("INVALID_QUERY_LOCATOR", "invalid query locator"))
+    row.ok_or_else(invalid_locator)
+}
+
+fn invalid_locator() -> ApiError {
+    ApiError::bad_request("INVALID_QUERY_LOCATOR", "invalid query locator")
 }
 
 fn page_bytes(spool: &Spool, rows: Range<u64>) -> io::Result<Range<u64>> {

@@ -51,11 +51,16 @@ impl Org {
     fn work(&self, job: &Job) {
         match &job.fate {
             Fate::Stuck => return,
+            Fate::Slow(until) if self.now() < *until => return,
+            Fate::Aborted => {
+                job.abort(self.now());
+                return;
+            }
             Fate::Fails(message) => {
                 job.fail(message.clone(), self.now());
                 return;
             }
-            Fate::Normal => {}
+            Fate::Slow(_) | Fate::Normal => {}
         }
         let started = Instant::now();
         match self.produce(job) {

@@ -1,11 +1,12 @@
 //! Changes to an org's records and objects, past its permissions.
 
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::Control;
+use super::{Control, Writer};
 use crate::database::{Author, Database, Record, RowError, Snapshot};
 use crate::ids::{MalformedId, RecordId};
 use crate::schema::{FieldSpec, FullAccess, ObjectSpec, SchemaError};
@@ -43,7 +44,11 @@ impl Control {
         self.write_at(None, change)
     }
 
-    fn write_at<T>(&self, at: Option<DateTime<Utc>>, change: impl FnOnce(&mut Database, &Author<'_>) -> T) -> T {
+    pub(super) fn write_at<T>(
+        &self,
+        at: Option<DateTime<Utc>>,
+        change: impl FnOnce(&mut Database, &Author<'_>) -> T,
+    ) -> T {
         let user = self.org.user_id("");
         self.org.write(|database, now| {
             let at = at.map_or(now, Timestamp::from);
@@ -51,13 +56,22 @@ impl Control {
         })
     }
 
+    /// Writes with the emulated time as the stamp, for all to see at once.
+    pub fn writer(&self) -> Writer {
+        Writer { control: self.clone(), at: None, transaction: None }
+    }
+
+    /// Writes with the stamp of another time, for all to see at once, as a transaction that commits late.
+    pub fn writer_at(&self, at: DateTime<Utc>) -> Writer {
+        Writer { at: Some(at), ..self.writer() }
+    }
+
     /// Inserts a record and returns its id.
     ///
     /// # Errors
     /// When the org refuses the record.
     pub fn insert(&self, object: &str, fields: Value) -> Result<RecordId, ControlError> {
-        let record = record(fields)?;
-        Ok(self.write(|database, author| database.insert(object, &record, author))?)
+        self.writer().insert(object, fields)
     }
 
     /// Inserts a record that shows from now on but is stamped with another time, as a transaction that commits late.
@@ -65,8 +79,7 @@ impl Control {
     /// # Errors
     /// As [`Control::insert`].
     pub fn insert_at(&self, object: &str, fields: Value, at: DateTime<Utc>) -> Result<RecordId, ControlError> {
-        let record = record(fields)?;
-        Ok(self.write_at(Some(at), |database, author| database.insert(object, &record, author))?)
+        self.writer_at(at).insert(object, fields)
     }
 
     /// Changes fields of a record.
@@ -74,8 +87,7 @@ impl Control {
     /// # Errors
     /// When there is no such record or the org refuses the change.
     pub fn update(&self, id: &str, fields: Value) -> Result<(), ControlError> {
-        let (id, record) = (RecordId::parse(id)?, record(fields)?);
-        Ok(self.write(|database, author| database.update(id, &record, author))?)
+        self.writer().update(id, fields)
     }
 
     /// Changes fields of a record with the stamp of another time.
@@ -83,17 +95,15 @@ impl Control {
     /// # Errors
     /// As [`Control::update`].
     pub fn update_at(&self, id: &str, fields: Value, at: DateTime<Utc>) -> Result<(), ControlError> {
-        let (id, record) = (RecordId::parse(id)?, record(fields)?);
-        Ok(self.write_at(Some(at), |database, author| database.update(id, &record, author))?)
+        self.writer_at(at).update(id, fields)
     }
 
-    /// Moves a record to the recycle bin.
+    /// Moves a record to the recycle bin, or removes it for good when its object has none.
     ///
     /// # Errors
     /// When there is no such record outside the bin.
     pub fn delete(&self, id: &str) -> Result<(), ControlError> {
-        let id = RecordId::parse(id)?;
-        Ok(self.write(|database, author| database.delete(id, author))?)
+        self.writer().delete(id)
     }
 
     /// Takes a record back from the recycle bin.
@@ -101,8 +111,7 @@ impl Control {
     /// # Errors
     /// When it is not there.
     pub fn undelete(&self, id: &str) -> Result<(), ControlError> {
-        let id = RecordId::parse(id)?;
-        Ok(self.write(|database, author| database.undelete(id, author))?)
+        self.writer().undelete(id)
     }
 
     /// Removes a record for good.
@@ -110,8 +119,47 @@ impl Control {
     /// # Errors
     /// When there is no such record.
     pub fn purge(&self, id: &str) -> Result<(), ControlError> {
-        let id = RecordId::parse(id)?;
-        Ok(self.write(|database, author| database.purge(id, author.at))?)
+        self.writer().purge(id)
+    }
+
+    /// Merges one or two records into a master: they are deleted, and what referred to them refers to the master.
+    ///
+    /// # Errors
+    /// When the object is not Account, Contact, Lead or Case, or a record is missing.
+    pub fn merge(&self, master: &str, losers: &[&str]) -> Result<(), ControlError> {
+        self.writer().merge(master, losers, json!({}))
+    }
+
+    /// Archives a Task or an Event: from now on queryAll alone shows it.
+    ///
+    /// # Errors
+    /// When there is no such record, or its object is not archived.
+    pub fn archive(&self, id: &str) -> Result<(), ControlError> {
+        self.writer().archive(id)
+    }
+
+    /// Empties the recycle bin of every object of what went there more than `age` ago, and says how many rows that were.
+    pub fn empty_recycle_bin(&self, age: Duration) -> u64 {
+        self.write(|database, author| {
+            // What was deleted in this very second counts as deleted before now.
+            let until = Timestamp(author.at.0.saturating_add(1000).saturating_sub(millis(age)));
+            let objects = 0..database.schema().objects().len();
+            objects.map(|object| database.empty_recycle_bin(object, until)).sum()
+        })
+    }
+
+    /// Cuts the delete log of an object off: getDeleted reports no deletion before `until`, and says so by
+    /// `earliestDateAvailable`.
+    ///
+    /// # Errors
+    /// When there is no such object.
+    pub fn trim_delete_log(&self, object: &str, until: DateTime<Utc>) -> Result<(), ControlError> {
+        self.write(|database, _| {
+            let unknown = || SchemaError::UnknownObject { name: object.to_owned() };
+            let (index, _) = database.schema().find(object).ok_or_else(unknown)?;
+            database.trim_delete_log(index, Timestamp::from(until));
+            Ok(())
+        })
     }
 
     /// Adds an object.
@@ -167,7 +215,11 @@ impl Control {
     }
 }
 
-fn record(fields: Value) -> Result<Record, ControlError> {
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn record(fields: Value) -> Result<Record, ControlError> {
     match fields {
         Value::Object(record) => Ok(record),
         other => Err(ControlError::NotAnObject(other)),

@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use http::{Method, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{Control, ControlError};
+use super::{Control, ControlError, Writer};
 use crate::answer::Answer;
 use crate::call::{Arrival, Call};
-use crate::database::Record;
+use crate::database::{OpenTransaction, Record, TransactionId};
 use crate::metadata::DeployError;
 use crate::scenario::{AppSpec, OrgSpec, ScenarioError, UserSpec};
 use crate::tree::Unknown;
@@ -74,6 +75,23 @@ struct Tree {
     /// Whether objects and fields that the org lacks are declared.
     #[serde(default)]
     declare: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Merge {
+    /// The records that lose.
+    records: Vec<String>,
+    /// What is written into the master.
+    #[serde(default)]
+    fields: Record,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Emptying {
+    #[serde(default)]
+    older_than_seconds: u64,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +194,11 @@ impl Control {
             (_, ["faults", rest @ ..]) => self.faults_route(call, rest),
             (_, ["jobs", rest @ ..]) => self.jobs_route(call, rest),
             (_, ["records", rest @ ..]) => self.records_route(call, rest),
+            (_, ["transactions", rest @ ..]) => self.transactions_route(call, rest),
+            ("POST", ["recycle-bin", "empty"]) => {
+                let age = Duration::from_secs(body::<Emptying>(call)?.older_than_seconds);
+                Ok(Answer::ok(&json!({"rows": self.empty_recycle_bin(age)})))
+            }
             _ => Err(no_route()),
         }
     }
@@ -206,26 +229,59 @@ impl Control {
     }
 
     fn records_route(&self, call: &Call, rest: &[&str]) -> Result<Answer, Problem> {
-        match (call.method.as_str(), rest) {
-            ("POST", ["tree"]) => {
-                let tree: Tree = body(call)?;
-                let unknown = if tree.declare { Unknown::Declare } else { Unknown::Refuse };
-                let loaded = self.load_tree(&tree.records, unknown)?;
-                let ids: Vec<String> = loaded.iter().map(|(_, id)| id.to_string()).collect();
-                return Ok(Answer::json(StatusCode::CREATED, &json!({"ids": ids})));
-            }
-            ("POST", [object]) => {
-                let id = self.insert(object, body(call)?)?;
-                return Ok(Answer::json(StatusCode::CREATED, &json!({"id": id.to_string()})));
-            }
-            ("PATCH", [_, id]) => self.update(id, body(call)?)?,
-            ("DELETE", [_, id]) => self.delete(id)?,
-            ("POST", [_, id, "undelete"]) => self.undelete(id)?,
-            ("POST", [_, id, "purge"]) => self.purge(id)?,
-            _ => return Err(no_route()),
+        if (call.method.as_str(), rest) != ("POST", &["tree"]) {
+            return write_route(&self.writer(), call, rest);
         }
-        Ok(done())
+        let tree: Tree = body(call)?;
+        let unknown = if tree.declare { Unknown::Declare } else { Unknown::Refuse };
+        let loaded = self.load_tree(&tree.records, unknown)?;
+        let ids: Vec<String> = loaded.iter().map(|(_, id)| id.to_string()).collect();
+        Ok(Answer::json(StatusCode::CREATED, &json!({"ids": ids})))
     }
+
+    fn transactions_route(&self, call: &Call, rest: &[&str]) -> Result<Answer, Problem> {
+        let named = |id: &str| id.parse().map(TransactionId).map_err(|_| no_route());
+        match (call.method.as_str(), rest) {
+            ("GET", []) => {
+                let shown = |open: &OpenTransaction| json!({"id": open.id, "started": DateTime::<Utc>::from(open.started), "rows": open.rows});
+                Ok(Answer::ok(&self.open_transactions().iter().map(shown).collect::<Vec<_>>()))
+            }
+            ("POST", []) => Ok(Answer::json(StatusCode::CREATED, &json!({"id": self.begin()}))),
+            ("POST", [id, "commit"]) => {
+                self.commit(named(id)?)?;
+                Ok(done())
+            }
+            ("DELETE", [id]) => {
+                self.roll_back(named(id)?)?;
+                Ok(done())
+            }
+            (_, [id, "records", rest @ ..]) => write_route(&self.in_transaction(named(id)?), call, rest),
+            _ => Err(no_route()),
+        }
+    }
+}
+
+/// What can be done to records, at once and in a transaction.
+fn write_route(writer: &Writer, call: &Call, rest: &[&str]) -> Result<Answer, Problem> {
+    match (call.method.as_str(), rest) {
+        ("POST", [object]) => {
+            let id = writer.insert(object, body(call)?)?;
+            return Ok(Answer::json(StatusCode::CREATED, &json!({"id": id.to_string()})));
+        }
+        ("PATCH", [_, id]) => writer.update(id, body(call)?)?,
+        ("DELETE", [_, id]) => writer.delete(id)?,
+        ("POST", [_, id, "undelete"]) => writer.undelete(id)?,
+        ("POST", [_, id, "purge"]) => writer.purge(id)?,
+        ("POST", [_, id, "archive"]) => writer.archive(id)?,
+        ("POST", [_, id, "touch"]) => writer.touch(id)?,
+        ("POST", [_, id, "merge"]) => {
+            let merge: Merge = body(call)?;
+            let losers: Vec<&str> = merge.records.iter().map(String::as_str).collect();
+            writer.merge(id, &losers, merge.fields.into())?;
+        }
+        _ => return Err(no_route()),
+    }
+    Ok(done())
 }
 
 fn done() -> Answer {

@@ -22,6 +22,7 @@ pub enum StatusCode {
     NumberOutsideValidRange,
     RequiredFieldMissing,
     StringTooLong,
+    UnableToLockRow,
 }
 
 impl StatusCode {
@@ -45,6 +46,7 @@ impl StatusCode {
             Self::NumberOutsideValidRange => "NUMBER_OUTSIDE_VALID_RANGE",
             Self::RequiredFieldMissing => "REQUIRED_FIELD_MISSING",
             Self::StringTooLong => "STRING_TOO_LONG",
+            Self::UnableToLockRow => "UNABLE_TO_LOCK_ROW",
         }
     }
 

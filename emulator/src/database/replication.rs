@@ -1,6 +1,6 @@
 //! getUpdated and getDeleted: what changed in a span of time.
 
-use super::Snapshot;
+use super::{Database, Snapshot};
 use crate::ids::RecordId;
 use crate::schema::ObjectIndex;
 use crate::table::{Deletion, IdRange, Row};
@@ -20,8 +20,9 @@ impl Snapshot {
     #[must_use]
     pub fn deleted(&self, object: ObjectIndex, start: Timestamp, end: Timestamp) -> Vec<Deletion> {
         let table = self.table(object);
-        let mut found: Vec<Deletion> =
-            table.deletions.iter().filter(|deletion| (start..end).contains(&deletion.at)).copied().collect();
+        let start = table.log_begins.map_or(start, |begins| begins.max(start));
+        let logged = table.deletions.iter().map(|(id, burial)| Deletion { id: *id, at: burial.at });
+        let mut found: Vec<Deletion> = logged.filter(|deletion| start <= deletion.at && deletion.at < end).collect();
         let unchanged = |row: &Row<'_>| row.is_deleted() && !table.overlay.contains_key(&row.id());
         if table.generator.is_some() {
             let rows = table.scan(IdRange::ALL).filter(unchanged).filter(|row| stamped_within(row, start, end));
@@ -31,10 +32,22 @@ impl Snapshot {
         found
     }
 
-    /// The time of the oldest deletion that the log knows.
+    /// The time from which on the log knows all deletions: where it was cut off, else that of the oldest one.
     #[must_use]
     pub fn oldest_deletion(&self, object: ObjectIndex) -> Option<Timestamp> {
-        self.table(object).deletions.iter().map(|deletion| deletion.at).min()
+        let table = self.table(object);
+        table.log_begins.or_else(|| table.deletions.values().map(|burial| burial.at).min())
+    }
+}
+
+impl Database {
+    /// Cuts off the delete log of an object: deletions before `until` are reported no more.
+    ///
+    /// Source: REST API guide, "Get a List of Deleted Records": a background process purges the log.
+    pub fn trim_delete_log(&mut self, object: ObjectIndex, until: Timestamp) {
+        let table = self.table_mut(object);
+        table.deletions.retain(|id, burial| burial.at >= until || table.overlay.contains_key(id));
+        table.log_begins = Some(until);
     }
 }
 

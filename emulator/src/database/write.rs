@@ -1,11 +1,11 @@
-//! Insert, update, delete, undelete and purge, with the audit fields that go with them.
+//! Insert, update, delete, undelete, archive and purge, with the audit fields that go with them.
 
 use serde_json::Value as Json;
 
 use super::{Database, RowError, Snapshot, StatusCode};
 use crate::ids::RecordId;
 use crate::schema::{Access, Field, FieldIndex, FieldType, Object, ObjectIndex, Source};
-use crate::table::{Deletion, IdRange, StoredRow};
+use crate::table::{Burial, IdRange, StoredRow};
 use crate::value::{Timestamp, Value};
 
 /// The fields of a record as a request writes them.
@@ -72,7 +72,7 @@ impl Database {
         set_at(&mut row.values, audit.modified_date, Value::DateTime(by.at.whole_seconds()));
         set_at(&mut row.values, audit.modified_by, Value::Id(by.user));
         set_at(&mut row.values, audit.system_modstamp, Value::DateTime(by.at.whole_seconds()));
-        self.table_mut(index).put(row);
+        self.put(index, row);
         Ok(())
     }
 
@@ -86,32 +86,47 @@ impl Database {
         if !object.can.deletable || !by.access.deletes(&object) {
             return Err(no_access(id));
         }
-        for child in self.cascade_children(&object, id) {
-            self.bin(child, by.at);
+        let children = self.cascade_children(&object, id);
+        children.iter().try_for_each(|(_, child)| self.check_unlocked(child.id))?;
+        for child in children {
+            self.discard(child, by.at, Some(id))?;
         }
-        match object.audit().is_deleted {
-            Some(_) => self.bin((index, row), by.at),
-            None => self.purge(id, by.at)?,
-        }
-        Ok(())
+        self.discard((index, row), by.at, None)
     }
 
-    /// Takes a record back from the recycle bin. It gets a new stamp.
+    /// Takes a record back from the recycle bin, with the master-detail children that went there with it. They get a new
+    /// stamp. A record that has lost a merge is one of its own again.
     ///
     /// # Errors
     /// [`RowError`] when it is not there.
     pub fn undelete(&mut self, id: RecordId, by: &Author<'_>) -> Result<(), RowError> {
-        let (index, mut row) = self.stored(id)?;
+        let (_, row) = self.stored(id)?;
         if !row.is_deleted {
             return Err(RowError::new(StatusCode::EntityIsNotDeleted, "Entity is not in the recycle bin"));
         }
+        let companions = self.companions(id);
+        companions.iter().try_for_each(|companion| self.check_unlocked(*companion))?;
+        companions.into_iter().chain([id]).try_for_each(|id| self.restore(id, by))
+    }
+
+    /// The rows that were deleted because this one was, and are in the recycle bin.
+    fn companions(&self, id: RecordId) -> Vec<RecordId> {
+        let tables = self.current.tables.iter();
+        let buried = tables.flat_map(|table| table.deletions.iter().map(move |(row, burial)| (table, *row, burial)));
+        let with_it = buried.filter(|(_, _, burial)| burial.with == Some(id));
+        with_it.filter(|(table, row, _)| table.row(*row).is_some()).map(|(_, row, _)| row).collect()
+    }
+
+    fn restore(&mut self, id: RecordId, by: &Author<'_>) -> Result<(), RowError> {
+        let (index, mut row) = self.stored(id)?;
+        let master = self.current.schema.object(index).find("MasterRecordId").map(|(field, _)| field);
+        set_at(&mut row.values, master, Value::Null);
         let audit = self.current.schema.object(index).audit();
         row.is_deleted = false;
         set_at(&mut row.values, audit.is_deleted, Value::Bool(false));
         set_at(&mut row.values, audit.system_modstamp, Value::DateTime(by.at.whole_seconds()));
-        let table = self.table_mut(index);
-        table.deletions.retain(|deletion| deletion.id != id);
-        table.put(row);
+        self.table_mut(index).deletions.remove(&id);
+        self.put(index, row);
         Ok(())
     }
 
@@ -123,25 +138,52 @@ impl Database {
         let (index, row) = self.stored(id)?;
         let binned_at = self.current.row(id).and_then(|current| current.stamp()).filter(|_| row.is_deleted);
         let at = binned_at.unwrap_or(at.whole_seconds());
+        self.note(id);
         let table = self.table_mut(index);
         table.purge(id);
-        if !table.deletions.iter().any(|deletion| deletion.id == id) {
-            table.deletions.push(Deletion { id, at });
-        }
+        table.deletions.entry(id).or_insert(Burial { at, with: None }).with = None;
+        Ok(())
+    }
+
+    /// Empties the recycle bin of an object of what went there before `until`, and says how many rows that were.
+    pub fn empty_recycle_bin(&mut self, object: ObjectIndex, until: Timestamp) -> u64 {
+        let table = self.current.table(object);
+        let binned = table.scan(IdRange::ALL).filter(|row| row.is_deleted());
+        let old = binned.filter(|row| row.stamp().is_none_or(|stamp| stamp < until));
+        let ids: Vec<RecordId> = old.map(|row| row.id()).collect();
+        ids.into_iter().map(|id| u64::from(self.purge(id, until).is_ok())).sum()
+    }
+
+    /// Archives an activity: only queryAll shows it from now on. That its stamp moves is inferred.
+    ///
+    /// # Errors
+    /// [`RowError`] when there is no such row, or it is of an object that is not archived.
+    pub fn archive(&mut self, id: RecordId, at: Timestamp) -> Result<(), RowError> {
+        let (index, mut row) = self.live(id)?;
+        let object = self.current.schema.object(index);
+        let (audit, name) = (object.audit(), &object.name);
+        let flag = audit.is_archived.ok_or_else(|| {
+            RowError::new(StatusCode::InvalidTypeForOperation, format!("records of {name} are not archived"))
+        })?;
+        set(&mut row.values, flag, Value::Bool(true));
+        set_at(&mut row.values, audit.system_modstamp, Value::DateTime(at.whole_seconds()));
+        self.put(index, row);
         Ok(())
     }
 
     /// Puts a record back to what it was in an earlier view, as a transaction that is rolled back.
     pub fn revert(&mut self, id: RecordId, earlier: &Snapshot) {
         let Some((index, _)) = self.current.schema.find_prefix(id.prefix()) else { return };
-        let was_deleted =
-            |deletion: &&Deletion| earlier.table(index).deletions.iter().any(|known| known.id == deletion.id);
+        self.note(id);
         let table = self.table_mut(index);
         match earlier.row(id) {
             Some(row) => table.put(row.to_stored()),
             None => table.purge(id),
         }
-        table.deletions.retain(|deletion| deletion.id != id || was_deleted(&deletion));
+        match earlier.table(index).deletions.get(&id) {
+            Some(burial) => table.deletions.insert(id, *burial),
+            None => table.deletions.remove(&id),
+        };
     }
 
     /// Moves `SystemModstamp` alone, as automation and mass operations of the system do.
@@ -152,7 +194,7 @@ impl Database {
         let (index, mut row) = self.stored(id)?;
         let stamp = self.current.schema.object(index).audit().system_modstamp;
         set_at(&mut row.values, stamp, Value::DateTime(at.whole_seconds()));
-        self.table_mut(index).put(row);
+        self.put(index, row);
         Ok(())
     }
 
@@ -200,7 +242,7 @@ impl Database {
             }
         }
         let id = row.id;
-        self.table_mut(index).put(row);
+        self.put(index, row);
         Ok(id)
     }
 
@@ -258,12 +300,13 @@ impl Database {
 
     /// The row as it is stored, or as it would be, to be changed.
     pub(super) fn stored(&self, id: RecordId) -> Result<(ObjectIndex, StoredRow), RowError> {
+        self.check_unlocked(id)?;
         let (index, _) = self.current.schema.find_prefix(id.prefix()).ok_or_else(RowError::not_found)?;
         let row = self.current.table(index).row(id).ok_or_else(RowError::not_found)?;
         Ok((index, row.to_stored()))
     }
 
-    fn live(&self, id: RecordId) -> Result<(ObjectIndex, StoredRow), RowError> {
+    pub(super) fn live(&self, id: RecordId) -> Result<(ObjectIndex, StoredRow), RowError> {
         let (index, row) = self.stored(id)?;
         if row.is_deleted {
             return Err(RowError::new(StatusCode::EntityIsDeleted, "entity is deleted"));
@@ -271,15 +314,28 @@ impl Database {
         Ok((index, row))
     }
 
-    fn bin(&mut self, (index, mut row): (ObjectIndex, StoredRow), at: Timestamp) {
+    /// Deletes a row: into the recycle bin, or for good when the object has none.
+    fn discard(
+        &mut self,
+        (index, row): (ObjectIndex, StoredRow),
+        at: Timestamp,
+        with: Option<RecordId>,
+    ) -> Result<(), RowError> {
+        if !self.current.schema.object(index).has_recycle_bin() {
+            return self.purge(row.id, at);
+        }
+        self.bin((index, row), at, with);
+        Ok(())
+    }
+
+    pub(super) fn bin(&mut self, (index, mut row): (ObjectIndex, StoredRow), at: Timestamp, with: Option<RecordId>) {
         let audit = self.current.schema.object(index).audit();
         let (id, at) = (row.id, at.whole_seconds());
         row.is_deleted = true;
         set_at(&mut row.values, audit.is_deleted, Value::Bool(true));
         set_at(&mut row.values, audit.system_modstamp, Value::DateTime(at));
-        let table = self.table_mut(index);
-        table.deletions.push(Deletion { id, at });
-        table.put(row);
+        self.table_mut(index).deletions.insert(id, Burial { at, with });
+        self.put(index, row);
     }
 
     /// Live rows that hang on this one by master-detail relations, at any depth.
@@ -306,7 +362,7 @@ pub(super) fn set(values: &mut Vec<Value>, field: FieldIndex, value: Value) {
     values[field] = value;
 }
 
-fn set_at(values: &mut Vec<Value>, field: Option<FieldIndex>, value: Value) {
+pub(super) fn set_at(values: &mut Vec<Value>, field: Option<FieldIndex>, value: Value) {
     if let Some(field) = field {
         set(values, field, value);
     }

@@ -9,6 +9,7 @@ use crate::schema::{Field, FieldIndex, FieldType, Object, Source};
 pub(super) enum Recipe {
     Id,
     IsDeleted,
+    Archived,
     Created,
     Modified,
     Stamp,
@@ -120,6 +121,8 @@ fn by_name(object: &Object, field: &Field) -> Option<Recipe> {
         "Id" => Recipe::Id,
         "IsDeleted" => Recipe::IsDeleted,
         "CreatedDate" => Recipe::Created,
+        "IsArchived" => Recipe::Archived,
+        "LoginTime" => Recipe::Created,
         "LastModifiedDate" => Recipe::Modified,
         "SystemModstamp" => Recipe::Stamp,
         "FirstName" => Recipe::FirstName,

@@ -15,7 +15,7 @@ pub(super) struct TypicalRoute {
     pub(super) name: &'static str,
 }
 
-pub(super) const EFFECTS: [TypicalFault; 15] = [
+pub(super) const EFFECTS: [TypicalFault; 20] = [
     fault("expire", "The session has expired (401 INVALID_SESSION_ID)", || Effect::ExpireSession),
     fault("unavailable", "Too busy (503 with Retry-After: 1)", || Effect::Unavailable { retry_after: 1 }),
     fault("limit", "The day's requests are used up (403 REQUEST_LIMIT_EXCEEDED)", || {
@@ -41,6 +41,13 @@ pub(super) const EFFECTS: [TypicalFault; 15] = [
         refused("invalid_grant", "login rate exceeded")
     }),
     fault("stuck-job", "A Bulk job that is created never ends", || Effect::StuckJob),
+    fault("slow-job", "A Bulk job that is created takes an hour", || Effect::SlowJob { seconds: 3600 }),
+    fault("tired-job", "A Bulk job that is created fails after 15 retries", || Effect::FailedJob {
+        message: "InternalServerError : Job failed after it was retried more than 15 times".to_owned(),
+    }),
+    fault("aborted-job", "Somebody aborts the Bulk job", || Effect::AbortedJob),
+    fault("expired-job", "The Bulk job has expired (404 NOT_FOUND)", || Effect::ExpiredJob),
+    fault("expired-locator", "The locator has expired (400 INVALID_QUERY_LOCATOR)", || Effect::ExpiredLocator),
     fault("failed-job", "A Bulk job that is created fails", || Effect::FailedJob {
         message: "InternalServerError : Unexpected exception".to_owned(),
     }),

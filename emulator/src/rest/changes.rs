@@ -8,6 +8,7 @@ use super::allow;
 use super::caller::Caller;
 use crate::answer::{Answer, ApiError};
 use crate::call::Call;
+use crate::database::Snapshot;
 use crate::org::Org;
 use crate::schema::{Object, ObjectIndex};
 use crate::value::Timestamp;
@@ -17,11 +18,20 @@ const DELETED_REACH: TimeDelta = TimeDelta::days(15);
 const MAX_IDS: usize = 600_000;
 const MINUTE_MS: i64 = 60_000;
 
-/// A span of whole minutes, and up to when its answer is complete.
+/// A span of whole minutes.
 struct Span {
     start: Timestamp,
     end: Timestamp,
-    covered: Timestamp,
+    /// The minute in which it is asked for.
+    asked: Timestamp,
+}
+
+impl Span {
+    /// Up to when the answer is complete. What a transaction that is still open has written may be stamped since its start.
+    fn covered(&self, snapshot: &Snapshot) -> Timestamp {
+        let covered = self.end.min(self.asked).max(self.start);
+        snapshot.oldest_transaction().map_or(covered, |started| covered.min(whole_minutes(started)))
+    }
 }
 
 impl Org {
@@ -29,12 +39,13 @@ impl Org {
     pub(super) fn updated(&self, call: &Call, caller: &Caller, name: &str) -> Result<Answer, ApiError> {
         allow(call, &[Method::GET])?;
         let (object, span) = self.replication(call, caller, name, UPDATED_REACH)?;
-        let ids = self.snapshot().updated(object, span.start, span.end);
+        let snapshot = self.snapshot();
+        let ids = snapshot.updated(object, span.start, span.end);
         if ids.len() > MAX_IDS {
             return Err(ApiError::bad_request("EXCEEDED_ID_LIMIT", "exceeded 600000 ids"));
         }
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        Ok(Answer::ok(&json!({"ids": ids, "latestDateCovered": rest_time(span.covered)})))
+        Ok(Answer::ok(&json!({"ids": ids, "latestDateCovered": rest_time(span.covered(&snapshot))})))
     }
 
     /// `GET /sobjects/{object}/deleted?start=…&end=…`.
@@ -52,7 +63,7 @@ impl Org {
         Ok(Answer::ok(&json!({
             "deletedRecords": records,
             "earliestDateAvailable": rest_time(earliest),
-            "latestDateCovered": rest_time(span.covered),
+            "latestDateCovered": rest_time(span.covered(&snapshot)),
         })))
     }
 
@@ -87,8 +98,7 @@ impl Org {
         if start < whole_minutes(Timestamp::from(now - reach)) {
             return Err(refused(format!("startDate cannot be more than {} days ago", reach.num_days())));
         }
-        let covered = end.min(whole_minutes(Timestamp::from(now))).max(start);
-        Ok(Span { start, end, covered })
+        Ok(Span { start, end, asked: whole_minutes(Timestamp::from(now)) })
     }
 }
 

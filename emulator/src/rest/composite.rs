@@ -1,6 +1,6 @@
 //! `POST /composite`: several requests in one, which also carries queries that are too long for a URL.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,6 +18,11 @@ use crate::org::Org;
 use crate::route::{DataRoute, Route};
 
 const MAX_SUBREQUESTS: usize = 25;
+/// REST API guide, "Composite": queries and collections among the subrequests.
+const MAX_QUERIES: usize = 5;
+/// Headers of an answer that its subresponse repeats. Source: samples of the REST API guide, "Composite".
+const REPEATED_HEADERS: [(HeaderName, &str); 3] =
+    [(header::ETAG, "ETag"), (header::LAST_MODIFIED, "Last-Modified"), (header::LOCATION, "Location")];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -39,11 +44,19 @@ struct Subrequest {
     http_headers: HashMap<String, String>,
 }
 
+impl Subrequest {
+    fn is_query(&self) -> bool {
+        let path = self.url.split('?').next().unwrap_or_default();
+        let route = Route::parse(path);
+        matches!(route, Route::Data(_, DataRoute::Query | DataRoute::QueryAll | DataRoute::QueryMore(_)))
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Subresponse {
     body: Box<RawValue>,
-    http_headers: HashMap<String, String>,
+    http_headers: BTreeMap<String, String>,
     http_status_code: u16,
     reference_id: String,
 }
@@ -57,6 +70,11 @@ impl Org {
         let number = composite.composite_request.len();
         if number > MAX_SUBREQUESTS {
             let message = format!("Limit of {MAX_SUBREQUESTS} subrequests exceeded: {number}");
+            return Err(ApiError::bad_request("LIMIT_EXCEEDED", message));
+        }
+        let queries = composite.composite_request.iter().filter(|subrequest| subrequest.is_query()).count();
+        if queries > MAX_QUERIES {
+            let message = format!("Limit of {MAX_QUERIES} query and collection subrequests exceeded: {queries}");
             return Err(ApiError::bad_request("LIMIT_EXCEEDED", message));
         }
         let before = self.snapshot();
@@ -99,15 +117,14 @@ impl Org {
             }
             Err(refusal) => refusal.into(),
         };
-        let location = answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+        let repeated = REPEATED_HEADERS.iter().filter_map(|(header, name)| {
+            let value = answer.headers.get(header)?.to_str().ok()?;
+            Some(((*name).to_owned(), value.to_owned()))
+        });
+        let http_headers = repeated.collect();
         let body = raw(answer.body.in_memory());
         let touched = named.or_else(|| written_id(&body));
-        let response = Subresponse {
-            http_headers: location.map(|location| ("Location".to_owned(), location.to_owned())).into_iter().collect(),
-            http_status_code: answer.status.as_u16(),
-            body,
-            reference_id,
-        };
+        let response = Subresponse { http_headers, http_status_code: answer.status.as_u16(), body, reference_id };
         (response, touched)
     }
 }

@@ -12,6 +12,7 @@ use super::caller::Caller;
 use crate::answer::{Answer, ApiError};
 use crate::call::Call;
 use crate::database::Snapshot;
+use crate::faults::Effect;
 use crate::org::Org;
 use crate::schema::FieldType;
 use crate::soql::{Plan, Projection, QueryError, ResultSet, RowScope, RowWriter};
@@ -73,8 +74,12 @@ impl Org {
         call: &Call,
         caller: &Caller,
         locator: &str,
+        effect: Option<&Effect>,
     ) -> Result<Answer, ApiError> {
         allow(call, &[Method::GET])?;
+        if effect == Some(&Effect::ExpiredLocator) {
+            self.cursors.close(locator);
+        }
         let now = self.now();
         let (cursor, offset) = self.cursors.find(locator, caller.user_id, now).ok_or_else(invalid_locator)?;
         let (org, caller, batch) = (Arc::clone(self), caller.clone(), batch_size(call));

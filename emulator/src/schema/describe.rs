@@ -93,7 +93,7 @@ pub fn describe_global_entry(object: &Object, access: &dyn Access, version: &str
         "label": object.label,
         "labelPlural": object.label_plural,
         "layoutable": object.can.searchable,
-        "mergeable": matches!(object.name.as_str(), "Account" | "Contact" | "Lead" | "Case"),
+        "mergeable": object.is_mergeable(),
         "mruEnabled": object.can.searchable,
         "name": object.name,
         "queryable": object.can.queryable,
@@ -101,7 +101,7 @@ pub fn describe_global_entry(object: &Object, access: &dyn Access, version: &str
         "retrieveable": object.can.queryable,
         "searchable": object.can.searchable,
         "triggerable": object.can.createable,
-        "undeletable": deletable && object.audit().is_deleted.is_some(),
+        "undeletable": deletable && object.has_recycle_bin(),
         "updateable": updateable,
         "urls": {"describe": format!("{base}/describe"), "rowTemplate": format!("{base}/{{ID}}"), "sobject": base},
     })

@@ -28,12 +28,15 @@ pub struct Capabilities {
     pub searchable: bool,
     /// Whether Bulk API queries accept it.
     pub bulk: bool,
+    /// Whether deleted rows go to the recycle bin, where the object has `IsDeleted`.
+    pub recycle_bin: bool,
 }
 
 /// The fields that the org itself maintains, where the object has them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AuditFields {
     pub is_deleted: Option<FieldIndex>,
+    pub is_archived: Option<FieldIndex>,
     pub owner: Option<FieldIndex>,
     pub created_date: Option<FieldIndex>,
     pub created_by: Option<FieldIndex>,
@@ -86,6 +89,7 @@ impl Object {
         self.by_name.entry(field.name.clone()).or_insert(index);
         let part = match field.name.as_str() {
             "IsDeleted" => &mut self.audit.is_deleted,
+            "IsArchived" => &mut self.audit.is_archived,
             "OwnerId" => &mut self.audit.owner,
             "CreatedDate" => &mut self.audit.created_date,
             "CreatedById" => &mut self.audit.created_by,
@@ -127,6 +131,18 @@ impl Object {
     pub fn find_relationship(&self, name: &str) -> Option<(FieldIndex, &Field)> {
         let named = |field: &&Field| field.relationship_name.as_deref().is_some_and(|r| r.eq_ignore_ascii_case(name));
         self.fields.iter().position(|field| named(&field)).map(|index| (index, &self.fields[index]))
+    }
+
+    /// Whether deleted rows stay for a while. `CampaignMember` and its like have `IsDeleted` and lose their rows at once.
+    #[must_use]
+    pub fn has_recycle_bin(&self) -> bool {
+        self.can.recycle_bin && self.audit.is_deleted.is_some()
+    }
+
+    /// Source: SOAP API guide v66, `merge()`.
+    #[must_use]
+    pub fn is_mergeable(&self) -> bool {
+        matches!(self.name.as_str(), "Account" | "Contact" | "Lead" | "Case")
     }
 
     #[must_use]

@@ -83,6 +83,7 @@ pub struct CapabilitiesSpec {
     pub replicateable: bool,
     pub searchable: bool,
     pub bulk: bool,
+    pub recycle_bin: bool,
 }
 
 impl Default for CapabilitiesSpec {
@@ -95,6 +96,7 @@ impl Default for CapabilitiesSpec {
             replicateable: true,
             searchable: true,
             bulk: true,
+            recycle_bin: true,
         }
     }
 }
@@ -188,6 +190,7 @@ impl From<CapabilitiesSpec> for Capabilities {
             replicateable: spec.replicateable,
             searchable: spec.searchable,
             bulk: spec.bulk,
+            recycle_bin: spec.recycle_bin,
         }
     }
 }

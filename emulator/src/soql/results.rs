@@ -158,7 +158,7 @@ impl<'a> Iterator for Matches<'a> {
                     None => continue,
                 },
             };
-            if self.plan.scope == RowScope::Live && row.is_deleted() {
+            if self.plan.scope == RowScope::Live && (row.is_deleted() || row.is_archived()) {
                 continue;
             }
             if self.plan.filter.as_ref().is_none_or(|filter| filter.holds(&row, self.snapshot, &mut self.scratch)) {
@@ -171,9 +171,9 @@ impl<'a> Iterator for Matches<'a> {
 fn count(plan: &Plan, snapshot: &Snapshot) -> u64 {
     let table = snapshot.table(plan.object_index);
     let all = match (&plan.filter, plan.scope) {
-        (None, RowScope::Live) => table.live_rows(),
+        (None, RowScope::Live) if table.object().audit().is_archived.is_none() => table.live_rows(),
         (None, RowScope::All) => table.live_rows() + table.binned_rows(),
-        (Some(_), _) => Matches::new(plan, snapshot, None).count() as u64,
+        (_, _) => Matches::new(plan, snapshot, None).count() as u64,
     };
     all.saturating_sub(plan.offset.unwrap_or(0)).min(plan.limit.unwrap_or(u64::MAX))
 }

@@ -122,6 +122,12 @@ impl Timestamp {
     }
 }
 
+impl From<Timestamp> for chrono::DateTime<chrono::Utc> {
+    fn from(time: Timestamp) -> Self {
+        Self::from_timestamp_millis(time.0).unwrap_or(Self::MAX_UTC)
+    }
+}
+
 impl From<chrono::DateTime<chrono::Utc>> for Timestamp {
     fn from(time: chrono::DateTime<chrono::Utc>) -> Self {
         Self(time.timestamp_millis())

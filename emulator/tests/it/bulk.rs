@@ -357,3 +357,54 @@ async fn a_folder_that_cannot_be_written_fails_the_job_with_its_name() {
     assert_eq!(body["state"], "Failed");
     assert!(body["errorMessage"].as_str().unwrap().contains("/missing: "), "{body}");
 }
+
+#[tokio::test]
+async fn a_slow_job_stays_in_progress_until_its_time_has_come() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in().await;
+    let control = acme.emulator.control();
+    control.push_fault(Fault::next("POST */jobs/query", Effect::SlowJob { seconds: 3600 }));
+    let created = post(&acme, &token, json!({"operation": "query", "query": ALL})).await.json();
+    let id = created["id"].as_str().unwrap();
+    while poll(&acme, &token, id).await["state"] == "UploadComplete" {
+        tokio::task::yield_now().await;
+    }
+    control.advance(std::time::Duration::from_secs(3000));
+    assert_eq!(poll(&acme, &token, id).await["state"], "InProgress");
+    control.advance(std::time::Duration::from_secs(600));
+    let token = acme.sign_in().await;
+    while poll(&acme, &token, id).await["state"] != "JobComplete" {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn somebody_aborts_a_job_that_is_created_or_looked_at() {
+    let (acme, token) = start(50_000).await;
+    let control = acme.emulator.control();
+    control.push_fault(Fault::next("POST */jobs/query", Effect::AbortedJob));
+    let id = finish_query(&acme, &token, ALL).await;
+    assert_eq!(poll(&acme, &token, &id).await["state"], "Aborted");
+    let created = post(&acme, &token, json!({"operation": "query", "query": ALL})).await.json();
+    control.push_fault(Fault::next("GET */jobs/query/{id}", Effect::AbortedJob));
+    assert_eq!(poll(&acme, &token, created["id"].as_str().unwrap()).await["state"], "Aborted");
+}
+
+#[tokio::test]
+async fn results_expire_with_their_job_and_locators_by_themselves() {
+    let (acme, token) = start(100).await;
+    let control = acme.emulator.control();
+    let id = finish_query(&acme, &token, ALL).await;
+    let path = format!("{JOBS}/{id}/results");
+    let first = acme.get(&path, &token).await;
+    let next = format!("{path}?locator={}", first.header("sforce-locator"));
+    control.push_fault(Fault::next("GET */jobs/query/{id}/results", Effect::ExpiredLocator));
+    let refused = acme.get(&next, &token).await;
+    assert_eq!((refused.status, refused.code().as_str()), (400, "INVALID_QUERY_LOCATOR"));
+    assert_eq!(acme.get(&next, &token).await.status, 200);
+    control.push_fault(Fault::next("GET */jobs/query/{id}/results", Effect::ExpiredJob));
+    for _ in 0..2 {
+        let gone = acme.get(&next, &token).await;
+        assert_eq!((gone.status, gone.code().as_str()), (404, "NOT_FOUND"));
+    }
+}

@@ -12,6 +12,7 @@ mod example;
 mod faults;
 mod fidelity;
 mod guides;
+mod history;
 mod home;
 mod identity;
 mod jwt;

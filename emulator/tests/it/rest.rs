@@ -499,3 +499,44 @@ async fn users_profiles_and_permissions_of_the_scenario_are_rows_that_can_be_que
     assert_eq!(rights["records"][0]["PermissionsRead"], true);
     assert_eq!(rights["records"][0]["PermissionsEdit"], false);
 }
+
+#[tokio::test]
+async fn one_composite_call_describes_and_asks_for_deletions_and_records() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let control = acme.emulator.control();
+    let gone = control.insert("Account", json!({"Name": "Gone"})).unwrap().to_string();
+    control.delete(&gone).unwrap();
+    let sub = |id: &str, path: &str| json!({"method": "GET", "referenceId": id, "url": format!("{ROOT}/{path}")});
+    let deleted = "sobjects/Account/deleted/?start=2026-11-21T08%3A00%3A00Z&end=2026-11-21T09%3A30%3A00%2B00%3A00";
+    let requests = json!({"compositeRequest": [
+        sub("describe", "sobjects/Account/describe"),
+        sub("unknown", "sobjects/Nope/describe"),
+        sub("deleted", deleted),
+        sub("rows", "queryAll/?q=SELECT+Id+FROM+Account+WHERE+Name='Gone'"),
+    ]});
+    let before = acme.get(&format!("{ROOT}/limits"), &token).await;
+    let answer = acme.send(Method::POST, &format!("{ROOT}/composite"), &token, &requests).await;
+    let used =
+        |answer: &Seen| answer.header("sforce-limit-info")[10..].split('/').next().unwrap().parse::<u64>().unwrap();
+    assert_eq!(used(&answer), used(&before) + 1, "a composite call counts once");
+    assert_eq!(answer.header("date"), "Sat, 21 Nov 2026 09:00:00 GMT");
+    let parts = answer.json()["compositeResponse"].clone();
+    assert_eq!(parts[0]["body"]["name"], "Account");
+    assert_eq!(parts[0]["httpHeaders"]["Last-Modified"], "Sat, 21 Nov 2026 09:00:00 GMT");
+    assert_eq!((&parts[1]["httpStatusCode"], &parts[1]["body"][0]["errorCode"]), (&json!(404), &json!("NOT_FOUND")));
+    assert_eq!(parts[2]["body"]["deletedRecords"][0]["id"], json!(gone));
+    assert_eq!(parts[3]["body"]["records"][0]["Id"], json!(gone));
+}
+
+#[tokio::test]
+async fn a_composite_call_holds_five_queries_and_no_more() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in().await;
+    let query = |index: usize| json!({"method": "GET", "referenceId": format!("q{index}"), "url": format!("{ROOT}/query?q=SELECT+Id+FROM+Account+LIMIT+1")});
+    for (number, status) in [(5, 200), (6, 400)] {
+        let requests = json!({"compositeRequest": (0..number).map(query).collect::<Vec<_>>()});
+        let answer = acme.send(Method::POST, &format!("{ROOT}/composite"), &token, &requests).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+    }
+}

@@ -40,6 +40,12 @@ impl Cursors {
         id
     }
 
+    /// Ends the cursor of a locator.
+    pub(crate) fn close(&self, locator: &str) {
+        let id = locator.rsplit_once('-').map_or(locator, |(id, _)| id);
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
     /// The cursor and the offset of a locator `<cursor>-<offset>`, for its owner.
     pub(crate) fn find(&self, locator: &str, user: RecordId, now: DateTime<Utc>) -> Option<(Cursor, u64)> {
         let (id, offset) = locator.rsplit_once('-')?;
