@@ -14,17 +14,24 @@
 //! | boolean, integer | `INTEGER` | `0` or `1`, the number |
 //!
 //! `_connection` comes first and is part of the key (`_connection`, record id); `_deleted` is there when deletes are
-//! flagged. Tables have a rowid: for wide rows a table without one is ten times slower in any order but the key's.
+//! flagged, `_stream` when several streams fill the table, `_generation` when rows are swept. Tables have a rowid: for
+//! wide rows a table without one is ten times slower in any order but the key's.
 //!
 //! A table widens by itself: columns are added, and a column declared as a number becomes `TEXT` when its field turns
 //! into text. The other way round the column stays `TEXT` and holds numbers as text: nothing is lost, and old values
-//! stay readable. Columns that the mapping no longer names stay, with the values they had.
+//! stay readable. Columns that the mapping no longer names stay, with the values they had. A column that somebody has
+//! dropped by hand is added again, and the checkpoints of the table's streams forget it, so that it is filled again.
 
 mod binding;
+mod checkpoints;
 pub(crate) mod count;
+mod failure;
 mod fault;
+mod identity;
 pub(crate) mod remove;
+mod rows;
 mod schema;
+mod statements;
 mod writer;
 
 use std::{

@@ -109,6 +109,8 @@ pub struct StreamKey {
     pub connection: String,
     pub object: String,
     pub table: String,
+    /// As in [`TableSchema::stream`].
+    pub stream: Option<String>,
 }
 
 /// A record that is gone, and the version that says so.

@@ -4,12 +4,12 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use sync::{destination::DestinationError, table::StreamKey};
 
 use super::{
-    SqliteSettings,
+    SqliteSettings, checkpoints,
     fault::fault,
-    schema::{CHECKPOINTS, CONNECTION, quoted},
+    schema::{CONNECTION, STREAM, quoted},
 };
 
-/// Removes the rows and the checkpoint together, and the table when no other connection has rows in it. What is removed
+/// Removes the rows and the checkpoint together, and the table when no other stream has rows in it. What is removed
 /// is overwritten in the file.
 pub(crate) fn remove(settings: &SqliteSettings, stream: &StreamKey) -> Result<u64, DestinationError> {
     if !settings.path.exists() {
@@ -20,19 +20,19 @@ pub(crate) fn remove(settings: &SqliteSettings, stream: &StreamKey) -> Result<u6
         file.busy_timeout(settings.busy_timeout)?;
         file.execute_batch("PRAGMA secure_delete = ON")?;
         let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let has = |name: &str| -> rusqlite::Result<bool> {
-            let sql = "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
-            transaction.query_row(sql, [name], |row| row.get(0))
-        };
+        let has =
+            |sql: &str, name: &str| transaction.query_row(sql, (&stream.table, name), |row| row.get::<_, bool>(0));
         let mut rows = 0;
-        if has(CHECKPOINTS)? {
-            let sql = format!("DELETE FROM {CHECKPOINTS} WHERE connection = ?1 AND object = ?2 AND \"table\" = ?3");
-            transaction.execute(&sql, (&stream.connection, &stream.object, &stream.table))?;
+        if checkpoints::has_table(&transaction)? {
+            checkpoints::make_ready(&transaction)?;
+            checkpoints::remove(&transaction, stream)?;
         }
-        if has(&stream.table)? {
+        if has("SELECT COUNT(*) FROM sqlite_schema WHERE name = ?1 AND type = ?2", "table")? {
             let table = quoted(&stream.table);
-            rows =
-                transaction.execute(&format!("DELETE FROM {table} WHERE {CONNECTION} = ?1"), [&stream.connection])?;
+            let has_stream = has("SELECT COUNT(*) FROM pragma_table_info(?1) WHERE name = ?2", STREAM)?;
+            let own = if has_stream { format!("{STREAM} IS ?2") } else { "?2 IS NULL".to_owned() };
+            let sql = format!("DELETE FROM {table} WHERE {CONNECTION} = ?1 AND {own}");
+            rows = transaction.execute(&sql, (&stream.connection, &stream.stream))?;
             let left: i64 = transaction.query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get(0))?;
             if left == 0 {
                 transaction.execute_batch(&format!("DROP TABLE {table}"))?;

@@ -1,25 +1,17 @@
-//! The table: made, recognised, widened; and the statements that write to it.
+//! The table: made, recognised, widened.
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use sync::table::{ColumnType, DeleteMode, TableSchema};
 
-/// Holds each stream's epoch and checkpoint.
-pub(super) const CHECKPOINTS: &str = "_orgtide_checkpoints";
-
-const CREATE_CHECKPOINTS: &str = "CREATE TABLE IF NOT EXISTS _orgtide_checkpoints (
-    connection TEXT NOT NULL,
-    object TEXT NOT NULL,
-    \"table\" TEXT NOT NULL,
-    epoch INTEGER NOT NULL,
-    checkpoint TEXT,
-    PRIMARY KEY (connection, object, \"table\")
-)";
+use crate::lost::Lost;
 
 /// Stands in for a column while its type changes.
 const RETYPED: &str = "_orgtide_retyped";
 
 pub(super) const CONNECTION: &str = "_connection";
 pub(super) const DELETED: &str = "_deleted";
+pub(super) const STREAM: &str = "_stream";
+pub(super) const GENERATION: &str = "_generation";
 
 /// Why a table cannot be had.
 pub(super) enum SchemaFault {
@@ -34,26 +26,39 @@ impl From<rusqlite::Error> for SchemaFault {
     }
 }
 
-/// What `make_ready` found.
-pub(super) struct Readiness {
-    /// There was no table, so no rows either, whatever a checkpoint says.
-    pub(super) is_new: bool,
+/// Which columns of ours a table has beside `_connection`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwnColumns {
     /// Rows can carry a deletion flag.
-    pub(super) has_flag: bool,
+    pub(super) flag: bool,
+    /// Rows carry the name of their stream.
+    pub(super) stream: bool,
+}
+
+/// What `make_ready` found.
+pub(super) enum Readiness {
+    /// There was no table, so no rows either, whatever a checkpoint says.
+    Made,
+    /// There was one; what it lacked is empty in its rows.
+    Widened(Lost),
 }
 
 /// Creates the table, or widens the one that is there.
-pub(super) fn make_ready(transaction: &Transaction<'_>, table: &TableSchema) -> Result<Readiness, SchemaFault> {
+pub(super) fn make_ready(
+    transaction: &Transaction<'_>,
+    table: &TableSchema,
+) -> Result<(Readiness, OwnColumns), SchemaFault> {
     check_names(table)?;
-    transaction.execute_batch(CREATE_CHECKPOINTS)?;
     match find(transaction, &table.name)? {
         None => {
             transaction.execute_batch(&create(table))?;
-            Ok(Readiness { is_new: true, has_flag: table.deletes == DeleteMode::Flag })
+            let own = OwnColumns { flag: table.deletes == DeleteMode::Flag, stream: table.stream.is_some() };
+            Ok((Readiness::Made, own))
         }
         Some(found) => {
             found.check(table)?;
-            widen(transaction, table)
+            let (lost, own) = widen(transaction, table)?;
+            Ok((Readiness::Widened(lost), own))
         }
     }
 }
@@ -63,82 +68,14 @@ pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The statements of one table. Parameters are bound by index.
-pub(super) struct Statements {
-    /// `?1` is the connection, `?2…` the columns in order.
-    pub(super) upsert: String,
-    /// `?1` is the connection, `?2` the id, `?3` the version when the table has one.
-    pub(super) delete: String,
-}
-
-impl Statements {
-    pub(super) fn new(table: &TableSchema, has_flag: bool) -> Self {
-        Self { upsert: upsert(table, has_flag), delete: delete(table) }
-    }
-}
-
-/// Inserts a row or replaces one whose version is not newer; a row that arrives is not deleted.
-fn upsert(table: &TableSchema, has_flag: bool) -> String {
-    let names: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
-    let parameters: Vec<String> = (1..=names.len() + 1).map(|index| format!("?{index}")).collect();
-    let mut assignments: Vec<String> = names
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| *index != table.id)
-        .map(|(_, name)| format!("{name} = excluded.{name}"))
-        .collect();
-    if has_flag {
-        assignments.push(format!("{DELETED} = 0"));
-    }
-    let action = if assignments.is_empty() {
-        "NOTHING".to_owned()
-    } else {
-        let guard = table.version.map_or(String::new(), |version| {
-            let version = quoted(&table.columns[version].name);
-            let newer = newer_than_held(&format!("excluded.{version}"), &version);
-            format!(" WHERE {newer}")
-        });
-        format!("UPDATE SET {}{guard}", assignments.join(", "))
-    };
-    format!(
-        "INSERT INTO {table} AS held ({CONNECTION}, {names}) VALUES ({parameters}) \
-         ON CONFLICT ({CONNECTION}, {id}) DO {action}",
-        table = quoted(&table.name),
-        names = names.join(", "),
-        parameters = parameters.join(", "),
-        id = names[table.id],
-    )
-}
-
-/// Flags or removes a row whose version is not newer than the deletion.
-fn delete(table: &TableSchema) -> String {
-    let name = quoted(&table.name);
-    let id = quoted(&table.columns[table.id].name);
-    let version = table.version.map(|version| quoted(&table.columns[version].name));
-    let guard = version.as_ref().map_or(String::new(), |version| format!(" AND ({})", newer_than_held("?3", version)));
-    let row = format!("held.{CONNECTION} = ?1 AND held.{id} = ?2{guard}");
-    match table.deletes {
-        DeleteMode::Remove => format!("DELETE FROM {name} AS held WHERE {row}"),
-        DeleteMode::Flag => {
-            let moved = version.map_or(String::new(), |version| format!(", {version} = coalesce(?3, {version})"));
-            format!("UPDATE {name} AS held SET {DELETED} = 1{moved} WHERE {row}")
-        }
-    }
-}
-
-/// The guard against older versions. A version that is missing on either side decides nothing.
-fn newer_than_held(arriving: &str, version: &str) -> String {
-    format!("{arriving} >= held.{version} OR held.{version} IS NULL OR {arriving} IS NULL")
-}
-
 /// Refuses names that SQLite cannot tell apart or keeps for itself.
 fn check_names(table: &TableSchema) -> Result<(), SchemaFault> {
     let refuse = |reason: String| Err(SchemaFault::Refused(reason));
     let lower = table.name.to_ascii_lowercase();
-    if lower.is_empty() || lower.starts_with("sqlite_") || lower == CHECKPOINTS || lower.contains('\0') {
+    if lower.is_empty() || lower.starts_with("sqlite_") || lower.starts_with("_orgtide_") || lower.contains('\0') {
         return refuse("the name is reserved; choose another one in the mapping".to_owned());
     }
-    let mut taken = vec![CONNECTION.to_owned(), DELETED.to_owned()];
+    let mut taken = [CONNECTION, DELETED, STREAM, GENERATION].map(str::to_owned).to_vec();
     for column in &table.columns {
         let lower = column.name.to_ascii_lowercase();
         if lower.is_empty() || lower.contains('\0') {
@@ -159,14 +96,29 @@ fn create(table: &TableSchema) -> String {
         let constraint = if index == table.id { " NOT NULL" } else { "" };
         format!("{} {}{constraint}", quoted(&column.name), declared(column.kind))
     }));
-    if table.deletes == DeleteMode::Flag {
-        columns.push(FLAG_COLUMN.to_owned());
-    }
+    columns.extend(own_columns(table).into_iter().filter(|own| own.is_wanted).map(|own| own.definition.to_owned()));
     let id = quoted(&table.columns[table.id].name);
     format!("CREATE TABLE {} ({}, PRIMARY KEY ({CONNECTION}, {id}))", quoted(&table.name), columns.join(", "))
 }
 
-const FLAG_COLUMN: &str = "_deleted INTEGER NOT NULL DEFAULT 0";
+/// A column that rows have for Orgtide's sake.
+struct OwnColumn {
+    name: &'static str,
+    definition: &'static str,
+    is_wanted: bool,
+}
+
+fn own_columns(table: &TableSchema) -> [OwnColumn; 3] {
+    [
+        OwnColumn {
+            name: DELETED,
+            definition: "_deleted INTEGER NOT NULL DEFAULT 0",
+            is_wanted: table.deletes == DeleteMode::Flag,
+        },
+        OwnColumn { name: STREAM, definition: "_stream TEXT", is_wanted: table.stream.is_some() },
+        OwnColumn { name: GENERATION, definition: "_generation INTEGER", is_wanted: table.sweeps },
+    ]
+}
 
 fn declared(kind: ColumnType) -> &'static str {
     match kind {
@@ -257,27 +209,34 @@ impl Found {
 }
 
 /// Adds columns that are missing and retypes those whose declared type would change values.
-fn widen(transaction: &Transaction<'_>, table: &TableSchema) -> Result<Readiness, SchemaFault> {
+fn widen(transaction: &Transaction<'_>, table: &TableSchema) -> Result<(Lost, OwnColumns), SchemaFault> {
     let name = quoted(&table.name);
     let held = columns(transaction, &table.name)?;
     let find = |wanted: &str| held.iter().find(|column| column.name.eq_ignore_ascii_case(wanted));
-    for column in &table.columns {
+    let add = |definition: &str| transaction.execute_batch(&format!("ALTER TABLE {name} ADD COLUMN {definition}"));
+    let mut lost = Lost::default();
+    for (index, column) in table.columns.iter().enumerate() {
         let declared = declared(column.kind);
         match find(&column.name) {
             None => {
-                let column = quoted(&column.name);
-                transaction.execute_batch(&format!("ALTER TABLE {name} ADD COLUMN {column} {declared}"))?;
+                add(&format!("{} {declared}", quoted(&column.name)))?;
+                lost.columns.push(column.name.clone());
+                lost.version |= table.version == Some(index);
             }
             Some(held) if keeps_values(&held.declared, declared) => {}
             Some(held) => retype(transaction, &name, &quoted(&held.name), declared)?,
         }
     }
-    let mut has_flag = find(DELETED).is_some();
-    if !has_flag && table.deletes == DeleteMode::Flag {
-        transaction.execute_batch(&format!("ALTER TABLE {name} ADD COLUMN {FLAG_COLUMN}"))?;
-        has_flag = true;
+    for own in own_columns(table).into_iter().filter(|own| own.is_wanted && find(own.name).is_none()) {
+        add(own.definition)?;
+        lost.stream |= own.name == STREAM;
+        lost.generation |= own.name == GENERATION;
     }
-    Ok(Readiness { is_new: false, has_flag })
+    let own = OwnColumns {
+        flag: find(DELETED).is_some() || table.deletes == DeleteMode::Flag,
+        stream: find(STREAM).is_some() || table.stream.is_some(),
+    };
+    Ok((lost, own))
 }
 
 /// Whether a column declared as `held` stores what one declared as `wanted` would without changing it. SQLite turns a

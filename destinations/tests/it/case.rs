@@ -12,7 +12,7 @@ use sync::{
     checkpoint::{Asked, Checkpoint, Epoch, Position, Window},
     decode::JsonDecoder,
     destination::{Destination, DestinationError},
-    table::{Column, ColumnType, DeleteMode, Deletion, StreamKey, TableBatch, TableSchema},
+    table::{Column, ColumnType, DeleteMode, Deletion, Patch, StreamKey, TableBatch, TableSchema},
 };
 
 /// A row as cases spell it: column to value.
@@ -34,15 +34,21 @@ pub(crate) struct Table {
     version: Option<String>,
     #[serde(default)]
     deletes: DeleteMode,
+    stream: Option<String>,
+    #[serde(default)]
+    sweeps: bool,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(clippy::large_enum_variant, reason = "a case has few steps")]
 enum Step {
     Prepare(Prepare),
     Write(Write),
     /// Closes every runner.
     Reopen,
+    /// Somebody's own SQL, such as every destination that has any understands.
+    Sql(String),
     Expect(Expect),
 }
 
@@ -56,9 +62,17 @@ struct Prepare {
     #[serde(default = "one")]
     epoch: i64,
     table: Option<Table>,
+    /// Another stream into the case's table.
+    stream: Option<String>,
     /// The position of the checkpoint that must be given back; not looked at when the stream was prepared before in
     /// the same case and nothing is said.
     checkpoint: Option<String>,
+    /// Columns that the checkpoint must not count as filled any more.
+    #[serde(default)]
+    forgotten: Vec<String>,
+    /// The checkpoint must be one that makes everything be read anew.
+    #[serde(default)]
+    anew: bool,
     refused: Option<Refusal>,
 }
 
@@ -73,8 +87,17 @@ struct Write {
     rows: Vec<Row>,
     #[serde(default)]
     deletes: Vec<Delete>,
+    patch: Option<PatchRows>,
     #[serde(default)]
     position: String,
+    /// The generation of a reading that sweeps.
+    sweep: Option<i64>,
+    /// The window is there, whole.
+    #[serde(default)]
+    complete: bool,
+    /// How many rows must have been swept.
+    #[serde(default)]
+    swept: u64,
     refused: Option<Refusal>,
 }
 
@@ -83,6 +106,13 @@ struct Write {
 struct Delete {
     id: String,
     version: Option<Timestamp>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PatchRows {
+    columns: Vec<String>,
+    rows: Vec<Row>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -96,6 +126,7 @@ struct Expect {
 #[serde(rename_all = "snake_case")]
 enum Refusal {
     Fenced,
+    Incompatible,
 }
 
 fn acme() -> String {
@@ -112,12 +143,19 @@ pub(crate) trait Place {
 
     /// All rows, spelled as cases do; `kinds` are the columns' types where the case names them.
     fn rows(&self, table: &str, kinds: &BTreeMap<String, ColumnType>) -> Vec<Row>;
+
+    /// Runs somebody's own SQL where the tables are.
+    fn sql(&self, statement: &str);
 }
 
 struct Runner {
     destination: Box<dyn Destination>,
+    stream: StreamKey,
     table: TableSchema,
 }
+
+/// Checkpoints as they were written last, by stream and by the position that tells them apart.
+type Saved = BTreeMap<(String, Option<String>, String), Checkpoint>;
 
 /// Runs a case.
 ///
@@ -126,6 +164,7 @@ struct Runner {
 pub(crate) async fn run(case: &Case, place: &dyn Place) {
     let mut runners: BTreeMap<String, Runner> = BTreeMap::new();
     let mut kinds: BTreeMap<String, ColumnType> = BTreeMap::new();
+    let mut saved = Saved::new();
     for (index, step) in case.steps.iter().enumerate() {
         match step {
             Step::Prepare(prepare) => {
@@ -133,14 +172,15 @@ pub(crate) async fn run(case: &Case, place: &dyn Place) {
                 if prepare.refused.is_none() {
                     kinds.extend(table.columns.iter().cloned());
                 }
-                run_prepare(prepare, table, &mut runners, place, index).await;
+                run_prepare(prepare, table, &mut runners, place, &saved, index).await;
             }
-            Step::Write(write) => run_write(write, &mut runners, index).await,
+            Step::Write(write) => run_write(write, &mut runners, &mut saved, index).await,
             Step::Reopen => {
                 for runner in std::mem::take(&mut runners).into_values() {
                     runner.destination.close().await.unwrap();
                 }
             }
+            Step::Sql(statement) => place.sql(statement),
             Step::Expect(expect) => {
                 let table = expect.table.as_ref().unwrap_or(&case.table.name);
                 let expected: Vec<Row> = expect.rows.iter().map(expanded).collect();
@@ -155,15 +195,19 @@ async fn run_prepare(
     table: &Table,
     runners: &mut BTreeMap<String, Runner>,
     place: &dyn Place,
+    saved: &Saved,
     index: usize,
 ) {
-    let schema = table.schema();
-    let stream =
-        StreamKey { connection: prepare.connection.clone(), object: table.name.clone(), table: table.name.clone() };
+    let schema = TableSchema { stream: prepare.stream.clone().or(table.stream.clone()), ..table.schema() };
+    let stream = StreamKey {
+        connection: prepare.connection.clone(),
+        object: table.name.clone(),
+        table: table.name.clone(),
+        stream: schema.stream.clone(),
+    };
     let is_again = runners.contains_key(&prepare.runner);
-    let runner = runners
-        .entry(prepare.runner.clone())
-        .or_insert_with(|| Runner { destination: place.open(), table: schema.clone() });
+    let opened = || Runner { destination: place.open(), stream: stream.clone(), table: schema.clone() };
+    let runner = runners.entry(prepare.runner.clone()).or_insert_with(opened);
     runner.table = schema.clone();
     let prepared = runner.destination.prepare(&stream, &schema, Epoch(prepare.epoch)).await;
     if let Some(refusal) = &prepare.refused {
@@ -172,20 +216,65 @@ async fn run_prepare(
     }
     let given = prepared.unwrap_or_else(|error| panic!("step {index}: {error}"));
     if prepare.checkpoint.is_some() || !is_again {
-        assert_eq!(given, prepare.checkpoint.as_deref().map(checkpoint), "checkpoint at step {index}");
+        assert_eq!(given, prepare.expected(&stream, saved), "checkpoint at step {index}");
     }
 }
 
-async fn run_write(write: &Write, runners: &mut BTreeMap<String, Runner>, index: usize) {
+impl Prepare {
+    /// The checkpoint that must be given back.
+    fn expected(&self, stream: &StreamKey, saved: &Saved) -> Option<Checkpoint> {
+        let position = self.checkpoint.clone()?;
+        let mut expected = saved[&(stream.connection.clone(), stream.stream.clone(), position)].clone();
+        expected.asked.columns.retain(|column, _| !self.forgotten.contains(column));
+        if self.anew {
+            expected.asked = Asked::default();
+        }
+        Some(expected)
+    }
+}
+
+async fn run_write(write: &Write, runners: &mut BTreeMap<String, Runner>, saved: &mut Saved, index: usize) {
     let runner = runners.get_mut(&write.runner).expect("a case prepares before it writes");
     let rows: Vec<Row> = write.rows.iter().map(expanded).collect();
     let deletes =
         write.deletes.iter().map(|delete| Deletion { id: delete.id.clone(), version: delete.version }).collect();
-    let batch = TableBatch { upserts: record_batch(&runner.table, &rows), deletes, patch: None };
-    let written = runner.destination.write(batch, &checkpoint(&write.position), Epoch(write.epoch)).await;
+    let patch = write.patch.as_ref().map(|patch| patch.of(&runner.table));
+    let batch = TableBatch { upserts: record_batch(&runner.table, &rows), deletes, patch };
+    let resume = write.resume(&runner.table);
+    let written = runner.destination.write(batch, &resume, Epoch(write.epoch)).await;
     match &write.refused {
         Some(refusal) => assert_refused(written.map(drop), refusal, index),
-        None => drop(written.unwrap_or_else(|error| panic!("step {index}: {error}"))),
+        None => {
+            let written = written.unwrap_or_else(|error| panic!("step {index}: {error}"));
+            assert_eq!(written.swept, write.swept, "rows swept at step {index}");
+            let StreamKey { connection, stream, .. } = &runner.stream;
+            saved.insert((connection.clone(), stream.clone(), write.position.clone()), resume);
+        }
+    }
+}
+
+impl Write {
+    fn resume(&self, table: &TableSchema) -> Checkpoint {
+        let resume = checkpoint(&self.position);
+        let columns = table.columns.iter().map(|column| (column.name.clone(), format!("{:?}", column.kind))).collect();
+        Checkpoint {
+            asked: Asked { scope: "everything".to_owned(), columns },
+            at: if self.complete { Position::Complete } else { resume.at },
+            sweep: self.sweep,
+            ..resume
+        }
+    }
+}
+
+impl PatchRows {
+    fn of(&self, table: &TableSchema) -> Patch {
+        let index = |name: &String| {
+            table.columns.iter().position(|column| column.name == *name).expect("a case names its own columns")
+        };
+        let columns: Vec<usize> = self.columns.iter().map(index).collect();
+        let named: Vec<&Column> = columns.iter().map(|index| &table.columns[*index]).collect();
+        let rows: Vec<Row> = self.rows.iter().map(expanded).collect();
+        Patch { rows: batch_of(&named, &rows), columns }
     }
 }
 
@@ -193,6 +282,7 @@ fn assert_refused(outcome: Result<(), DestinationError>, refusal: &Refusal, inde
     let error = outcome.expect_err("the case says that this is refused");
     let actual = match &error {
         DestinationError::Fenced { .. } => Refusal::Fenced,
+        DestinationError::Incompatible { .. } => Refusal::Incompatible,
         other => panic!("step {index}: {other}"),
     };
     assert_eq!(&actual, refusal, "step {index}: {error}");
@@ -209,8 +299,8 @@ impl Table {
             id: index(&self.id),
             version: self.version.as_ref().map(index),
             deletes: self.deletes,
-            stream: None,
-            sweeps: false,
+            stream: self.stream.clone(),
+            sweeps: self.sweeps,
         }
     }
 }
@@ -232,10 +322,13 @@ fn expanded(row: &Row) -> Row {
 
 /// Rows as a batch of the table's columns.
 pub(crate) fn record_batch(table: &TableSchema, rows: &[Row]) -> RecordBatch {
+    batch_of(&table.columns.iter().collect::<Vec<_>>(), rows)
+}
+
+fn batch_of(columns: &[&Column], rows: &[Row]) -> RecordBatch {
     let fields: Vec<Field> =
-        table.columns.iter().map(|column| Field::new(&column.name, column.kind.data_type(), true)).collect();
-    let arrays = table
-        .columns
+        columns.iter().map(|column| Field::new(&column.name, column.kind.data_type(), true)).collect();
+    let arrays = columns
         .iter()
         .map(|column| {
             let values: Vec<Value> = rows.iter().map(|row| row[&column.name].clone()).collect();

@@ -10,9 +10,9 @@ use rusqlite::{Connection, types::ValueRef};
 use serde_json::{Value, json};
 use sync::{
     Recovery, Timestamp,
-    checkpoint::Epoch,
+    checkpoint::{Checkpoint, Epoch},
     destination::{Destination, DestinationError},
-    table::{Column, ColumnType, DeleteMode, StreamKey, TableBatch, TableSchema},
+    table::{Column, ColumnType, DeleteMode, Patch, StreamKey, TableBatch, TableSchema},
 };
 use tempfile::TempDir;
 
@@ -32,12 +32,12 @@ impl SqliteFile {
         self.folder.path().join("rows.db")
     }
 
-    fn sql(&self) -> Connection {
+    fn connect(&self) -> Connection {
         Connection::open(self.path()).unwrap()
     }
 
     fn query<T: rusqlite::types::FromSql>(&self, query: &str) -> T {
-        self.sql().query_row(query, [], |row| row.get(0)).unwrap()
+        self.connect().query_row(query, [], |row| row.get(0)).unwrap()
     }
 }
 
@@ -47,7 +47,7 @@ impl Place for SqliteFile {
     }
 
     fn rows(&self, table: &str, kinds: &BTreeMap<String, ColumnType>) -> Vec<Row> {
-        let sql = self.sql();
+        let sql = self.connect();
         let table = table.replace('"', "\"\"");
         let mut statement = sql.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY _connection, \"Id\"")).unwrap();
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
@@ -69,6 +69,10 @@ impl Place for SqliteFile {
             .collect::<Result<_, _>>()
             .unwrap()
     }
+
+    fn sql(&self, statement: &str) {
+        self.connect().execute_batch(statement).unwrap();
+    }
 }
 
 fn table(columns: &[(&str, ColumnType)]) -> TableSchema {
@@ -88,7 +92,7 @@ fn names() -> TableSchema {
 }
 
 fn stream() -> StreamKey {
-    StreamKey { connection: "acme".to_owned(), object: "Contact".to_owned(), table: "Contact".to_owned() }
+    StreamKey { connection: "acme".to_owned(), object: "Contact".to_owned(), table: "Contact".to_owned(), stream: None }
 }
 
 fn batch(table: &TableSchema, rows: &[Value]) -> TableBatch {
@@ -123,14 +127,14 @@ async fn a_write_that_fails_midway_leaves_neither_rows_nor_checkpoint() {
     destination.write(first, &checkpoint("first"), Epoch(1)).await.unwrap();
     let trigger =
         "CREATE TRIGGER guard BEFORE INSERT ON Contact WHEN new.Id = '3' BEGIN SELECT raise(ABORT, 'no 3'); END";
-    file.sql().execute_batch(trigger).unwrap();
+    file.connect().execute_batch(trigger).unwrap();
     let second = batch(&names(), &[json!({"Id": "2", "Name": "b"}), json!({"Id": "3", "Name": "c"})]);
     let error = destination.write(second.clone(), &checkpoint("second"), Epoch(1)).await.unwrap_err();
     assert!(matches!(&error, DestinationError::Incompatible { reason, .. } if reason.contains("no 3")), "{error}");
     assert_eq!(file.query::<String>("SELECT group_concat(Id) FROM Contact"), "1");
     let stored = file.open().prepare(&stream(), &names(), Epoch(1)).await.unwrap();
     assert_eq!(stored, Some(checkpoint("first")));
-    file.sql().execute_batch("DROP TRIGGER guard").unwrap();
+    file.connect().execute_batch("DROP TRIGGER guard").unwrap();
     destination.write(second, &checkpoint("second"), Epoch(1)).await.unwrap();
     assert_eq!(file.query::<String>("SELECT group_concat(Id) FROM Contact"), "1,2,3");
 }
@@ -139,7 +143,7 @@ async fn a_write_that_fails_midway_leaves_neither_rows_nor_checkpoint() {
 async fn readers_go_on_while_rows_are_written_and_the_closed_file_stands_alone() {
     let file = SqliteFile::new();
     let mut destination = prepared(&file, &names()).await.unwrap();
-    let reader = file.sql();
+    let reader = file.connect();
     let count = |reader: &Connection| reader.query_row("SELECT count(*) FROM Contact", [], |row| row.get::<_, i64>(0));
     for id in 0..3 {
         assert_eq!(count(&reader).unwrap(), id);
@@ -159,7 +163,7 @@ async fn a_table_that_was_dropped_is_imported_from_the_start() {
     let row = batch(&names(), &[json!({"Id": "1", "Name": "a"})]);
     destination.write(row, &checkpoint("done"), Epoch(1)).await.unwrap();
     destination.close().await.unwrap();
-    file.sql().execute_batch("DROP TABLE Contact").unwrap();
+    file.connect().execute_batch("DROP TABLE Contact").unwrap();
     assert_eq!(file.open().prepare(&stream(), &names(), Epoch(2)).await.unwrap(), None);
 }
 
@@ -180,7 +184,7 @@ async fn a_table_that_is_not_ours_is_left_alone_and_the_message_says_what_to_do(
         ("CREATE TABLE x (a); CREATE INDEX Contact ON x (a)", "index"),
     ] {
         let file = SqliteFile::new();
-        file.sql().execute_batch(sql).unwrap();
+        file.connect().execute_batch(sql).unwrap();
         let before: String = file.query("SELECT group_concat(sql) FROM sqlite_schema");
         assert_incompatible(&file, &names(), words).await;
         assert_eq!(file.query::<String>("SELECT group_concat(sql) FROM sqlite_schema"), before, "{sql}");
@@ -225,7 +229,7 @@ async fn a_column_that_an_index_holds_is_not_retyped_behind_its_owners_back() {
     let numbers = table(&[("Id", ColumnType::Text), ("Code", ColumnType::Integer)]);
     let mut destination = prepared(&file, &numbers).await.unwrap();
     destination.write(batch(&numbers, &[json!({"Id": "1", "Code": 7})]), &checkpoint("1"), Epoch(1)).await.unwrap();
-    file.sql().execute_batch("CREATE INDEX by_code ON Contact (Code)").unwrap();
+    file.connect().execute_batch("CREATE INDEX by_code ON Contact (Code)").unwrap();
     assert_incompatible(&file, &table(&[("Id", ColumnType::Text), ("Code", ColumnType::Text)]), "by_code").await;
     assert_eq!(file.query::<String>("SELECT group_concat(quote(Code)) FROM Contact"), "7");
 }
@@ -258,7 +262,7 @@ async fn a_place_that_cannot_be_written_says_which_and_what_to_do() {
 async fn a_file_that_another_program_keeps_locked_is_tried_again_later() {
     let file = SqliteFile::new();
     drop(prepared(&file, &names()).await.unwrap());
-    let other = file.sql();
+    let other = file.connect();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let settings = SqliteSettings {
         busy_timeout: Duration::from_millis(1),
@@ -277,7 +281,7 @@ async fn a_file_that_another_program_keeps_locked_is_tried_again_later() {
 async fn a_checkpoint_of_another_version_is_not_guessed_at() {
     let file = SqliteFile::new();
     drop(prepared(&file, &names()).await.unwrap());
-    file.sql().execute_batch("UPDATE _orgtide_checkpoints SET checkpoint = '{\"at\": 2}'").unwrap();
+    file.connect().execute_batch("UPDATE _orgtide_checkpoints SET checkpoint = '{\"at\": 2}'").unwrap();
     let error = refused(&file, &names()).await;
     assert!(matches!(error, DestinationError::Unusable { .. }), "{error}");
     assert!(error.to_string().contains("delete its row"), "{error}");
@@ -302,7 +306,7 @@ async fn a_stream_that_goes_away_while_it_writes_has_written_wholly_or_not_at_al
     let rows: Vec<Value> = (0..2000).map(|id| json!({"Id": id.to_string(), "Name": "a"})).collect();
     let resume = checkpoint("all");
     // Another program holds the file, so the write is under way until it lets go.
-    let other = file.sql();
+    let other = file.connect();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut call = destination.write(batch(&names(), &rows), &resume, Epoch(1));
     let polled = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context))).await;
@@ -325,4 +329,91 @@ async fn years_of_any_age_sort_as_text() {
         destination.write(batch(&schema, &[json!({"Id": "1", "At": at})]), &checkpoint("1"), Epoch(1)).await.unwrap();
     }
     assert_eq!(file.query::<String>("SELECT At FROM Contact"), new);
+}
+
+#[tokio::test]
+async fn a_file_that_is_removed_or_replaced_in_the_middle_takes_no_rows_unnoticed() {
+    for is_replaced in [false, true] {
+        let file = SqliteFile::new();
+        let mut destination = prepared(&file, &names()).await.unwrap();
+        let rows = batch(&names(), &[json!({"Id": "1", "Name": "a"})]);
+        destination.write(rows.clone(), &checkpoint("1"), Epoch(1)).await.unwrap();
+        for suffix in ["db", "db-wal", "db-shm"] {
+            std::fs::rename(file.path().with_extension(suffix), file.path().with_extension(format!("{suffix}.away")))
+                .unwrap();
+        }
+        if is_replaced {
+            std::fs::write(file.path(), "").unwrap();
+        }
+        let error = destination.write(rows.clone(), &checkpoint("2"), Epoch(1)).await.unwrap_err();
+        assert!(matches!(error, DestinationError::Unreachable { .. }), "{error}");
+        assert!(error.to_string().contains("the file was moved, replaced or removed"), "{error}");
+        assert_eq!(error.recovery(), Recovery::Retry { after: None });
+        assert_eq!(destination.prepare(&stream(), &names(), Epoch(2)).await.unwrap(), None, "another file is opened");
+        destination.write(rows, &checkpoint("1"), Epoch(2)).await.unwrap();
+        assert_eq!(file.query::<i64>("SELECT count(*) FROM Contact"), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_file_whose_checkpoints_know_no_streams_keeps_them() {
+    let file = SqliteFile::new();
+    let saved = serde_json::to_string(&checkpoint("old")).unwrap();
+    let insert = "INSERT INTO _orgtide_checkpoints VALUES ('acme', 'Contact', 'Contact', 5, ?1)";
+    file.connect()
+        .execute_batch(
+            "CREATE TABLE _orgtide_checkpoints (connection TEXT NOT NULL, object TEXT NOT NULL, \"table\" TEXT NOT NULL,
+                 epoch INTEGER NOT NULL, checkpoint TEXT, PRIMARY KEY (connection, object, \"table\"));
+             CREATE TABLE Contact (_connection TEXT NOT NULL, Id TEXT NOT NULL, Name TEXT,
+                 _deleted INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (_connection, Id))",
+        )
+        .unwrap();
+    file.connect().execute(insert, [saved]).unwrap();
+    let fenced = file.open().prepare(&stream(), &names(), Epoch(4)).await.unwrap_err();
+    assert!(matches!(fenced, DestinationError::Fenced { current: 5, .. }), "{fenced}");
+    assert_eq!(file.open().prepare(&stream(), &names(), Epoch(5)).await.unwrap(), Some(checkpoint("old")));
+    let named = StreamKey { stream: Some("owners".to_owned()), ..stream() };
+    let schema = TableSchema { stream: named.stream.clone(), ..names() };
+    assert_eq!(file.open().prepare(&named, &schema, Epoch(1)).await.unwrap(), None);
+    assert_eq!(file.query::<i64>("SELECT count(*) FROM _orgtide_checkpoints"), 2);
+    assert_eq!(file.query::<i64>("SELECT count(*) FROM sqlite_schema WHERE name = '_orgtide_unnamed'"), 0);
+}
+
+#[tokio::test]
+async fn the_rows_of_one_stream_are_counted_and_removed_without_those_of_another() {
+    let file = SqliteFile::new();
+    let settings = DestinationSettings::Sqlite(SqliteSettings::at(&file.path()).unwrap());
+    let named = |name: &str| StreamKey { stream: Some(name.to_owned()), ..stream() };
+    for (name, ids) in [("contacts", &["1", "2"][..]), ("owners", &["3"])] {
+        let schema = TableSchema { stream: Some(name.to_owned()), ..names() };
+        let rows: Vec<Value> = ids.iter().map(|id| json!({"Id": id, "Name": "a"})).collect();
+        let mut destination = file.open();
+        destination.prepare(&named(name), &schema, Epoch(1)).await.unwrap();
+        destination.write(batch(&schema, &rows), &checkpoint("1"), Epoch(1)).await.unwrap();
+        destination.close().await.unwrap();
+    }
+    let present = |key: &StreamKey| destinations::count(&settings, key).unwrap().present;
+    assert_eq!((present(&named("contacts")), present(&named("owners")), present(&stream())), (2, 1, 0));
+    assert_eq!(destinations::remove(&settings, &named("contacts")).unwrap(), 2);
+    assert_eq!((present(&named("contacts")), present(&named("owners"))), (0, 1));
+    assert_eq!(file.query::<String>("SELECT group_concat(stream) FROM _orgtide_checkpoints"), "owners");
+    assert_eq!(destinations::remove(&settings, &named("owners")).unwrap(), 1);
+    assert_eq!(file.query::<i64>("SELECT count(*) FROM sqlite_schema WHERE name = 'Contact'"), 0);
+}
+
+#[tokio::test]
+async fn a_sweep_of_a_table_that_was_not_prepared_for_it_and_a_patch_without_its_key_are_refused() {
+    let file = SqliteFile::new();
+    let mut destination = prepared(&file, &names()).await.unwrap();
+    let sweeping = Checkpoint { sweep: Some(1), ..checkpoint("1") };
+    let rows = batch(&names(), &[json!({"Id": "1", "Name": "a"})]);
+    let error = destination.write(rows.clone(), &sweeping, Epoch(1)).await.unwrap_err();
+    assert!(error.to_string().contains("was not prepared for it"), "{error}");
+    for columns in [vec![1], vec![0, 7]] {
+        let patch = Patch { columns, rows: rows.upserts.clone() };
+        let patched = TableBatch { patch: Some(patch), ..TableBatch::empty(&names()) };
+        let error = destination.write(patched, &checkpoint("1"), Epoch(1)).await.unwrap_err();
+        assert!(error.to_string().contains("columns are not those"), "{error}");
+    }
+    assert_eq!(file.query::<i64>("SELECT count(*) FROM Contact"), 0);
 }

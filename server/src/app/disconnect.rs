@@ -5,7 +5,6 @@ use std::time::Duration;
 use destinations::DestinationSettings;
 use salesforce::oauth::{IssuedToken, Revoked, revoke};
 use serde::Serialize;
-use sync::table::StreamKey;
 
 use super::App;
 use crate::{
@@ -142,11 +141,7 @@ impl App {
         let mut removed = Vec::new();
         for (stream, lease) in streams.iter().zip(held) {
             let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
-            let key = StreamKey {
-                connection: connection.name.clone(),
-                object: stream.object.clone(),
-                table: stream.table.clone(),
-            };
+            let key = stream.key(&connection.name);
             let task = tokio::task::spawn_blocking(move || destinations::remove(&settings, &key));
             let rows = task.await.expect("removing does not panic").map_err(Error::destination)?;
             self.store.forget_stream(&stream.id, lease).await?;

@@ -3,7 +3,6 @@
 use destinations::{DestinationSettings, RowCounts};
 use salesforce::{Timestamp, oauth::Flow};
 use serde::Serialize;
-use sync::table::StreamKey;
 
 use super::{App, schedules::ScheduleStatus};
 use crate::{
@@ -170,8 +169,7 @@ impl App {
 /// Counts the rows of a stream's table.
 async fn count(connection: &str, stream: &Stream) -> Option<RowCounts> {
     let destination: DestinationSettings = stream.destination.parse().ok()?;
-    let key =
-        StreamKey { connection: connection.to_owned(), object: stream.object.clone(), table: stream.table.clone() };
+    let key = stream.key(connection);
     let counted = tokio::task::spawn_blocking(move || destinations::count(&destination, &key)).await;
     match counted.ok()? {
         Ok(counts) => Some(counts),

@@ -1,7 +1,7 @@
 //! Streams: one object of a connection into one table, remembered between runs.
 
 use salesforce::Timestamp;
-use sync::{checkpoint::Checkpoint, mapping::Mapping, read::ReadChoice};
+use sync::{checkpoint::Checkpoint, mapping::Mapping, read::ReadChoice, table::StreamKey};
 
 use super::{
     Store,
@@ -29,6 +29,16 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// Whose rows, in the destination, when the connection has this name.
+    pub fn key(&self, connection: &str) -> StreamKey {
+        StreamKey {
+            connection: connection.to_owned(),
+            object: self.object.clone(),
+            table: self.table.clone(),
+            stream: self.mapping.stream.clone(),
+        }
+    }
+
     /// The name of the lease that a run of this stream holds: one run a table, whoever asks for it.
     pub fn lease_name(&self) -> String {
         lease_name(&self.object, &self.id)

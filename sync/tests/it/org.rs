@@ -118,7 +118,12 @@ impl Org {
         run(Run {
             client: self.client.clone(),
             mapping: compiled,
-            stream: StreamKey { connection: "acme".into(), object: mapping.object.clone(), table: "t".into() },
+            stream: StreamKey {
+                connection: "acme".into(),
+                object: mapping.object.clone(),
+                table: "t".into(),
+                stream: None,
+            },
             destination: &mut destination,
             progress: Arc::new(Silent),
             epoch,

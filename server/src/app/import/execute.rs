@@ -8,7 +8,6 @@ use sync::{
     mapping::CompiledMapping,
     read::ReadOptions,
     run::{self, Outcome, Report, RunOptions},
-    table::StreamKey,
 };
 use tokio::sync::watch;
 
@@ -122,7 +121,7 @@ impl App {
         let result = run::run(run::Run {
             client: client.clone(),
             mapping,
-            stream: key(connection, &stream),
+            stream: stream.key(&connection.name),
             destination: &mut *destination,
             progress: Arc::clone(progress) as Arc<dyn run::Progress>,
             epoch: Epoch(lease.epoch),
@@ -171,9 +170,4 @@ impl App {
             _ => Ok(()),
         }
     }
-}
-
-/// The stream's identity within its destination.
-fn key(connection: &Connection, stream: &Stream) -> StreamKey {
-    StreamKey { connection: connection.name.clone(), object: stream.object.clone(), table: stream.table.clone() }
 }
