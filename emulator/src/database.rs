@@ -2,6 +2,7 @@
 
 mod merge;
 mod outcome;
+mod records;
 mod replication;
 #[cfg(test)]
 mod tests;

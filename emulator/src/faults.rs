@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::pattern::Pattern;
+use crate::random::Random;
 
 /// One fault. It strikes once and is then used up.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -115,12 +116,12 @@ pub(crate) struct Faults {
 struct State {
     queue: Vec<Fault>,
     rates: Vec<FaultRate>,
-    random: u64,
+    random: Random,
 }
 
 impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { state: Mutex::new(State { queue: Vec::new(), rates: Vec::new(), random: seed }) }
+        Self { state: Mutex::new(State { queue: Vec::new(), rates: Vec::new(), random: Random::new(seed) }) }
     }
 
     pub(crate) fn push(&self, fault: Fault) {
@@ -165,7 +166,7 @@ impl Faults {
             return Some(state.queue.remove(index).effect);
         }
         let rates = state.rates.clone();
-        let struck = |rate: &FaultRate| fits(&rate.on) && state.draw() < rate.probability;
+        let struck = |rate: &FaultRate| fits(&rate.on) && state.random.share() < rate.probability;
         rates.into_iter().find_map({
             let mut struck = struck;
             move |rate| struck(&rate).then_some(rate.effect)
@@ -174,17 +175,6 @@ impl Faults {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// The next number of a splitmix64 sequence, in [0, 1).
-    fn draw(&mut self) -> f64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

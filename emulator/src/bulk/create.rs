@@ -43,7 +43,7 @@ impl Org {
         let wanted: Wanted = serde_json::from_value(json_body(call)?)
             .map_err(|error| ApiError::bad_request("INVALIDJOB", error.to_string()))?;
         let ContentType::Csv = wanted.content_type;
-        let (plan, _) = self.plan(&wanted.query, caller, wanted.operation.scope())?;
+        let (plan, _) = self.plan(&wanted.query, caller, wanted.operation.scope()).map_err(as_bulk_words_it)?;
         if let Some(refusal) = plan.bulk_refusal() {
             return Err(refusal.into());
         }
@@ -80,6 +80,14 @@ impl Org {
             ApiError::bad_request("LIMIT_EXCEEDED", message)
         })
     }
+}
+
+/// An object that needs a filter is refused with the code of all that Bulk does not support.
+fn as_bulk_words_it(error: ApiError) -> ApiError {
+    if error.message.starts_with("Implementation restriction") {
+        return ApiError::bad_request("API_ERROR", error.message);
+    }
+    error
 }
 
 fn fate(effect: Option<&Effect>, now: DateTime<Utc>) -> Fate {

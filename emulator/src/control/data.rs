@@ -39,6 +39,16 @@ impl Control {
         self.org.snapshot()
     }
 
+    /// The records of an object outside the recycle bin, with all their fields, in id order.
+    pub fn records(&self, object: &str) -> Vec<Record> {
+        self.snapshot().live_records(object)
+    }
+
+    /// The records of an object in the recycle bin, with all their fields, in id order.
+    pub fn binned_records(&self, object: &str) -> Vec<Record> {
+        self.snapshot().binned_records(object)
+    }
+
     /// Changes records as the org's first user, past all permissions, stamped with the emulated time.
     pub fn write<T>(&self, change: impl FnOnce(&mut Database, &Author<'_>) -> T) -> T {
         self.write_at(None, change)

@@ -15,6 +15,7 @@ use super::{Control, ControlError, Writer};
 use crate::answer::Answer;
 use crate::call::{Arrival, Call};
 use crate::database::{OpenTransaction, Record, TransactionId};
+use crate::history::History;
 use crate::metadata::DeployError;
 use crate::scenario::{AppSpec, OrgSpec, ScenarioError, UserSpec};
 use crate::tree::Unknown;
@@ -85,6 +86,17 @@ struct Merge {
     /// What is written into the master.
     #[serde(default)]
     fields: Record,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Walk {
+    seed: u64,
+    steps: usize,
+    objects: Vec<String>,
+    /// Whether the transactions that it leaves open are committed at the end.
+    #[serde(default)]
+    settle: bool,
 }
 
 #[derive(Deserialize)]
@@ -193,7 +205,19 @@ impl Control {
             }
             (_, ["faults", rest @ ..]) => self.faults_route(call, rest),
             (_, ["jobs", rest @ ..]) => self.jobs_route(call, rest),
+            ("GET", ["records", object]) => Ok(Answer::ok(&self.records(object))),
+            ("GET", ["records", object, "deleted"]) => Ok(Answer::ok(&self.binned_records(object))),
             (_, ["records", rest @ ..]) => self.records_route(call, rest),
+            ("POST", ["wander"]) => {
+                let walk: Walk = body(call)?;
+                let objects: Vec<&str> = walk.objects.iter().map(String::as_str).collect();
+                let mut history = History::new(walk.seed, &objects);
+                let steps = self.wander(&mut history, walk.steps);
+                if walk.settle {
+                    self.settle(&mut history);
+                }
+                Ok(Answer::ok(&steps))
+            }
             (_, ["transactions", rest @ ..]) => self.transactions_route(call, rest),
             ("POST", ["recycle-bin", "empty"]) => {
                 let age = Duration::from_secs(body::<Emptying>(call)?.older_than_seconds);

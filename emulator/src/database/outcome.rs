@@ -5,6 +5,7 @@ use serde::Serialize;
 /// Codes of row errors. Source: `StatusCode` of the partner WSDL v66.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusCode {
+    DeleteFailed,
     DuplicateValue,
     EntityIsDeleted,
     EntityIsNotDeleted,
@@ -29,6 +30,7 @@ impl StatusCode {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::DeleteFailed => "DELETE_FAILED",
             Self::DuplicateValue => "DUPLICATE_VALUE",
             Self::EntityIsDeleted => "ENTITY_IS_DELETED",
             Self::EntityIsNotDeleted => "UNDELETE_FAILED",

@@ -1,5 +1,7 @@
 //! Insert, update, delete, undelete, archive and purge, with the audit fields that go with them.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 
 use super::{Database, RowError, Snapshot, StatusCode};
@@ -86,9 +88,10 @@ impl Database {
         if !object.can.deletable || !by.access.deletes(&object) {
             return Err(no_access(id));
         }
+        self.check_restricted(&object, id)?;
         let children = self.cascade_children(&object, id);
-        children.iter().try_for_each(|(_, child)| self.check_unlocked(child.id))?;
-        for child in children {
+        children.values().try_for_each(|(_, child)| self.check_unlocked(child.id))?;
+        for child in children.into_values() {
             self.discard(child, by.at, Some(id))?;
         }
         self.discard((index, row), by.at, None)
@@ -130,11 +133,25 @@ impl Database {
         Ok(())
     }
 
-    /// Removes a record for good, from the recycle bin or at once. getDeleted still reports it.
+    /// Removes a record for good, from the recycle bin or at once, with the children that go or went with it. getDeleted
+    /// still reports them.
     ///
     /// # Errors
-    /// [`RowError`] when there is no such row.
+    /// [`RowError`] when there is no such row, or what refers to it restricts it.
     pub fn purge(&mut self, id: RecordId, at: Timestamp) -> Result<(), RowError> {
+        let (index, row) = self.stored(id)?;
+        let object = self.current.schema.object(index).clone();
+        let children = if row.is_deleted {
+            self.companions(id)
+        } else {
+            self.check_restricted(&object, id)?;
+            self.cascade_children(&object, id).into_keys().collect()
+        };
+        children.iter().try_for_each(|child| self.check_unlocked(*child))?;
+        children.into_iter().chain([id]).try_for_each(|id| self.erase(id, at))
+    }
+
+    fn erase(&mut self, id: RecordId, at: Timestamp) -> Result<(), RowError> {
         let (index, row) = self.stored(id)?;
         let binned_at = self.current.row(id).and_then(|current| current.stamp()).filter(|_| row.is_deleted);
         let at = binned_at.unwrap_or(at.whole_seconds());
@@ -261,7 +278,11 @@ impl Database {
         for (name, json) in record.iter().filter(|(name, _)| *name != "attributes") {
             let known = object.find(name).filter(|(_, field)| by.access.reads_field(object, field));
             let (position, field) = known.ok_or_else(|| RowError::no_such_column(name, &object.name))?;
-            let open = if operation == Operation::Insert { field.createable } else { field.updateable };
+            let open = match operation {
+                // Rows of what nobody can create through the API come from the org itself.
+                Operation::Insert => field.createable || !object.can.createable && field.source == Source::Stored,
+                Operation::Update => field.updateable,
+            };
             if open && by.access.edits_field(object, field) {
                 changes.push((position, field, json));
             } else {
@@ -322,7 +343,7 @@ impl Database {
         with: Option<RecordId>,
     ) -> Result<(), RowError> {
         if !self.current.schema.object(index).has_recycle_bin() {
-            return self.purge(row.id, at);
+            return self.erase(row.id, at);
         }
         self.bin((index, row), at, with);
         Ok(())
@@ -338,16 +359,35 @@ impl Database {
         self.put(index, row);
     }
 
-    /// Live rows that hang on this one by master-detail relations, at any depth.
-    fn cascade_children(&self, parent: &Object, id: RecordId) -> Vec<(ObjectIndex, StoredRow)> {
-        let mut found = Vec::new();
+    /// Refuses to delete what live rows refer to by a field that restricts it.
+    fn check_restricted(&self, parent: &Object, id: RecordId) -> Result<(), RowError> {
+        for (index, child) in self.current.schema.objects().iter().enumerate() {
+            let details = child.fields().iter().enumerate();
+            for (field, _) in details.filter(|(_, f)| f.restricted_delete && f.reference_to.contains(&parent.name)) {
+                let mut rows = self.current.table(index).scan(IdRange::ALL).filter(|row| !row.is_deleted());
+                if rows.any(|row| row.value(field) == Value::Id(id)) {
+                    let (parent, children) = (&parent.label, child.label_plural.to_lowercase());
+                    let message = format!(
+                        "Your attempt to delete the {parent} could not be completed because it is associated with the \
+                         following {children}."
+                    );
+                    return Err(RowError::new(StatusCode::DeleteFailed, message));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Live rows that hang on this one by references that cascade, at any depth.
+    fn cascade_children(&self, parent: &Object, id: RecordId) -> BTreeMap<RecordId, (ObjectIndex, StoredRow)> {
+        let mut found = BTreeMap::new();
         for (index, child) in self.current.schema.objects().iter().enumerate() {
             let details = child.fields().iter().enumerate();
             for (field, _) in details.filter(|(_, f)| f.cascade_delete && f.reference_to.contains(&parent.name)) {
                 let rows = self.current.table(index).scan(IdRange::ALL).filter(|row| !row.is_deleted());
                 for row in rows.filter(|row| row.value(field) == Value::Id(id)) {
                     found.extend(self.cascade_children(child, row.id()));
-                    found.push((index, row.to_stored()));
+                    found.insert(row.id(), (index, row.to_stored()));
                 }
             }
         }

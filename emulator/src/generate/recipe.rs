@@ -127,6 +127,7 @@ fn by_name(object: &Object, field: &Field) -> Option<Recipe> {
         "SystemModstamp" => Recipe::Stamp,
         "FirstName" => Recipe::FirstName,
         "LastName" => Recipe::LastName,
+        "Company" => Recipe::Company,
         "Name" if object.name == "Opportunity" => Recipe::Deal,
         "Name" if object.name != "Contact" => Recipe::Company,
         "Username" => Recipe::Email { nulls: Nulls(0) },

@@ -2,7 +2,7 @@
 
 use crate::database::Snapshot;
 use crate::ids::{KeyPrefix, RecordId};
-use crate::schema::{Field, Object};
+use crate::schema::{Field, Object, ObjectIndex};
 use crate::table::IdRange;
 
 /// Rows looked up for small objects, such as users.
@@ -20,6 +20,8 @@ pub(super) enum Target {
         skip: Option<u64>,
     },
     Listed(Vec<RecordId>),
+    /// Rows of several objects, as a polymorphic reference names them.
+    Any(Vec<Target>),
 }
 
 /// The targets of all references of an object, by field.
@@ -42,21 +44,25 @@ fn target(data: &Snapshot, object: &Object, field: &Field) -> Target {
         return if ids.is_empty() { Target::Nothing } else { Target::Listed(ids) };
     }
     let found = field.reference_to.iter().filter_map(|name| data.schema().find(name));
-    for (index, _) in found {
-        let table = data.table(index);
-        if let Some(generator) = &table.generator
-            && generator.rows() > 0
-        {
-            let (prefix, first) = (table.prefix(), generator.first_ordinal());
-            return Target::Generated { prefix, first, rows: generator.rows(), skip: generator.deletes_every() };
-        }
-        let live = table.scan(IdRange::ALL).filter(|row| !row.is_deleted());
-        let ids: Vec<RecordId> = live.take(MAX_LISTED).map(|row| row.id()).collect();
-        if !ids.is_empty() {
-            return Target::Listed(ids);
-        }
+    let mut targets: Vec<Target> = found.filter_map(|(index, _)| rows_of(data, index)).collect();
+    match targets.len() {
+        0 => Target::Nothing,
+        1 => targets.remove(0),
+        _ => Target::Any(targets),
     }
-    Target::Nothing
+}
+
+fn rows_of(data: &Snapshot, object: ObjectIndex) -> Option<Target> {
+    let table = data.table(object);
+    if let Some(generator) = &table.generator
+        && generator.rows() > 0
+    {
+        let (prefix, first) = (table.prefix(), generator.first_ordinal());
+        return Some(Target::Generated { prefix, first, rows: generator.rows(), skip: generator.deletes_every() });
+    }
+    let live = table.scan(IdRange::ALL).filter(|row| !row.is_deleted());
+    let ids: Vec<RecordId> = live.take(MAX_LISTED).map(|row| row.id()).collect();
+    (!ids.is_empty()).then_some(Target::Listed(ids))
 }
 
 impl Target {
@@ -64,6 +70,10 @@ impl Target {
     pub(super) fn pick(&self, hash: u64) -> Option<RecordId> {
         match self {
             Self::Nothing => None,
+            Self::Any(targets) => {
+                let target = &targets[super::hash::below(hash, targets.len() as u64) as usize];
+                target.pick(super::hash::mix(hash))
+            }
             Self::Listed(ids) => Some(ids[super::hash::below(hash, ids.len() as u64) as usize]),
             Self::Generated { prefix, first, rows, skip } => {
                 let rank = super::hash::below(hash, *rows);

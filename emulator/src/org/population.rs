@@ -1,6 +1,7 @@
 //! The rows that a scenario implies: the organization, its users, profiles and permissions, and the generated data.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -14,7 +15,19 @@ use crate::value::Timestamp;
 /// Rows of the scenario have ids far behind those that are counted up.
 const FIRST_ORDINAL: u64 = 500_000_000_000;
 /// Objects whose rows others refer to; they are generated first.
-const PARENTS_FIRST: [&str; 3] = ["User", "Account", "Contact"];
+const PARENTS_FIRST: [&str; 11] = [
+    "User",
+    "Account",
+    "Contact",
+    "Lead",
+    "Opportunity",
+    "Campaign",
+    "Case",
+    "Task",
+    "Event",
+    "Idea",
+    "ContentDocument",
+];
 
 /// The id of the `index`th row that a scenario implies for an object.
 pub(super) fn scenario_id(prefix: &str, index: usize) -> RecordId {
@@ -41,6 +54,9 @@ pub(super) fn populate(
     rows.profiles(scenario)?;
     rows.users(scenario)?;
     rows.permissions(scenario)?;
+    rows.statuses("Case", "CaseStatus", "00Y")?;
+    rows.statuses("Task", "TaskStatus", "01X")?;
+    rows.record_types()?;
     let named = scenario.rows.keys().map(String::as_str).filter(|name| !PARENTS_FIRST.contains(name));
     let order: Vec<&str> = PARENTS_FIRST.into_iter().chain(named).collect();
     for object in order {
@@ -102,6 +118,40 @@ impl Rows<'_> {
                 "EmailEncodingKey": "UTF-8",
             });
             self.put("User", Org::user_id_in(scenario, &user.username), record)?;
+        }
+        Ok(())
+    }
+
+    /// The values of the field `Status` of an object, as rows of another.
+    fn statuses(&mut self, of: &str, object: &str, prefix: &str) -> Result<(), PopulateError> {
+        let field = self.database.schema().find(of).and_then(|(_, of)| of.find("Status"));
+        let values = field.map(|(_, field)| field.picklist.clone()).unwrap_or_default();
+        for (index, value) in values.iter().enumerate() {
+            let closed = ["Closed", "Completed"].contains(&value.value.as_str());
+            let record = json!({
+                "MasterLabel": value.label,
+                "ApiName": value.value,
+                "SortOrder": index + 1,
+                "IsDefault": value.default,
+                "IsClosed": closed,
+            });
+            self.put(object, scenario_id(prefix, index), record)?;
+        }
+        Ok(())
+    }
+
+    fn record_types(&mut self) -> Result<(), PopulateError> {
+        let schema = Arc::clone(self.database.schema());
+        for object in schema.objects() {
+            for record_type in &object.record_types {
+                let record = json!({
+                    "Name": record_type.name,
+                    "DeveloperName": record_type.developer_name,
+                    "SobjectType": object.name,
+                    "IsActive": record_type.active,
+                });
+                self.put("RecordType", record_type.id, record)?;
+            }
         }
         Ok(())
     }

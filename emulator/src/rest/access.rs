@@ -5,8 +5,13 @@ use crate::schema::{Access, Field, Object};
 
 /// Objects that every user reads, as no object permission governs them. Source: SOAP API guide, standard objects;
 /// which of them need "View Setup and Configuration" besides is not emulated.
-const OPEN_OBJECTS: [&str; 10] = [
+const OPEN_OBJECTS: [&str; 17] = [
+    "ActivityFieldHistory",
     "CaseStatus",
+    "ContentDocument",
+    "ContentDocumentLink",
+    "ContentVersion",
+    "Event",
     "FieldPermissions",
     "Group",
     "ObjectPermissions",
@@ -15,6 +20,8 @@ const OPEN_OBJECTS: [&str; 10] = [
     "PermissionSetAssignment",
     "Profile",
     "RecordType",
+    "Task",
+    "TaskStatus",
     "User",
 ];
 
@@ -44,7 +51,12 @@ impl Access for UserAccess {
     }
 }
 
-/// The object whose permissions decide: history rows follow the object that they are about.
+/// The object whose permissions decide: rows of histories, shares, members and votes follow what they are about.
 fn governing(object: &Object) -> &str {
-    object.name.strip_suffix("History").unwrap_or(&object.name)
+    match object.name.as_str() {
+        "CampaignMember" => "Campaign",
+        "LoginHistory" => "LoginHistory",
+        "Vote" => "Idea",
+        name => name.strip_suffix("History").or_else(|| name.strip_suffix("Share")).unwrap_or(name),
+    }
 }

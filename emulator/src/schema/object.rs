@@ -55,6 +55,8 @@ pub struct Object {
     pub custom: bool,
     pub can: Capabilities,
     pub record_types: Vec<RecordType>,
+    /// The fields of which a query has to name one; none leave it free.
+    pub required_filter: Vec<String>,
     fields: Vec<Field>,
     by_name: HashMap<String, FieldIndex>,
     audit: AuditFields,
@@ -72,6 +74,7 @@ impl Object {
             custom: name.ends_with("__c"),
             can,
             record_types: Vec::new(),
+            required_filter: Vec::new(),
             fields: Vec::new(),
             by_name: HashMap::new(),
             audit: AuditFields::default(),

@@ -28,6 +28,8 @@ pub struct ObjectSpec {
     pub fields: Vec<FieldSpec>,
     pub record_types: Vec<RecordTypeSpec>,
     pub can: CapabilitiesSpec,
+    /// The fields of which a query has to name one with `=` or `IN`; `Id` always does. None leave it free.
+    pub required_filter: Vec<String>,
     /// The number of rows to generate.
     pub rows: Option<u64>,
 }
@@ -45,6 +47,10 @@ pub enum SystemFields {
     StampOnly,
     /// Id, IsDeleted, CreatedDate, CreatedById, as `*History` objects have.
     CreatedOnly,
+    /// Id, IsDeleted, LastModifiedDate, LastModifiedById, as `*Share` objects have.
+    ModifiedOnly,
+    /// Id.
+    None,
 }
 
 /// Whom `OwnerId` may name.
@@ -139,6 +145,7 @@ pub struct FieldSpec {
     pub relationship_name: Option<String>,
     pub child_relationship: Option<String>,
     pub master_detail: bool,
+    pub cascade_delete: bool,
     pub restricted_delete: bool,
     pub compound: Option<String>,
     pub formula: Option<Formula>,
@@ -166,6 +173,7 @@ impl ObjectSpec {
                 object.add_field(field);
             }
         }
+        object.required_filter = self.required_filter.clone();
         object.label_plural = self.label_plural.clone().unwrap_or_else(|| format!("{label}s"));
         let record_type = KeyPrefix::parse("012").expect("the record type prefix is valid");
         object.record_types = (self.record_types.iter().zip(1..))
@@ -257,7 +265,7 @@ impl FieldSpec {
             relationship_name: self.relationship_name.clone().or_else(|| relationship_name(&self.name, kind)),
             child_relationship: self.child_relationship.clone(),
             relationship_order: self.master_detail.then_some(0),
-            cascade_delete: self.master_detail,
+            cascade_delete: self.master_detail || self.cascade_delete,
             restricted_delete: self.restricted_delete,
             compound: self.compound.clone(),
             extra_type_info: self.extra_type_info(kind, long_text),

@@ -5,25 +5,45 @@ use super::spec::{FieldSpec, NameKind, ObjectSpec, OwnerSpec, SystemFields};
 
 /// Id, owner, name and audit fields, in the order in which describes list them.
 pub(super) fn fields(object: &ObjectSpec) -> Vec<Field> {
+    let kept = kept(object.system_fields);
     let mut fields = vec![id()];
-    let recycle_bin = matches!(object.system_fields, SystemFields::All | SystemFields::CreatedOnly);
-    if recycle_bin {
+    if kept.is_deleted {
         fields.push(maintained("IsDeleted", FieldType::Boolean));
     }
     fields.extend(owner(object));
     fields.extend(name(object));
-    if object.system_fields != SystemFields::StampOnly {
+    if kept.created {
         fields.push(maintained("CreatedDate", FieldType::DateTime));
         fields.push(user_reference("CreatedById"));
     }
-    if matches!(object.system_fields, SystemFields::All | SystemFields::WithoutRecycleBin) {
+    if kept.modified {
         fields.push(maintained("LastModifiedDate", FieldType::DateTime));
         fields.push(user_reference("LastModifiedById"));
     }
-    if object.system_fields != SystemFields::CreatedOnly {
+    if kept.stamp {
         fields.push(maintained("SystemModstamp", FieldType::DateTime));
     }
     fields
+}
+
+/// Which audit fields there are, besides `Id`.
+struct Kept {
+    is_deleted: bool,
+    created: bool,
+    modified: bool,
+    stamp: bool,
+}
+
+fn kept(fields: SystemFields) -> Kept {
+    let [is_deleted, created, modified, stamp] = match fields {
+        SystemFields::All => [true, true, true, true],
+        SystemFields::WithoutRecycleBin => [false, true, true, true],
+        SystemFields::StampOnly => [false, false, false, true],
+        SystemFields::CreatedOnly => [true, true, false, false],
+        SystemFields::ModifiedOnly => [true, false, true, false],
+        SystemFields::None => [false, false, false, false],
+    };
+    Kept { is_deleted, created, modified, stamp }
 }
 
 /// The parts of an address or a location. Standard addresses drop `Address` from the compound's name; custom ones append

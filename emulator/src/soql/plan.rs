@@ -14,7 +14,7 @@ use super::syntax::{
 };
 use super::{Ordered, Plan, RowScope, Shape};
 use crate::ids::RecordId;
-use crate::schema::{Access, Field, FieldType, Schema};
+use crate::schema::{Access, Field, FieldType, Object, Schema};
 use crate::value::{Date, Decimal, TextOrder, TimeOfDay, Timestamp, Value};
 
 /// Rows that OFFSET may skip. Source: SOQL reference v66, OFFSET.
@@ -37,6 +37,7 @@ pub(super) fn compile(
         let message = format!("entity type {} does not support query", object.name);
         return Err(QueryError::plain(QueryErrorCode::InvalidTypeForOperation, message));
     }
+    check_restriction(&query, object)?;
     let alias = query.alias.as_ref().map(|alias| alias.text.as_str());
     let scene = Scene { query: text, schema, access, object: index, alias };
     let binder = Binder { scene: &scene, now };
@@ -57,6 +58,36 @@ pub(super) fn compile(
         limit: query.limit,
         offset: query.offset,
     })
+}
+
+/// Refuses a query that does not name what its object requires.
+///
+/// Source: SOQL reference v66, "SOQL Object Limits and Limitations"; the text as `ContentDocumentLink` gives it.
+fn check_restriction(query: &Query, object: &Object) -> Result<(), QueryError> {
+    let required = &object.required_filter;
+    if required.is_empty() || query.filter.as_ref().is_some_and(|filter| names_required(filter, required)) {
+        return Ok(());
+    }
+    let message = format!(
+        "Implementation restriction: {} requires a filter by a single Id on {} using the equals operator or multiple Id's \
+         using the IN operator.",
+        object.name,
+        required.join(" or ")
+    );
+    Err(QueryError::plain(QueryErrorCode::MalformedQuery, message))
+}
+
+fn names_required(condition: &Condition, required: &[String]) -> bool {
+    match condition {
+        Condition::All(terms) => terms.iter().any(|term| names_required(term, required)),
+        Condition::Test { path, test } => {
+            let written = path.written();
+            let named =
+                required.iter().map(String::as_str).chain(["Id"]).any(|name| name.eq_ignore_ascii_case(&written));
+            named && matches!(test, Test::Compare(Comparison::Equal, _) | Test::In { negated: false, .. })
+        }
+        Condition::Any(_) | Condition::Not(_) => false,
+    }
 }
 
 fn no_such_object(query: &str, name: &Name) -> QueryError {

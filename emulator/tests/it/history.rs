@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use emulator::{Control, ControlError};
+use emulator::{Control, ControlError, Deed, History, Scenario, Step};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -187,4 +187,123 @@ async fn an_emptied_recycle_bin_is_known_to_get_deleted_alone_and_a_trimmed_log_
     let trimmed = org.changes("Account", "deleted", "08:30", "09:30").await;
     assert_eq!(trimmed["deletedRecords"], json!([]));
     assert_eq!(trimmed["earliestDateAvailable"], "2026-11-21T09:30:00.000+0000");
+}
+
+#[tokio::test]
+async fn an_archived_activity_is_seen_by_query_all_alone_and_counts_no_more() {
+    let acme = Acme::start_with(|scenario| {
+        scenario.rows.insert("Task".to_owned(), 400);
+    })
+    .await;
+    let token = acme.sign_in_as_admin().await;
+    let org = Org { acme, token };
+    let id = org.control().insert("Task", json!({"Subject": "To archive"})).unwrap().to_string();
+    let soql = format!("SELECT Id, IsArchived FROM Task WHERE Id = '{id}'");
+    assert_eq!(org.query(&soql).await.len(), 1);
+    org.control().archive(&id).unwrap();
+    assert!(org.query(&soql).await.is_empty());
+    assert_eq!(org.query_all(&soql).await[0]["IsArchived"], true);
+    let all = org.query_all("SELECT Id, IsArchived FROM Task").await;
+    let archived = all.iter().filter(|task| task["IsArchived"] == true).count();
+    assert!(archived > 10, "some of what is generated is archived: {archived}");
+    let binned = org.query_all("SELECT Id FROM Task WHERE IsDeleted = true AND IsArchived = false").await.len();
+    let path = format!("{ROOT}/query?q=SELECT+COUNT()+FROM+Task");
+    let counted = org.acme.get(&path, &org.token).await.json()["totalSize"].as_u64().unwrap();
+    assert_eq!(usize::try_from(counted).unwrap() + archived + binned, all.len());
+    assert!(
+        refusal(org.control().archive(&org.control().insert("Account", json!({"Name": "A"})).unwrap().to_string()))
+            .contains("are not archived")
+    );
+}
+
+#[tokio::test]
+async fn children_are_deleted_and_come_back_with_their_parent_and_cases_keep_it_from_being_deleted() {
+    let org = Org::start().await;
+    let control = org.control();
+    let account = control.insert("Account", json!({"Name": "Parent"})).unwrap().to_string();
+    let contact = control.insert("Contact", json!({"LastName": "Child", "AccountId": account})).unwrap().to_string();
+    let task = control.insert("Task", json!({"WhoId": contact, "WhatId": account})).unwrap().to_string();
+    let alone =
+        control.insert("Contact", json!({"LastName": "Gone before", "AccountId": account})).unwrap().to_string();
+    control.delete(&alone).unwrap();
+    control.delete(&account).unwrap();
+    let soql = format!("SELECT Id FROM Contact WHERE AccountId = '{account}' AND IsDeleted = true");
+    assert_eq!(org.query_all(&soql).await.len(), 2);
+    assert_eq!(org.query_all(&format!("SELECT IsDeleted FROM Task WHERE Id = '{task}'")).await[0]["IsDeleted"], true);
+    control.undelete(&account).unwrap();
+    let back = org.query(&format!("SELECT Id FROM Contact WHERE AccountId = '{account}'")).await;
+    assert_eq!(back.iter().map(|record| record["Id"].clone()).collect::<Vec<_>>(), [json!(contact)]);
+    assert_eq!(
+        org.query(&format!("SELECT Who.Type, What.Type FROM Task WHERE Id = '{task}'")).await[0]["Who"]["Type"],
+        "Contact"
+    );
+
+    let case = control.insert("Case", json!({"AccountId": account})).unwrap().to_string();
+    assert!(refusal(control.delete(&account)).starts_with("DELETE_FAILED"));
+    control.delete(&case).unwrap();
+    control.purge(&account).unwrap();
+    assert!(org.query_all(&format!("SELECT Id FROM Task WHERE Id = '{task}'")).await.is_empty());
+    let deleted = org.changes("Task", "deleted", "08:00", "09:30").await;
+    assert_eq!(deleted["deletedRecords"][0]["id"], json!(task));
+}
+
+const WANDERED: [&str; 6] = ["Account", "Contact", "Task", "Campaign", "CampaignMember", "Invoice__c"];
+
+async fn wandered(seed: u64, steps: usize) -> (Acme, Vec<Step>) {
+    let scenario = |scenario: &mut Scenario| {
+        scenario.rows.insert("Campaign".to_owned(), 5);
+        scenario.rows.insert("Invoice__c".to_owned(), 30);
+    };
+    let acme = Acme::start_with(scenario).await;
+    let mut history = History::new(seed, &WANDERED);
+    let steps = acme.emulator.control().wander(&mut history, steps);
+    acme.emulator.control().settle(&mut history);
+    (acme, steps)
+}
+
+#[tokio::test]
+async fn a_history_is_the_same_for_the_same_seed_and_another_for_another() {
+    let ((one, first), (other, second), (_, third)) =
+        (wandered(3, 150).await, wandered(3, 150).await, wandered(4, 150).await);
+    assert_eq!(first, second);
+    assert_ne!(first, third);
+    for object in WANDERED {
+        let (one, other) = (one.emulator.control(), other.emulator.control());
+        assert_eq!(one.records(object), other.records(object), "{object}");
+        assert_eq!(one.binned_records(object), other.binned_records(object), "{object}");
+    }
+}
+
+#[tokio::test]
+async fn a_history_does_everything_and_what_it_leaves_is_what_queries_show() {
+    let (acme, steps) = wandered(1, 1200).await;
+    let has = |wanted: fn(&Deed) -> bool| assert!(steps.iter().any(|step| wanted(&step.deed)), "{:?}", steps.last());
+    has(|deed| matches!(deed, Deed::Update { times: 3, .. }));
+    has(|deed| matches!(deed, Deed::MassUpdate { rows: 20.., .. }));
+    has(|deed| matches!(deed, Deed::LateCommit { .. }));
+    has(|deed| matches!(deed, Deed::RollBack { .. }));
+    has(|deed| matches!(deed, Deed::Commit { .. }));
+    has(|deed| matches!(deed, Deed::Undelete { .. }));
+    has(|deed| matches!(deed, Deed::Merge { .. }));
+    has(|deed| matches!(deed, Deed::Purge { .. }));
+    has(|deed| matches!(deed, Deed::EmptyBin { .. }));
+    has(|deed| matches!(deed, Deed::Archive { .. }));
+    has(|deed| matches!(deed, Deed::ReParent { .. }));
+    let refused = steps.iter().filter(|step| matches!(step.deed, Deed::Refused { .. } | Deed::Nothing)).count();
+    assert!(refused * 4 < steps.len(), "{refused} of {} steps did nothing", steps.len());
+
+    let token = acme.sign_in_as_admin().await;
+    let org = Org { acme, token };
+    for object in WANDERED {
+        let ids = |records: &[Value]| records.iter().map(|record| record["Id"].clone()).collect::<Vec<_>>();
+        let shown = org.query_all(&format!("SELECT Id, SystemModstamp FROM {object} WHERE IsDeleted = false")).await;
+        let known: Vec<Value> = org.control().records(object).into_iter().map(Value::Object).collect();
+        assert_eq!(ids(&shown), ids(&known), "{object}");
+        for (shown, known) in shown.iter().zip(&known) {
+            assert_eq!(shown["SystemModstamp"], known["SystemModstamp"], "{object} {shown}");
+        }
+        let snapshot = org.control().snapshot();
+        let (index, _) = snapshot.schema().find(object).unwrap();
+        assert_eq!(snapshot.table(index).live_rows(), known.len() as u64, "{object}");
+    }
 }

@@ -540,3 +540,70 @@ async fn a_composite_call_holds_five_queries_and_no_more() {
         assert_eq!(answer.status, status, "{}", answer.text);
     }
 }
+
+#[tokio::test]
+async fn files_are_found_by_the_ids_that_their_links_require_and_refused_without_in_the_words_of_salesforce() {
+    let acme = Acme::start_with(|scenario| {
+        scenario.rows.insert("ContentDocument".to_owned(), 20);
+        scenario.rows.insert("ContentDocumentLink".to_owned(), 40);
+    })
+    .await;
+    let token = acme.sign_in_as_admin().await;
+    let text = "Implementation restriction: ContentDocumentLink requires a filter by a single Id on ContentDocumentId or \
+                LinkedEntityId using the equals operator or multiple Id's using the IN operator.";
+    for filter in [
+        "",
+        " WHERE ShareType = 'V'",
+        " WHERE LinkedEntityId != null",
+        " WHERE Id = '06AgL0000000001' OR ShareType = 'V'",
+    ] {
+        let soql = format!("SELECT Id FROM ContentDocumentLink{filter}");
+        let refused = query(&acme, &token, &soql).await;
+        assert_eq!(refused.json(), json!([{"message": text, "errorCode": "MALFORMED_QUERY"}]), "{soql}");
+        let job = json!({"operation": "query", "query": soql});
+        let refused = acme.send(Method::POST, &format!("{ROOT}/jobs/query"), &token, &job).await;
+        assert_eq!(refused.json(), json!([{"message": text, "errorCode": "API_ERROR"}]), "{soql}");
+    }
+    let documents = query(&acme, &token, "SELECT Id FROM ContentDocument").await.json();
+    let ids: Vec<String> = documents["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|record| format!("'{}'", record["Id"].as_str().unwrap()))
+        .collect();
+    let soql =
+        format!("SELECT Id, LinkedEntity.Type FROM ContentDocumentLink WHERE ContentDocumentId IN ({})", ids.join(","));
+    let links = query(&acme, &token, &soql).await;
+    assert_eq!(links.json()["totalSize"], 40, "{}", links.text);
+}
+
+#[tokio::test]
+async fn objects_with_odd_rules_are_described_with_the_cursors_that_they_have() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let cursors = ["SystemModstamp", "LastModifiedDate", "CreatedDate", "LoginTime"];
+    for (object, expected) in [
+        ("AccountHistory", vec!["CreatedDate"]),
+        ("AccountShare", vec!["LastModifiedDate"]),
+        ("LoginHistory", vec!["LoginTime"]),
+        ("ContentFolderLink", vec![]),
+        ("ActivityFieldHistory", vec![]),
+        ("CampaignMember", vec!["SystemModstamp", "LastModifiedDate", "CreatedDate"]),
+    ] {
+        let describe = acme.get(&format!("{ROOT}/sobjects/{object}/describe"), &token).await.json();
+        let usable = |name: &str| {
+            let field = describe["fields"].as_array().unwrap().iter().find(|field| field["name"] == name);
+            field.is_some_and(|field| field["filterable"] == true && field["sortable"] == true)
+        };
+        let found: Vec<&str> = cursors.into_iter().filter(|name| usable(name)).collect();
+        assert_eq!(found, expected, "{object}");
+    }
+    for object in ["CaseStatus", "TaskStatus"] {
+        let job = json!({"operation": "query", "query": format!("SELECT Id FROM {object}")});
+        let refused = acme.send(Method::POST, &format!("{ROOT}/jobs/query"), &token, &job).await;
+        let text = format!("Entity '{object}' is not supported by the Bulk API.");
+        assert_eq!(refused.json(), json!([{"message": text, "errorCode": "INVALIDENTITY"}]));
+        let labels = query(&acme, &token, &format!("SELECT MasterLabel FROM {object}")).await.json();
+        assert!(labels["totalSize"].as_u64().unwrap() >= 4);
+    }
+}
