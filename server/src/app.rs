@@ -36,6 +36,8 @@ pub mod import;
 pub mod mapped;
 pub mod objects;
 pub mod own_sign_in;
+pub mod rejected;
+pub mod runs;
 pub mod schedules;
 pub mod sealing;
 pub mod status;

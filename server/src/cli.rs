@@ -22,6 +22,7 @@ mod demo;
 mod disconnect;
 mod emulator;
 mod explain;
+mod export;
 mod export_app;
 mod findings;
 mod follower;
@@ -31,6 +32,8 @@ mod key;
 mod objects;
 mod progress;
 mod reading;
+mod rejected;
+mod runs;
 mod schedule;
 mod secrets;
 mod serve;
@@ -104,6 +107,8 @@ enum Command {
     Import(import::Arguments),
     Sync(sync::Arguments),
     Schedule(schedule::Arguments),
+    Runs(runs::Arguments),
+    Rejected(rejected::Arguments),
     Serve(serve::Arguments),
     Status(status::Arguments),
     Token(token::Arguments),
@@ -184,6 +189,10 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
         Command::Sync(arguments) => sync::run(arguments, open(config, "sync", terminal).await?, terminal).await,
         Command::Schedule(arguments) => {
             schedule::run(arguments, open(config, "schedule", terminal).await?, terminal).await
+        }
+        Command::Runs(arguments) => runs::run(arguments, open(config, "runs", terminal).await?, terminal).await,
+        Command::Rejected(arguments) => {
+            rejected::run(arguments, open(config, "rejected", terminal).await?, terminal).await
         }
         Command::Serve(arguments) => serve::run(arguments, config, terminal).await,
         Command::Status(arguments) => status::run(arguments, open(config, "status", terminal).await?, terminal).await,

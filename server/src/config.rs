@@ -93,6 +93,14 @@ pub struct Serve {
     pub runs_per_org: usize,
 }
 
+/// How long the control store keeps what runs leave behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    pub runs: Duration,
+    /// What was read of records and values that could not be written.
+    pub rejected: Duration,
+}
+
 /// The whole configuration, checked.
 #[derive(Clone)]
 pub struct Config {
@@ -111,6 +119,7 @@ pub struct Config {
     pub overlap: Duration,
     /// How long a describe is believed.
     pub describe_life: Duration,
+    pub retention: Retention,
     pub log_level: tracing::Level,
     pub log_format: LogFormat,
 }
@@ -146,6 +155,10 @@ impl Config {
             bulk_threshold: values.number("read.bulk_threshold").unwrap_or(10_000),
             overlap: Duration::from_secs(values.number("read.overlap_seconds").unwrap_or(600)),
             describe_life: Duration::from_secs(values.number("read.describe_minutes").unwrap_or(10).saturating_mul(60)),
+            retention: Retention {
+                runs: days(values.number("retention.runs_days").unwrap_or(90)),
+                rejected: days(values.number("retention.rejected_days").unwrap_or(30)),
+            },
             log_level: level(values)?,
             log_format: match values.text("log.format").as_deref() {
                 None | Some("text") => LogFormat::Text,
@@ -311,6 +324,10 @@ fn mapped_hosts(values: &Values) -> Result<Vec<MappedHost>, ConfigError> {
         }
     };
     pairs.iter().map(map).collect()
+}
+
+fn days(number: u64) -> Duration {
+    Duration::from_secs(number.saturating_mul(24 * 60 * 60))
 }
 
 fn level(values: &Values) -> Result<tracing::Level, ConfigError> {

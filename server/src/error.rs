@@ -91,6 +91,8 @@ pub enum Error {
     NoStreams { connection: String },
     #[error("{connection} has no stream of {object:?} (there is: {})", known.join(", "))]
     UnknownStream { connection: String, object: String, known: Vec<String> },
+    #[error("the record {record} is not among the rejected ones of {object}")]
+    NotRejected { object: String, record: String },
     #[error("the mapping of {object} does not fit the org:{}", listed(problems))]
     Mapping { object: String, problems: Vec<MappingProblem> },
     #[error("the mapping file {} cannot be used: {reason}", path.display())]
@@ -107,6 +109,8 @@ pub enum Error {
     Emulator { reason: String },
     #[error("{what} is missing")]
     Missing { what: &'static str, remedy: &'static str },
+    #[error("{} cannot be written: {reason}", path.display())]
+    Unwritable { path: PathBuf, reason: String },
     #[error("{what} cannot be read: {reason}")]
     Unreadable { what: String, reason: String },
 }
@@ -217,12 +221,14 @@ impl Error {
             | Self::Schedule(_)
             | Self::NoStreams { .. }
             | Self::UnknownStream { .. }
+            | Self::NotRejected { .. }
             | Self::Mapping { .. }
             | Self::MappingFile { .. }
             | Self::Package(_)
             | Self::Listen(_)
             | Self::Emulator { .. }
             | Self::Missing { .. }
+            | Self::Unwritable { .. }
             | Self::Unreadable { .. } => Recovery::Configure,
         }
     }
@@ -248,11 +254,13 @@ impl Error {
             | Self::Schedule(_)
             | Self::NoStreams { .. }
             | Self::UnknownStream { .. }
+            | Self::NotRejected { .. }
             | Self::MappingFile { .. }
             | Self::Package(_)
             | Self::Listen(_)
             | Self::Emulator { .. }
             | Self::Missing { .. }
+            | Self::Unwritable { .. }
             | Self::Unreadable { .. } => Exit::Setup,
             Self::SignIn { source, .. } => setup_or(source.recovery()),
             Self::Callback { source, .. } => setup_or(source.recovery()),
@@ -307,7 +315,8 @@ impl Error {
             Self::Package(_) => "package",
             Self::Listen(_) => "listen",
             Self::Emulator { .. } => "emulator",
-            Self::Missing { .. } | Self::Unreadable { .. } => "input",
+            Self::NotRejected { .. } => "unknown_name",
+            Self::Missing { .. } | Self::Unwritable { .. } | Self::Unreadable { .. } => "input",
         }
     }
 
@@ -364,7 +373,12 @@ impl Error {
             Self::Package(error) => error.remedy().map(str::to_owned),
             Self::Run { source, .. } => api_of(source).and_then(remedy_of_api),
             Self::Missing { remedy, .. } => Some((*remedy).into()),
-            Self::Emulator { .. } | Self::Unreadable { .. } | Self::Destination { .. } => None,
+            Self::NotRejected { object, .. } => {
+                Some(format!("it may be a row by now; `orgtide rejected <connection> {object}` lists what is not"))
+            }
+            Self::Emulator { .. } | Self::Unwritable { .. } | Self::Unreadable { .. } | Self::Destination { .. } => {
+                None
+            }
         }
     }
 }

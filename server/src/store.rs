@@ -22,11 +22,13 @@ pub mod lease;
 mod migrations;
 mod postgres;
 pub mod redemptions;
+pub mod rejected;
 pub mod runs;
 pub mod schedules;
 pub mod sealed;
 pub mod sign_ins;
 mod sqlite;
+pub mod staged;
 pub mod streams;
 pub mod users;
 

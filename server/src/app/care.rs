@@ -95,6 +95,7 @@ impl App {
         }
         let long_ago = now.0.saturating_sub(i64::try_from(ROUTINE_IS_KEPT.as_millis()).unwrap_or(i64::MAX));
         self.store.forget_routine(Timestamp(long_ago)).await?;
+        self.forget_old_runs().await?;
         Ok(tended)
     }
 

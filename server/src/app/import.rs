@@ -11,12 +11,13 @@ use sync::{
 };
 use tokio::sync::watch;
 
-use self::execute::{Errand, Order, Purpose};
+use self::execute::{Errand, Order};
 use super::App;
 use crate::{
     error::{Error, api_of},
     store::{
         connections::Connection,
+        runs::Purpose,
         streams::{NewStream, Stream},
     },
 };
@@ -105,7 +106,7 @@ impl App {
             orders.push(Order { stream, mapping: Some(Arc::new(compiled)) });
         }
         let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Import, watcher, stop };
-        Ok(self.carry_out_all(&errand, orders).await)
+        self.carry_out_all(&errand, orders).await
     }
 
     /// Brings remembered streams up to date: all, or those of the named objects.
@@ -125,7 +126,7 @@ impl App {
         let client = self.client(&connection);
         let orders = streams.into_iter().map(|stream| Order { stream, mapping: None }).collect();
         let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Sync, watcher, stop };
-        Ok(self.carry_out_all(&errand, orders).await)
+        self.carry_out_all(&errand, orders).await
     }
 
     fn destination(&self, connection: &Connection, given: Option<&str>) -> Result<DestinationSettings, Error> {
@@ -142,7 +143,7 @@ impl App {
     }
 
     /// Runs streams one after the other, until somebody asks to stop or nobody is signed in any more.
-    async fn carry_out_all(&self, errand: &Errand<'_>, orders: Vec<Order>) -> Vec<StreamOutcome> {
+    async fn carry_out_all(&self, errand: &Errand<'_>, orders: Vec<Order>) -> Result<Vec<StreamOutcome>, Error> {
         let mut outcomes = Vec::new();
         for order in orders {
             let outcome = self.carry_out(errand, order).await;
@@ -153,7 +154,8 @@ impl App {
                 break;
             }
         }
-        outcomes
+        self.forget_old_runs().await?;
+        Ok(outcomes)
     }
 }
 
@@ -166,12 +168,14 @@ fn is_of_sign_in(error: &Error) -> bool {
     }
 }
 
-/// The streams of the named objects; all when none is named.
+/// The streams of the named objects or tables; all when none is named.
 pub(super) fn chosen(connection: &Connection, streams: Vec<Stream>, objects: &[String]) -> Result<Vec<Stream>, Error> {
     if streams.is_empty() {
         return Err(Error::NoStreams { connection: connection.name.clone() });
     }
-    let is_named = |stream: &Stream, object: &str| stream.object.eq_ignore_ascii_case(object);
+    let is_named = |stream: &Stream, name: &str| {
+        stream.object.eq_ignore_ascii_case(name) || stream.table.eq_ignore_ascii_case(name)
+    };
     for object in objects {
         if !streams.iter().any(|stream| is_named(stream, object)) {
             let known = streams.iter().map(|stream| stream.object.clone()).collect();

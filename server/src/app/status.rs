@@ -4,7 +4,7 @@ use destinations::{DestinationSettings, RowCounts};
 use salesforce::{Timestamp, oauth::Flow};
 use serde::Serialize;
 
-use super::{App, schedules::ScheduleStatus};
+use super::{App, runs::RunStatus, schedules::ScheduleStatus};
 use crate::{
     connection::{forecast::Forecast, state::ConnectionState},
     error::Error,
@@ -12,7 +12,6 @@ use crate::{
         care::{ProxiedCalls, Switches},
         connections::Connection,
         journal::Entry,
-        runs::{Run, RunCounts},
         schedules::Plan,
         streams::Stream,
     },
@@ -59,18 +58,6 @@ pub struct StreamStatus {
     pub running: Option<String>,
     /// When it runs by itself.
     pub schedule: ScheduleStatus,
-}
-
-/// A run, for people and programs.
-#[derive(Debug, Serialize)]
-pub struct RunStatus {
-    pub id: String,
-    pub state: &'static str,
-    pub started_at: Timestamp,
-    pub ended_at: Option<Timestamp>,
-    #[serde(flatten)]
-    pub counts: RunCounts,
-    pub error: Option<String>,
 }
 
 /// A sign-in that somebody has begun and that is not over.
@@ -149,7 +136,7 @@ impl App {
     }
 
     async fn stream_status(&self, connection: &str, stream: Stream, plan: &Plan) -> Result<StreamStatus, Error> {
-        let last_run = self.store.runs(&stream.id, 1).await?.into_iter().next().map(run_status);
+        let last_run = self.store.runs(&stream.id, 1).await?.into_iter().next().map(RunStatus::of);
         let holder = self.store.lease_holder(&stream.lease_name()).await?;
         let counts = count(connection, &stream).await;
         Ok(StreamStatus {
@@ -186,16 +173,5 @@ fn fresh_as_of(stream: &Stream) -> Option<Timestamp> {
     match checkpoint.at {
         sync::checkpoint::Position::Complete => Some(checkpoint.window.until),
         _ => checkpoint.window.from,
-    }
-}
-
-fn run_status(run: Run) -> RunStatus {
-    RunStatus {
-        id: run.id,
-        state: run.state.name(),
-        started_at: run.started_at,
-        ended_at: run.ended_at,
-        counts: run.counts,
-        error: run.error,
     }
 }

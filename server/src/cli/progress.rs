@@ -10,13 +10,16 @@ use destinations::DestinationSettings;
 use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use sync::{
-    read::{Phase, ReadMode},
+    read::Phase,
     run::{Counts, Outcome},
 };
 
 use super::terminal::{Terminal, counted, error_document, grouped};
 use crate::{
-    app::import::{RunEvent, StreamOutcome, Watcher},
+    app::{
+        import::{RunEvent, StreamOutcome, Watcher},
+        runs::mode_name,
+    },
     error::Exit,
 };
 
@@ -156,13 +159,6 @@ fn line(outcome: &StreamOutcome) -> String {
         (Outcome::Complete, false) => "",
     };
     format!("{object:<12} {state}{}", parts.join(", "))
-}
-
-fn mode_name(mode: ReadMode) -> &'static str {
-    match mode {
-        ReadMode::Query => "rest",
-        ReadMode::Bulk => "bulk",
-    }
 }
 
 /// Prints the document of all outcomes, and says how the process ends.

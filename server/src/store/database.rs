@@ -117,16 +117,28 @@ impl Row {
 
     /// The next column, which holds sealed bytes.
     pub(super) fn blob(&mut self) -> Result<Vec<u8>, StoreError> {
+        self.optional_blob()?.ok_or_else(|| StoreError::corrupt("sealed bytes are missing"))
+    }
+
+    /// The next column, which holds sealed bytes or nothing.
+    pub(super) fn optional_blob(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         match self.take()? {
-            Value::Blob(bytes) => Ok(bytes),
+            Value::Null => Ok(None),
+            Value::Blob(bytes) => Ok(Some(bytes)),
             other => Err(StoreError::corrupt(format!("{other:?} stands where sealed bytes belong"))),
         }
     }
 
     /// The next column, which holds a JSON document.
     pub(super) fn document<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, StoreError> {
-        let text = self.text()?;
-        serde_json::from_str(&text).map_err(|error| StoreError::corrupt(format!("a document cannot be read: {error}")))
+        self.optional_document()?.ok_or_else(|| StoreError::corrupt("a document is missing"))
+    }
+
+    /// The next column, which holds a JSON document or nothing.
+    pub(super) fn optional_document<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<T>, StoreError> {
+        let read = |text: String| serde_json::from_str(&text);
+        let read = self.optional_text()?.map(read).transpose();
+        read.map_err(|error| StoreError::corrupt(format!("a document cannot be read: {error}")))
     }
 }
 

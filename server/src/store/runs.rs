@@ -1,18 +1,60 @@
-//! Runs of streams: what they did, how far they came, and the values that fitted no type.
+//! Runs of streams: what was asked of them, what they did, how far they came, and the values that fitted no type.
 
 use salesforce::Timestamp;
 use serde::{Deserialize, Serialize};
-use sync::{batch::Misfit, checkpoint::Checkpoint};
+use sync::{
+    batch::Misfit,
+    checkpoint::{Checkpoint, Window},
+    mapping::RejectedRow,
+    read::ReadMode,
+};
 use zeroize::Zeroizing;
 
 use super::{
     Store,
-    database::{Change, Row},
+    database::{Change, DatabaseError, Row},
     error::StoreError,
     fresh_id,
-    lease::{Lease, still_held},
+    lease::{Holder, Lease, still_held},
+    rejected,
+    streams::Stream,
 };
 use crate::vault::Place;
+
+/// What a run was asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Read everything.
+    Import,
+    /// Read what has changed.
+    Sync,
+    /// Read the first records, and write them.
+    Test,
+    /// Read and judge everything, and write nothing.
+    Stage,
+    /// Read certain records again, and write those that are fine now.
+    Retry,
+}
+
+impl Purpose {
+    pub const ALL: [Self; 5] = [Self::Import, Self::Sync, Self::Test, Self::Stage, Self::Retry];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Import => "import",
+            Self::Sync => "sync",
+            Self::Test => "test",
+            Self::Stage => "stage",
+            Self::Retry => "retry",
+        }
+    }
+
+    fn from_name(name: &str) -> Result<Self, StoreError> {
+        let known = Self::ALL.into_iter().find(|purpose| purpose.name() == name);
+        known.ok_or_else(|| StoreError::corrupt(format!("a run was asked for {name:?}")))
+    }
+}
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,16 +92,52 @@ impl RunState {
     }
 }
 
-/// What a run has done so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+/// What a run has done so far. What an older version did not count is 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunCounts {
-    /// Records written, whether or not they changed anything.
+    /// Records that arrived.
+    pub read: u64,
+    /// Rows written, whether or not that changed anything.
     pub rows: u64,
     pub deleted_rows: u64,
+    /// Rows deleted because a whole reading did not name them any more.
+    pub swept_rows: u64,
+    /// Rows in which a column was filled.
+    pub patched_rows: u64,
+    /// Records that became no row.
+    pub rejected_rows: u64,
     /// Values that fitted no type; their cells are null.
     pub rejected_values: u64,
+    /// Rows that were joined to one of the vendor's own.
+    pub matched_rows: u64,
+    pub unmatched_rows: u64,
+    /// Rows that more than one of the vendor's own would match.
+    pub ambiguous_rows: u64,
     pub read_bytes: u64,
     pub api_calls: u64,
+    pub stages: StageMillis,
+}
+
+/// What the time of a run went to, in milliseconds. Reading and writing go on at the same time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StageMillis {
+    /// For the org, before the first record.
+    pub waiting: u64,
+    pub reading: u64,
+    pub mapping: u64,
+    pub writing: u64,
+}
+
+/// How a run read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// `None`: nothing was read.
+    pub mode: Option<ReadMode>,
+    /// It went on where an earlier one had stopped.
+    pub is_resumed: bool,
+    pub window: Option<Window>,
 }
 
 /// One execution of a stream.
@@ -68,11 +146,42 @@ pub struct Run {
     pub id: String,
     pub stream_id: String,
     pub epoch: i64,
+    pub purpose: Purpose,
+    /// The process that ran it, for people.
+    pub holder: Option<String>,
+    pub mapping_version: Option<i64>,
     pub state: RunState,
     pub started_at: Timestamp,
     pub ended_at: Option<Timestamp>,
+    pub reading: Reading,
     pub counts: RunCounts,
-    pub error: Option<String>,
+    pub error: Option<RunFault>,
+}
+
+/// Why a run failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunFault {
+    /// The error's short, stable name.
+    pub code: String,
+    pub message: String,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    pub state: RunState,
+    pub reading: Reading,
+    pub counts: RunCounts,
+    pub error: Option<RunFault>,
+}
+
+/// What of the records that were read is not going to be written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unwritten<'a> {
+    pub values: &'a [Misfit],
+    /// The ordinal of the first of these values within the run.
+    pub first_value: u64,
+    pub rows: &'a [RejectedRow],
 }
 
 /// A value that fitted no type, opened.
@@ -88,63 +197,55 @@ const COLUMN_OF_RAW: &str = "raw";
 impl Store {
     /// Records that a run begins, under the stream's lease. Runs of the stream that are still called running belong to
     /// processes that are gone, and become abandoned.
-    pub async fn begin_run(&self, stream_id: &str, lease: &Lease) -> Result<Run, StoreError> {
+    pub async fn begin_run(
+        &self,
+        stream: &Stream,
+        purpose: Purpose,
+        holder: &Holder,
+        lease: &Lease,
+    ) -> Result<Run, StoreError> {
         const ABANDON: &str =
             "UPDATE runs SET state = 'abandoned', ended_at = $2 WHERE stream_id = $1 AND state = 'running'";
-        const BEGIN: &str = "INSERT INTO runs (id, stream_id, epoch, state, started_at, run_rows, \
-             deleted_rows, rejected_values, read_bytes, api_calls) VALUES ($1, $2, $3, 'running', $4, 0, 0, 0, 0, 0)";
+        const BEGIN: &str = "INSERT INTO runs (id, stream_id, epoch, state, started_at, api_calls, purpose, holder, \
+             mapping_version) VALUES ($1, $2, $3, 'running', $4, 0, $5, $6, $7)";
         let run = Run {
             id: fresh_id("run"),
-            stream_id: stream_id.to_owned(),
+            stream_id: stream.id.clone(),
             epoch: lease.epoch,
+            purpose,
+            holder: Some(holder.to_string()),
+            mapping_version: Some(stream.mapping_version),
             state: RunState::Running,
             started_at: self.clock.now(),
             ended_at: None,
+            reading: Reading::default(),
             counts: RunCounts::default(),
             error: None,
         };
-        let begin = [(&run.id).into(), stream_id.into(), run.epoch.into(), run.started_at.into()];
+        let begin = vec![
+            (&run.id).into(),
+            (&run.stream_id).into(),
+            run.epoch.into(),
+            run.started_at.into(),
+            purpose.name().into(),
+            run.holder.clone().into(),
+            run.mapping_version.into(),
+        ];
         let changes = vec![
             still_held(lease),
-            Change::new(ABANDON, [stream_id.into(), run.started_at.into()]),
+            Change::new(ABANDON, [(&run.stream_id).into(), run.started_at.into()]),
             Change::new(BEGIN, begin),
         ];
         self.commit_under(lease, changes).await?;
         Ok(run)
     }
 
-    /// Mirrors how far a run has come.
-    pub async fn save_run_progress(
-        &self,
-        run: &Run,
-        counts: &RunCounts,
-        checkpoint: &Checkpoint,
-        lease: &Lease,
-    ) -> Result<(), StoreError> {
-        const COUNTS: &str = "UPDATE runs SET run_rows = $2, deleted_rows = $3, \
-             rejected_values = $4, read_bytes = $5, api_calls = $6 WHERE id = $1";
-        const CHECKPOINT: &str =
-            "UPDATE streams SET checkpoint = $2, checkpoint_epoch = $3, checkpoint_at = $4 WHERE id = $1";
-        let document = serde_json::to_string(checkpoint).expect("a checkpoint is plain data");
-        let values = [(&run.stream_id).into(), document.into(), lease.epoch.into(), self.clock.now().into()];
-        let changes = vec![
-            still_held(lease),
-            Change::new(COUNTS, values_of_counts(&run.id, counts)),
-            Change::new(CHECKPOINT, values),
-        ];
-        self.commit_under(lease, changes).await
-    }
-
-    /// Keeps values that fitted no type. `first` is the ordinal of the first of them within the run.
-    pub async fn keep_rejected_values(
-        &self,
-        run: &Run,
-        rejected: &[Misfit],
-        first: u64,
-        lease: &Lease,
-    ) -> Result<(), StoreError> {
+    /// Keeps what is not going to be written, before the rows beside it are.
+    pub async fn keep_unwritten(&self, run: &Run, unwritten: Unwritten<'_>, lease: &Lease) -> Result<(), StoreError> {
         let mut changes = vec![still_held(lease)];
-        changes.extend((first..).zip(rejected).map(|(ordinal, misfit)| self.reject(run, ordinal, misfit)));
+        let values = (unwritten.first_value..).zip(unwritten.values);
+        changes.extend(values.map(|(ordinal, misfit)| self.reject(run, ordinal, misfit)));
+        changes.extend(unwritten.rows.iter().map(|row| rejected::keep(&self.vault, run, row, self.clock.now())));
         self.commit_under(lease, changes).await
     }
 
@@ -163,31 +264,71 @@ impl Store {
         Change::new(REJECT, values)
     }
 
-    /// Records how a run ended.
+    /// Mirrors how far a run has come. `settled` are rejected records that have become rows, or are gone.
+    pub async fn save_run_progress(
+        &self,
+        run: &Run,
+        counts: &RunCounts,
+        checkpoint: &Checkpoint,
+        settled: &[String],
+        lease: &Lease,
+    ) -> Result<(), StoreError> {
+        const CHECKPOINT: &str =
+            "UPDATE streams SET checkpoint = $2, checkpoint_epoch = $3, checkpoint_at = $4 WHERE id = $1";
+        let document = serde_json::to_string(checkpoint).expect("a checkpoint is plain data");
+        let values = [(&run.stream_id).into(), document.into(), lease.epoch.into(), self.clock.now().into()];
+        let mut changes = vec![still_held(lease), counted(run, counts), Change::new(CHECKPOINT, values)];
+        changes.extend(settled.iter().map(|id| rejected::settle(&run.stream_id, id)));
+        self.commit_under(lease, changes).await
+    }
+
+    /// Records how a run ended. `settled` as in [`Store::save_run_progress`].
     pub async fn end_run(
         &self,
         run: &Run,
-        state: RunState,
-        counts: &RunCounts,
-        error: Option<&str>,
+        ending: &Ending,
+        settled: &[String],
         lease: &Lease,
     ) -> Result<(), StoreError> {
-        const COUNTS: &str = "UPDATE runs SET run_rows = $2, deleted_rows = $3, \
-             rejected_values = $4, read_bytes = $5, api_calls = $6 WHERE id = $1";
-        const END: &str = "UPDATE runs SET state = $2, ended_at = $3, error = $4 WHERE id = $1";
-        let end = [(&run.id).into(), state.name().into(), self.clock.now().into(), error.into()];
-        let changes =
-            vec![still_held(lease), Change::new(COUNTS, values_of_counts(&run.id, counts)), Change::new(END, end)];
+        const END: &str = "UPDATE runs SET state = $2, ended_at = $3, read_mode = $4, is_resumed = $5, \
+             run_window = $6, error = $7, error_code = $8 WHERE id = $1";
+        let Ending { state, reading, counts, error } = ending;
+        let window = reading.window.map(|window| serde_json::to_string(&window).expect("a window is plain data"));
+        let (message, code) = error.as_ref().map(|fault| (fault.message.as_str(), fault.code.as_str())).unzip();
+        let end = vec![
+            (&run.id).into(),
+            state.name().into(),
+            self.clock.now().into(),
+            reading.mode.map(mode_name).into(),
+            i64::from(reading.is_resumed).into(),
+            window.into(),
+            message.into(),
+            code.into(),
+        ];
+        let mut changes = vec![still_held(lease), counted(run, counts), Change::new(END, end)];
+        changes.extend(settled.iter().map(|id| rejected::settle(&run.stream_id, id)));
         self.commit_under(lease, changes).await
     }
 
     /// The latest runs of a stream, newest first.
     pub async fn runs(&self, stream_id: &str, at_most: u32) -> Result<Vec<Run>, StoreError> {
-        const LATEST: &str = "SELECT id, stream_id, epoch, state, started_at, ended_at, run_rows, \
-             deleted_rows, rejected_values, read_bytes, api_calls, error FROM runs WHERE stream_id = $1 \
+        const LATEST: &str = "SELECT id, stream_id, epoch, purpose, holder, mapping_version, state, started_at, \
+             ended_at, read_mode, is_resumed, run_window, counts, error, error_code FROM runs WHERE stream_id = $1 \
              ORDER BY epoch DESC LIMIT $2";
         let rows = self.database.query(LATEST, [stream_id.into(), i64::from(at_most).into()]).await?;
         rows.into_iter().map(run).collect()
+    }
+
+    /// The run of that id.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] when there is none, or none any more.
+    pub async fn run(&self, id: &str) -> Result<Run, StoreError> {
+        const BY_ID: &str = "SELECT id, stream_id, epoch, purpose, holder, mapping_version, state, started_at, \
+             ended_at, read_mode, is_resumed, run_window, counts, error, error_code FROM runs WHERE id = $1";
+        let row = self.database.query_first(BY_ID, [id.into()]).await?;
+        let unknown = || StoreError::Unknown { kind: "run", name: id.to_owned(), known: Vec::new() };
+        row.map(run).transpose()?.ok_or_else(unknown)
     }
 
     /// The API calls of all runs of a connection that began at or after `since`.
@@ -211,6 +352,25 @@ impl Store {
         };
         rows.into_iter().map(open).collect()
     }
+
+    /// Forgets runs that ended before `runs_before`, except the last one of each stream, and what was read of records
+    /// and values that were rejected before `rejected_before`. A record stays in the list of its stream; reading it
+    /// again says why.
+    pub async fn forget_runs(&self, runs_before: Timestamp, rejected_before: Timestamp) -> Result<(), StoreError> {
+        const VALUES: &str = "DELETE FROM rejected_values WHERE rejected_at < $1";
+        const ROWS: &str = "UPDATE rejected_rows SET sealed = NULL WHERE last_at < $1 AND sealed IS NOT NULL";
+        const STAGED: &str = "UPDATE staged_rows SET sealed = NULL WHERE staged_at < $1 AND sealed IS NOT NULL";
+        const VALUES_OF_RUNS: &str = "DELETE FROM rejected_values WHERE run_id IN (SELECT id FROM runs \
+             WHERE ended_at < $1 AND epoch < (SELECT MAX(later.epoch) FROM runs later \
+             WHERE later.stream_id = runs.stream_id))";
+        const RUNS: &str = "DELETE FROM runs WHERE ended_at < $1 AND epoch < (SELECT MAX(later.epoch) FROM runs later \
+             WHERE later.stream_id = runs.stream_id)";
+        let mut changes: Vec<Change> =
+            [VALUES, ROWS, STAGED].map(|sql| Change::new(sql, [rejected_before.into()])).into();
+        changes.extend([VALUES_OF_RUNS, RUNS].map(|sql| Change::new(sql, [runs_before.into()])));
+        self.database.commit(changes).await.map_err(DatabaseError::unexpected)?;
+        Ok(())
+    }
 }
 
 fn row_of(run_id: &str, ordinal: u64) -> String {
@@ -221,15 +381,25 @@ fn place(row: &str) -> Place<'_> {
     Place { table: "rejected_values", row, column: COLUMN_OF_RAW }
 }
 
-fn values_of_counts(run_id: &str, counts: &RunCounts) -> Vec<super::database::Value> {
-    vec![
-        run_id.into(),
-        counts.rows.into(),
-        counts.deleted_rows.into(),
-        counts.rejected_values.into(),
-        counts.read_bytes.into(),
-        counts.api_calls.into(),
-    ]
+fn counted(run: &Run, counts: &RunCounts) -> Change {
+    const COUNTS: &str = "UPDATE runs SET counts = $2, api_calls = $3 WHERE id = $1";
+    let document = serde_json::to_string(counts).expect("counts are plain data");
+    Change::new(COUNTS, [(&run.id).into(), document.into(), counts.api_calls.into()])
+}
+
+fn mode_name(mode: ReadMode) -> &'static str {
+    match mode {
+        ReadMode::Query => "query",
+        ReadMode::Bulk => "bulk",
+    }
+}
+
+fn mode(name: &str) -> Result<ReadMode, StoreError> {
+    match name {
+        "query" => Ok(ReadMode::Query),
+        "bulk" => Ok(ReadMode::Bulk),
+        other => Err(StoreError::corrupt(format!("a run read by {other:?}"))),
+    }
 }
 
 fn run(mut row: Row) -> Result<Run, StoreError> {
@@ -237,16 +407,21 @@ fn run(mut row: Row) -> Result<Run, StoreError> {
         id: row.text()?,
         stream_id: row.text()?,
         epoch: row.integer()?,
+        purpose: Purpose::from_name(&row.text()?)?,
+        holder: row.optional_text()?,
+        mapping_version: row.optional_integer()?,
         state: RunState::from_name(&row.text()?)?,
         started_at: row.moment()?,
         ended_at: row.optional_integer()?.map(Timestamp),
-        counts: RunCounts {
-            rows: row.count()?,
-            deleted_rows: row.count()?,
-            rejected_values: row.count()?,
-            read_bytes: row.count()?,
-            api_calls: row.count()?,
+        reading: Reading {
+            mode: row.optional_text()?.as_deref().map(mode).transpose()?,
+            is_resumed: row.integer()? != 0,
+            window: row.optional_document()?,
         },
-        error: row.optional_text()?,
+        counts: row.document()?,
+        error: match (row.optional_text()?, row.optional_text()?) {
+            (Some(message), code) => Some(RunFault { code: code.unwrap_or_default(), message }),
+            (None, _) => None,
+        },
     })
 }

@@ -43,6 +43,25 @@ const SEALED: &[Sealed] = &[
         forget: "DELETE FROM rejected_values",
     },
     Sealed {
+        table: "rejected_rows",
+        // An id of a stream has 24 characters.
+        read: "SELECT stream_id || '/' || record_id, 'sealed', sealed FROM rejected_rows \
+             WHERE substr(sealed, 2, 4) <> $1 LIMIT 500",
+        replace: "UPDATE rejected_rows SET sealed = $3 WHERE stream_id = substr(CAST($1 AS TEXT), 1, 24) \
+             AND record_id = substr(CAST($1 AS TEXT), 26) AND 'sealed' = $2 AND sealed = $4",
+        count: "SELECT substr(sealed, 2, 4), COUNT(*) FROM rejected_rows WHERE sealed IS NOT NULL GROUP BY 1",
+        forget: "UPDATE rejected_rows SET sealed = NULL",
+    },
+    Sealed {
+        table: "staged_rows",
+        read: "SELECT stream_id || '/' || record_id, 'sealed', sealed FROM staged_rows \
+             WHERE substr(sealed, 2, 4) <> $1 LIMIT 500",
+        replace: "UPDATE staged_rows SET sealed = $3 WHERE stream_id = substr(CAST($1 AS TEXT), 1, 24) \
+             AND record_id = substr(CAST($1 AS TEXT), 26) AND 'sealed' = $2 AND sealed = $4",
+        count: "SELECT substr(sealed, 2, 4), COUNT(*) FROM staged_rows WHERE sealed IS NOT NULL GROUP BY 1",
+        forget: "UPDATE staged_rows SET sealed = NULL",
+    },
+    Sealed {
         table: "sign_ins",
         read: "SELECT id, 'sealed', sealed FROM sign_ins WHERE substr(sealed, 2, 4) <> $1 LIMIT 500",
         replace: "UPDATE sign_ins SET sealed = $3 WHERE id = $1 AND 'sealed' = $2 AND sealed = $4",

@@ -21,6 +21,7 @@ mod person;
 mod pitfalls;
 mod proof;
 mod refusals;
+mod runs;
 mod samples;
 mod schedule;
 mod secrets;

@@ -10,7 +10,8 @@ use orgtide::{
         credentials::CredentialKind,
         lease::Holder,
         redemptions::{Answer, Closing, Settlement},
-        runs::{RunCounts, RunState},
+        runs::{Ending, Purpose, Reading, Run, RunCounts, RunFault, RunState, Unwritten},
+        staged::StageStep,
         streams::{NewStream, Stream},
     },
 };
@@ -19,14 +20,31 @@ use secrecy::ExposeSecret;
 use sync::{
     batch::Misfit,
     checkpoint::{Asked, Checkpoint, Position, Window},
-    mapping::Mapping,
-    read::ReadChoice,
+    mapping::{Mapping, RejectedRow, RowProblem},
+    read::{ReadChoice, ReadMode},
 };
 
 use crate::database::on_both_databases;
 
 const TERM: Duration = Duration::from_secs(60);
 const ORG: &str = "00D5g00000ABCDEAA4";
+
+fn values(values: &[Misfit]) -> Unwritten<'_> {
+    Unwritten { values, ..Unwritten::default() }
+}
+
+fn rows(rows: &[RejectedRow]) -> Unwritten<'_> {
+    Unwritten { rows, ..Unwritten::default() }
+}
+
+fn rejected(id: &str) -> RejectedRow {
+    let problem = RowProblem { column: "email".into(), message: "SENTINEL is no address".into() };
+    RejectedRow { id: id.into(), problems: vec![problem], record: r#"{"Email":"SENTINEL"}"#.into() }
+}
+
+fn completed(counts: RunCounts) -> Ending {
+    Ending { state: RunState::Completed, reading: Reading::default(), counts, error: None }
+}
 
 fn host(name: &str) -> OrgUrl {
     serde_json::from_value(name.into()).unwrap()
@@ -247,14 +265,21 @@ on_both_databases! {
         let store = fixture.open().await.unwrap();
         let stream = account_stream(&store).await;
         let lease = store.acquire_lease(&stream.lease_name(), &us(), TERM).await.unwrap();
-        let run = store.begin_run(&stream.id, &lease).await.unwrap();
+        let run = store.begin_run(&stream, Purpose::Sync, &us(), &lease).await.unwrap();
         let counts = RunCounts { rows: 9, api_calls: 3, ..RunCounts::default() };
         let at = checkpoint(Position::Query { last_id: "001".into() });
-        store.save_run_progress(&run, &counts, &at, &lease).await.unwrap();
+        store.save_run_progress(&run, &counts, &at, &[], &lease).await.unwrap();
         assert_eq!(store.streams(&stream.connection_id).await.unwrap()[0].checkpoint, Some(at));
-        store.end_run(&run, RunState::Failed, &counts, Some("no"), &lease).await.unwrap();
+        let window = Window { from: None, until: Timestamp(7) };
+        let reading = Reading { mode: Some(ReadMode::Bulk), is_resumed: true, window: Some(window) };
+        let error = Some(RunFault { code: "salesforce".into(), message: "no".into() });
+        let ending = Ending { state: RunState::Failed, reading, counts, error: error.clone() };
+        store.end_run(&run, &ending, &[], &lease).await.unwrap();
         let ended = &store.runs(&stream.id, 5).await.unwrap()[0];
-        assert_eq!((ended.state, ended.counts, ended.error.as_deref()), (RunState::Failed, counts, Some("no")));
+        assert_eq!((ended.state, ended.counts, ended.reading), (RunState::Failed, counts, reading));
+        assert_eq!((ended.purpose, ended.mapping_version, &ended.error), (Purpose::Sync, Some(1), &error));
+        assert_eq!(ended.holder, Some(us().to_string()));
+        assert_eq!(&store.run(&run.id).await.unwrap(), ended);
         assert_eq!(store.api_calls_since(&stream.connection_id, run.started_at).await.unwrap(), 3);
         assert_eq!(store.api_calls_since(&stream.connection_id, Timestamp(run.started_at.0 + 1)).await.unwrap(), 0);
     }
@@ -263,24 +288,79 @@ on_both_databases! {
         let store = fixture.open().await.unwrap();
         let stream = account_stream(&store).await;
         let lease = store.acquire_lease(&stream.lease_name(), &somebody_elsewhere(), TERM).await.unwrap();
-        let run = store.begin_run(&stream.id, &lease).await.unwrap();
+        let run = store.begin_run(&stream, Purpose::Sync, &us(), &lease).await.unwrap();
         fixture.clock.advance(61);
         let theirs = store.acquire_lease(&stream.lease_name(), &us(), TERM).await.unwrap();
-        let their_run = store.begin_run(&stream.id, &theirs).await.unwrap();
+        let their_run = store.begin_run(&stream, Purpose::Sync, &us(), &theirs).await.unwrap();
         let counts = RunCounts { rows: 1, ..RunCounts::default() };
         let at = checkpoint(Position::Complete);
         let misfit = Misfit { id: "001".into(), field: "Name".into(), raw: "x".into() };
-        let saved = store.save_run_progress(&run, &counts, &at, &lease).await;
+        let saved = store.save_run_progress(&run, &counts, &at, &[], &lease).await;
         assert!(matches!(saved, Err(StoreError::Fenced { epoch: 1, .. })), "{saved:?}");
-        let kept = store.keep_rejected_values(&run, &[misfit], 0, &lease).await;
+        let kept = store.keep_unwritten(&run, values(&[misfit]), &lease).await;
         assert!(matches!(kept, Err(StoreError::Fenced { epoch: 1, .. })), "{kept:?}");
-        let ended = store.end_run(&run, RunState::Completed, &counts, None, &lease).await;
+        let ended = store.end_run(&run, &completed(counts), &[], &lease).await;
         assert!(matches!(ended, Err(StoreError::Fenced { .. })));
         assert_eq!(store.streams(&stream.connection_id).await.unwrap()[0].checkpoint, None);
         let runs = store.runs(&stream.id, 5).await.unwrap();
         assert_eq!(runs.iter().map(|run| run.state).collect::<Vec<_>>(), [RunState::Running, RunState::Abandoned]);
         assert_eq!((runs[0].id.as_str(), runs[1].counts), (their_run.id.as_str(), RunCounts::default()));
         assert!(store.rejected_values(&run.id, 10).await.unwrap().is_empty());
+    }
+
+    async fn a_rejected_record_is_listed_once_counts_its_attempts_and_leaves_when_it_is_settled(fixture: Fixture) {
+        let store = fixture.open().await.unwrap();
+        let stream = account_stream(&store).await;
+        let lease = store.acquire_lease(&stream.lease_name(), &us(), TERM).await.unwrap();
+        let first = store.begin_run(&stream, Purpose::Sync, &us(), &lease).await.unwrap();
+        store.keep_unwritten(&first, rows(&[rejected("001A"), rejected("001B")]), &lease).await.unwrap();
+        fixture.clock.advance(60);
+        let second = store.begin_run(&stream, Purpose::Sync, &us(), &lease).await.unwrap();
+        store.keep_unwritten(&second, rows(&[rejected("001A")]), &lease).await.unwrap();
+        let listed = store.rejected(&stream.id, "", 10).await.unwrap();
+        let attempts: Vec<_> = listed.iter().map(|row| (row.record_id.as_str(), row.attempts)).collect();
+        assert_eq!(attempts, [("001A", 2), ("001B", 1)]);
+        assert_eq!((&listed[0].run_id, &listed[1].run_id), (&second.id, &first.id));
+        assert_eq!(listed[0].last_at.0 - listed[0].first_at.0, 60_000);
+        let why = listed[0].why.as_ref().unwrap();
+        assert_eq!((why.problems[0].column.as_str(), why.record.as_str()), ("email", r#"{"Email":"SENTINEL"}"#));
+        assert_eq!(store.rejected(&stream.id, "001A", 10).await.unwrap().len(), 1, "a page begins after an Id");
+        let at = checkpoint(Position::Complete);
+        store.save_run_progress(&second, &RunCounts::default(), &at, &["001A".into()], &lease).await.unwrap();
+        store.end_run(&second, &completed(RunCounts::default()), &["001B".into()], &lease).await.unwrap();
+        assert_eq!(store.count_rejected(&stream.id).await.unwrap(), 0);
+    }
+
+    async fn what_runs_leave_behind_is_forgotten_in_time_and_the_last_run_of_a_stream_stays(fixture: Fixture) {
+        let store = fixture.open().await.unwrap();
+        let stream = account_stream(&store).await;
+        let lease = store.acquire_lease(&stream.lease_name(), &us(), TERM).await.unwrap();
+        let mut runs: Vec<Run> = Vec::new();
+        for number in 0..3_i64 {
+            let lease = orgtide::store::lease::Lease { epoch: lease.epoch + number, ..lease.clone() };
+            if number > 0 {
+                store.release_lease(&orgtide::store::lease::Lease { epoch: lease.epoch - 1, ..lease.clone() }).await.unwrap();
+                store.acquire_lease(&stream.lease_name(), &us(), TERM).await.unwrap();
+            }
+            let run = store.begin_run(&stream, Purpose::Sync, &us(), &lease).await.unwrap();
+            let misfit = Misfit { id: "001A".into(), field: "Name".into(), raw: "x".into() };
+            let unwritten = Unwritten { rows: &[rejected("001A")], ..values(std::slice::from_ref(&misfit)) };
+            store.keep_unwritten(&run, unwritten, &lease).await.unwrap();
+            store.end_run(&run, &completed(RunCounts::default()), &[], &lease).await.unwrap();
+            runs.push(run);
+            fixture.clock.advance(100);
+        }
+        let after = |run: &Run| Timestamp(run.started_at.0 + 1);
+        store.forget_runs(after(&runs[0]), after(&runs[1])).await.unwrap();
+        let known = store.runs(&stream.id, 9).await.unwrap();
+        assert_eq!(known.iter().map(|run| &run.id).collect::<Vec<_>>(), [&runs[2].id, &runs[1].id]);
+        assert!(store.rejected_values(&runs[1].id, 9).await.unwrap().is_empty());
+        assert_eq!(store.rejected_values(&runs[2].id, 9).await.unwrap().len(), 1);
+        assert!(store.rejected(&stream.id, "", 9).await.unwrap()[0].why.is_some(), "it was rejected again since");
+        store.forget_runs(after(&runs[2]), after(&runs[2])).await.unwrap();
+        assert_eq!(store.runs(&stream.id, 9).await.unwrap().len(), 1, "the last one stays");
+        let listed = &store.rejected(&stream.id, "", 9).await.unwrap()[0];
+        assert_eq!((listed.record_id.as_str(), &listed.why), ("001A", &None));
     }
 
     async fn a_token_answer_is_saved_only_under_the_lease(fixture: Fixture) {
@@ -352,9 +432,13 @@ on_both_databases! {
         let store = fixture.open().await.unwrap();
         let stream = account_stream(&store).await;
         let lease = store.acquire_lease("stream", &us(), TERM).await.unwrap();
-        let run = store.begin_run(&stream.id, &lease).await.unwrap();
+        let run = store.begin_run(&stream, Purpose::Sync, &us(), &lease).await.unwrap();
         let misfit = Misfit { id: "001A".into(), field: "Birthdate".into(), raw: "SENTINEL-personal".into() };
-        store.keep_rejected_values(&run, &[misfit], 0, &lease).await.unwrap();
+        let unwritten = Unwritten { rows: &[rejected("001A")], ..values(std::slice::from_ref(&misfit)) };
+        store.keep_unwritten(&run, unwritten, &lease).await.unwrap();
+        store.begin_stage(&stream, &lease).await.unwrap();
+        let step = StageStep { ready: &[("001B".into(), r#"{"Email":"SENTINEL"}"#.into())], ..StageStep::default() };
+        store.save_stage(&stream.id, &step, &lease).await.unwrap();
         let dump = fixture.dump().await;
         let holds = |needle: &str| dump.windows(needle.len()).any(|window| window == needle.as_bytes());
         assert!(holds("3MVG9.client"), "the dump holds what is no secret");

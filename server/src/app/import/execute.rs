@@ -21,19 +21,10 @@ use crate::{
     store::{
         connections::Connection,
         lease::Lease,
-        runs::{Run, RunState},
+        runs::{Ending, Purpose, Reading, RunFault, RunState},
         streams::Stream,
     },
 };
-
-/// What a run is asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// Read everything.
-    Import,
-    /// Read what has changed.
-    Sync,
-}
 
 /// A stream that is to be run.
 pub(super) struct Order {
@@ -96,11 +87,18 @@ impl App {
     /// Runs, with a record in the store from the first question on.
     async fn run_recorded(&self, lease: &Lease, errand: &Errand<'_>, order: Order) -> Result<Report, Error> {
         errand.watcher.event(RunEvent::Started { stream: &order.stream });
-        let record = self.store.begin_run(&order.stream.id, lease).await?;
-        let progress = Arc::new(Mirror::new(self, &order.stream, &record, lease, errand.watcher, errand.client));
+        let record = self.store.begin_run(&order.stream, errand.purpose, &self.holder, lease).await?;
+        let progress = Mirror::open(self, &order.stream, &record, lease, errand.watcher, errand.client).await?;
+        let progress = Arc::new(progress);
+        let is_limited = order.stream.mapping.limit.is_some();
         let result = self.run_under(lease, errand, order, &progress).await;
-        self.record_end(&record, &result, &progress, lease).await?;
-        result
+        let settled = progress.settled(!is_limited && result.as_ref().is_ok_and(has_read_everything));
+        let ended = self.store.end_run(&record, &ending(&result, &progress), &settled, lease).await;
+        // The run's own error says more than the one of its record.
+        match (result, ended) {
+            (Ok(_), Err(error)) => Err(error.into()),
+            (result, _) => result,
+        }
     }
 
     async fn run_under(
@@ -140,34 +138,34 @@ impl App {
             read: ReadOptions { choice: stream.read, bulk_from: self.config.bulk_threshold, ..ReadOptions::default() },
             overlap: self.config.overlap,
             full: match purpose {
-                Purpose::Import => true,
-                Purpose::Sync => false,
+                Purpose::Import | Purpose::Test | Purpose::Stage => true,
+                Purpose::Sync | Purpose::Retry => false,
             },
         }
     }
+}
 
-    async fn record_end(
-        &self,
-        record: &Run,
-        result: &Result<Report, Error>,
-        progress: &Mirror,
-        lease: &Lease,
-    ) -> Result<(), Error> {
-        let (state, counts, error) = match result {
-            Ok(report) => {
-                let state = match report.outcome {
-                    Outcome::Complete => RunState::Completed,
-                    Outcome::Stopped => RunState::Stopped,
-                };
-                (state, report.counts, None)
-            }
-            Err(error) => (RunState::Failed, progress.last_counts(), Some(error.to_string())),
-        };
-        let ended = self.store.end_run(record, state, &stored(counts), error.as_deref(), lease).await;
-        match (ended, result) {
-            // The run's own error says more than the one of its record.
-            (Err(error), Ok(_)) => Err(error.into()),
-            _ => Ok(()),
+/// Nothing was left out of what there is.
+fn has_read_everything(report: &Report) -> bool {
+    report.outcome == Outcome::Complete && report.window.from.is_none() && !report.resumed
+}
+
+/// How a run ended, for its record.
+fn ending(result: &Result<Report, Error>, progress: &Mirror) -> Ending {
+    match result {
+        Ok(report) => Ending {
+            state: match report.outcome {
+                Outcome::Complete => RunState::Completed,
+                Outcome::Stopped => RunState::Stopped,
+            },
+            reading: Reading { mode: report.mode, is_resumed: report.resumed, window: Some(report.window) },
+            counts: stored(report.counts),
+            error: None,
+        },
+        Err(error) => {
+            let (counts, reading) = progress.so_far();
+            let error = Some(RunFault { code: error.code().to_owned(), message: error.to_string() });
+            Ending { state: RunState::Failed, reading, counts: stored(counts), error }
         }
     }
 }

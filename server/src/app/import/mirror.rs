@@ -1,11 +1,15 @@
 //! What a run tells while it works: to the control store, and to whoever watches.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use salesforce::{Client, Timestamp};
 use sync::{
     checkpoint::{Checkpoint, Position},
+    mapping::RejectedRow,
     read::Phase,
     run::{self, Counts, Judged, ProgressError},
 };
@@ -16,17 +20,19 @@ use crate::{
     store::{
         Store, StoreError,
         lease::Lease,
-        runs::{Run, RunCounts},
+        runs::{Reading, Run, RunCounts, Unwritten},
         streams::Stream,
     },
 };
 
 /// The mirror of a run's progress is written no more often than this.
 const MIRROR_EVERY_MILLIS: i64 = 1000;
-/// A run keeps at most this many of the values it rejects; all are counted.
-const KEPT_REJECTED: u64 = 1000;
+/// A run keeps at most this many of the values that fit no type; all are counted.
+const KEPT_VALUES: u64 = 1000;
+/// A stream keeps at most this many of its rejected records; all are counted.
+const KEPT_ROWS: usize = 10_000;
 
-/// Mirrors a run's progress in the control store, and tells the watcher.
+/// Mirrors a run's progress in the control store, keeps the list of rejected records, and tells the watcher.
 pub(super) struct Mirror {
     store: Arc<Store>,
     clock: SharedClock,
@@ -40,20 +46,63 @@ pub(super) struct Mirror {
 
 struct Mirrored {
     counts: Counts,
-    kept: u64,
+    reading: Reading,
+    kept_values: u64,
     saved_at: Timestamp,
+    list: List,
+}
+
+/// The stream's rejected records, as this run changes them.
+#[derive(Default)]
+struct List {
+    /// The Ids that are on it.
+    ids: HashSet<String>,
+    /// Those of them that this run has read.
+    read: HashSet<String>,
+    /// Those that have become rows, or were deleted: they leave once that is durable.
+    settled: Vec<String>,
+}
+
+impl List {
+    /// Takes in what became of a batch; returns the rejected records that there is room for.
+    fn note<'a>(&mut self, judged: Judged<'a>) -> Vec<&'a RejectedRow> {
+        let rejected: HashSet<&str> = judged.rejected.iter().map(|row| row.id.as_str()).collect();
+        if !self.ids.is_empty() {
+            for id in judged.ids.iter().flatten().filter(|id| !rejected.contains(id)) {
+                if self.ids.remove(id) {
+                    self.settled.push(id.to_owned());
+                }
+            }
+        }
+        let mut kept = Vec::new();
+        for row in judged.rejected {
+            if self.ids.len() < KEPT_ROWS || self.ids.contains(&row.id) {
+                self.ids.insert(row.id.clone());
+                self.read.insert(row.id.clone());
+                kept.push(row);
+            }
+        }
+        kept
+    }
+
+    /// What a whole reading has not named is gone.
+    fn settle_unread(&mut self) {
+        let read = &self.read;
+        self.settled.extend(self.ids.extract_if(|id| !read.contains(id)));
+    }
 }
 
 impl Mirror {
-    pub(super) fn new(
+    pub(super) async fn open(
         app: &App,
         stream: &Stream,
         run: &Run,
         lease: &Lease,
         watcher: &Arc<dyn Watcher>,
         client: &Client,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, StoreError> {
+        let list = List { ids: app.store.rejected_ids(&stream.id).await?, ..List::default() };
+        Ok(Self {
             store: Arc::clone(&app.store),
             clock: app.clock.clone(),
             stream: stream.clone(),
@@ -61,49 +110,80 @@ impl Mirror {
             lease: lease.clone(),
             watcher: Arc::clone(watcher),
             client: client.clone(),
-            state: Mutex::new(Mirrored { counts: Counts::default(), kept: 0, saved_at: Timestamp(0) }),
-        }
+            state: Mutex::new(Mirrored {
+                counts: Counts::default(),
+                reading: Reading::default(),
+                kept_values: 0,
+                saved_at: Timestamp(0),
+                list,
+            }),
+        })
     }
 
-    pub(super) fn last_counts(&self) -> Counts {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).counts
+    fn state(&self) -> MutexGuard<'_, Mirrored> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of a run that failed.
+    pub(super) fn so_far(&self) -> (Counts, Reading) {
+        let state = self.state();
+        (state.counts, state.reading)
+    }
+
+    /// The records that leave the list with the end of the run. `is_whole`: the run has read everything there is.
+    pub(super) fn settled(&self, is_whole: bool) -> Vec<String> {
+        let list = &mut self.state().list;
+        if is_whole {
+            list.settle_unread();
+        }
+        std::mem::take(&mut list.settled)
     }
 
     /// How many of these values are kept, and the ordinal of the first of them within the run.
-    fn room(&self, misfits: usize) -> (u64, usize) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = state.kept;
-        let kept = misfits.min(usize::try_from(KEPT_REJECTED - first).unwrap_or(usize::MAX));
-        state.kept += kept as u64;
+    fn room(state: &mut Mirrored, values: usize) -> (u64, usize) {
+        let first = state.kept_values;
+        let kept = values.min(usize::try_from(KEPT_VALUES - first).unwrap_or(usize::MAX));
+        state.kept_values += kept as u64;
         (first, kept)
     }
 
-    /// True when progress is to be written now: the last time was not just before, or it is the end.
-    fn is_due(&self, resume: &Checkpoint, counts: Counts) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The records that leave the list, when progress is to be written now: the last time was not just before, it is the
+    /// end, or something leaves.
+    fn due(&self, resume: &Checkpoint, counts: Counts) -> Option<Vec<String>> {
+        let mut state = self.state();
         state.counts = counts;
+        state.reading.window = Some(resume.window);
         let now = self.clock.now();
-        let is_due = now.0 - state.saved_at.0 >= MIRROR_EVERY_MILLIS || resume.at == Position::Complete;
-        if is_due {
-            state.saved_at = now;
+        let is_old = now.0 - state.saved_at.0 >= MIRROR_EVERY_MILLIS;
+        if !is_old && resume.at != Position::Complete && state.list.settled.is_empty() {
+            return None;
         }
-        is_due
+        state.saved_at = now;
+        Some(std::mem::take(&mut state.list.settled))
     }
 }
 
 impl run::Progress for Mirror {
     fn phase(&self, phase: Phase) {
+        if let Phase::Reading { mode, .. } = &phase {
+            self.state().reading.mode = Some(*mode);
+        }
         self.watcher.event(RunEvent::Phase { stream: &self.stream, phase });
     }
 
     fn keep<'a>(&'a self, judged: Judged<'a>) -> BoxFuture<'a, Result<(), ProgressError>> {
         async move {
-            let (first, kept) = self.room(judged.misfits.len());
-            if kept == 0 {
+            let (rows, first_value, values) = {
+                let mut state = self.state();
+                let (first, kept) = Self::room(&mut state, judged.misfits.len());
+                (state.list.note(judged), first, judged.misfits.get(..kept).unwrap_or(judged.misfits))
+            };
+            if rows.is_empty() && values.is_empty() {
                 return Ok(());
             }
-            let misfits = judged.misfits.get(..kept).unwrap_or(judged.misfits);
-            self.store.keep_rejected_values(&self.run, misfits, first, &self.lease).await.map_err(not_kept)
+            let rows: Vec<RejectedRow> = rows.into_iter().cloned().collect();
+            let unwritten = Unwritten { values, first_value, rows: &rows };
+            self.store.keep_unwritten(&self.run, unwritten, &self.lease).await.map_err(not_kept)
         }
         .boxed()
     }
@@ -117,16 +197,15 @@ impl run::Progress for Mirror {
             org_max: usage.org_max,
         });
         async move {
-            if !self.is_due(resume, counts) {
-                return Ok(());
-            }
-            self.store.save_run_progress(&self.run, &stored(counts), resume, &self.lease).await.map_err(not_kept)
+            let Some(settled) = self.due(resume, counts) else { return Ok(()) };
+            let saved = self.store.save_run_progress(&self.run, &stored(counts), resume, &settled, &self.lease).await;
+            saved.map_err(not_kept)
         }
         .boxed()
     }
 }
 
-fn not_kept(error: StoreError) -> ProgressError {
+pub(super) fn not_kept(error: StoreError) -> ProgressError {
     ProgressError { reason: error.to_string() }
 }
 
@@ -135,8 +214,11 @@ pub(super) fn stored(counts: Counts) -> RunCounts {
     RunCounts {
         rows: counts.rows,
         deleted_rows: counts.deletes,
+        swept_rows: counts.swept,
+        rejected_rows: counts.rejected,
         rejected_values: counts.misfits,
         read_bytes: counts.wire_bytes,
         api_calls: counts.api_calls,
+        ..RunCounts::default()
     }
 }
