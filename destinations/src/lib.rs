@@ -7,6 +7,7 @@
 //! Absent on purpose: Salesforce, HTTP, and any knowledge of where rows come from.
 
 mod lost;
+pub mod matching;
 pub mod sqlite;
 
 use std::{fmt, path::Path, str::FromStr};

@@ -28,6 +28,8 @@ pub(crate) mod count;
 mod failure;
 mod fault;
 mod identity;
+pub(crate) mod links;
+mod matcher;
 pub(crate) mod remove;
 mod rows;
 mod schema;

@@ -49,6 +49,12 @@ pub trait Destination: Send {
 pub struct Written {
     /// Rows that a whole reading did not name any more, and that were deleted for it.
     pub swept: u64,
+    /// Of the records it was given: those that are linked to a row of the table that is matched with.
+    pub matched: u64,
+    /// Those that no row was found for.
+    pub unmatched: u64,
+    /// Those that several rows were found for.
+    pub ambiguous: u64,
 }
 
 /// Why a destination could not do what it was asked, by what cures it.

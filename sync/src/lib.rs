@@ -17,6 +17,7 @@ pub mod checkpoint;
 pub mod decode;
 pub mod destination;
 pub mod mapping;
+pub mod matching;
 pub mod read;
 pub mod run;
 pub mod table;

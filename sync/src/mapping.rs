@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     batch::{Misfit, ReadField},
     checkpoint::Asked,
+    matching::Matching,
     table::{DeleteMode, Deletion, Patch, TableBatch, TableSchema},
 };
 
@@ -25,6 +26,7 @@ use make::Make;
 
 pub use column::{Case, ColumnMapping, Constant, Misfitting, Other, Source, Target};
 pub use path::MAX_HOPS;
+pub(crate) use path::nearest;
 
 /// A stream's mapping, as data; `docs/mapping.md` has an example of each key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +60,9 @@ pub struct Mapping {
     /// fields of their own, and base64 bodies, each of which costs a request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<ColumnMapping>,
+    /// Rows that are there already, and that records stand for.
+    #[serde(rename = "match", default, skip_serializing_if = "Option::is_none")]
+    pub matching: Option<Matching>,
 }
 
 /// What a stream does when the org's fields are others than its mapping was compiled against.

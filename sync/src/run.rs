@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     batch::Misfit,
     checkpoint::{Checkpoint, Epoch, Position, Window},
-    destination::{Destination, DestinationError},
+    destination::{Destination, DestinationError, Written},
     mapping::{CompiledMapping, Mapped, RejectedRow},
     read::{Listener, Phase, Piece, Question, ReadError, ReadMode, ReadOptions, Reader},
     table::{StreamKey, TableBatch},
@@ -57,6 +57,10 @@ pub struct Counts {
     pub deletes: u64,
     /// Rows deleted because a whole reading did not name them any more.
     pub swept: u64,
+    /// Records that stand for a row of the table that is matched with; for none; for several.
+    pub matched: u64,
+    pub unmatched: u64,
+    pub ambiguous: u64,
     /// Records that became no row.
     pub rejected: u64,
     pub misfits: u64,
@@ -64,6 +68,15 @@ pub struct Counts {
     pub wire_bytes: u64,
     /// API calls of this run that count against the org's quota.
     pub api_calls: u64,
+}
+
+impl Counts {
+    fn add(&mut self, Written { swept, matched, unmatched, ambiguous }: Written) {
+        self.swept += swept;
+        self.matched += matched;
+        self.unmatched += unmatched;
+        self.ambiguous += ambiguous;
+    }
 }
 
 /// Hears how a run goes on.
@@ -312,7 +325,8 @@ impl Writing<'_> {
         self.counts.deletes += rows.deletes.len() as u64;
         self.counts.misfits += misfits.len() as u64;
         self.counts.rejected += rejected.len() as u64;
-        self.counts.swept += self.destination.write(rows, &self.question, self.epoch).await?.swept;
+        let written = self.destination.write(rows, &self.question, self.epoch).await?;
+        self.counts.add(written);
         self.counts.api_calls = self.client.usage().calls.saturating_sub(self.calls_before);
         self.progress.save(&self.question, self.counts).await?;
         Ok(())

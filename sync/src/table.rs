@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use salesforce::Timestamp;
 
+use crate::matching::Matching;
+
 /// The precision and scale every decimal is held with.
 ///
 /// Salesforce stores what was entered, whatever scale the field declares (an API client may store 1.2345 in a field
@@ -93,6 +95,8 @@ pub struct TableSchema {
     ///
     /// [`Checkpoint::sweep`]: crate::checkpoint::Checkpoint::sweep
     pub sweeps: bool,
+    /// The table whose rows the records stand for.
+    pub matching: Option<Matching>,
 }
 
 impl TableSchema {

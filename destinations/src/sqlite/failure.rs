@@ -5,7 +5,7 @@ use sync::destination::DestinationError;
 use super::fault::fault;
 
 /// An error of SQLite's, not yet judged, or one of ours.
-pub(super) enum Failure {
+pub(crate) enum Failure {
     Sqlite(rusqlite::Error),
     Destination(DestinationError),
 }

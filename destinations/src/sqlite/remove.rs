@@ -6,10 +6,11 @@ use sync::{destination::DestinationError, table::StreamKey};
 use super::{
     SqliteSettings, checkpoints,
     fault::fault,
+    matcher,
     schema::{CONNECTION, STREAM, quoted},
 };
 
-/// Removes the rows and the checkpoint together, and the table when no other stream has rows in it. What is removed
+/// Removes the rows, their links and the checkpoint together, and the table when no other stream has rows in it. What is removed
 /// is overwritten in the file.
 pub(crate) fn remove(settings: &SqliteSettings, stream: &StreamKey) -> Result<u64, DestinationError> {
     if !settings.path.exists() {
@@ -27,6 +28,7 @@ pub(crate) fn remove(settings: &SqliteSettings, stream: &StreamKey) -> Result<u6
             checkpoints::make_ready(&transaction)?;
             checkpoints::remove(&transaction, stream)?;
         }
+        matcher::remove(&transaction, stream)?;
         if has("SELECT COUNT(*) FROM sqlite_schema WHERE name = ?1 AND type = ?2", "table")? {
             let table = quoted(&stream.table);
             let has_stream = has("SELECT COUNT(*) FROM pragma_table_info(?1) WHERE name = ?2", STREAM)?;

@@ -4,13 +4,14 @@ use arrow_array::{Array, StringArray};
 use rusqlite::{CachedStatement, Transaction};
 use sync::{
     checkpoint::{Checkpoint, Position},
-    destination::DestinationError,
+    destination::{DestinationError, Written},
     table::{Deletion, Patch, StreamKey, TableBatch, TableSchema},
 };
 
 use super::{
     binding::{Cells, write_timestamp},
     failure::Failure,
+    matcher::Matcher,
     schema::OwnColumns,
     statements::{Statement, Statements},
 };
@@ -20,15 +21,16 @@ pub(super) struct Stream {
     pub(super) key: StreamKey,
     pub(super) table: TableSchema,
     statements: Statements,
+    pub(super) matcher: Option<Matcher>,
 }
 
 impl Stream {
-    pub(super) fn new(key: StreamKey, table: TableSchema, own: OwnColumns) -> Self {
+    pub(super) fn new(key: StreamKey, table: TableSchema, own: OwnColumns, matcher: Option<Matcher>) -> Self {
         let statements = Statements::new(&table, own);
-        Self { key, table, statements }
+        Self { key, table, statements, matcher }
     }
 
-    /// Upserts, patches, deletes and sweeps; returns how many rows were swept.
+    /// Upserts, patches, deletes, sweeps and matches.
     pub(super) fn write(
         &self,
         transaction: &Transaction<'_>,
@@ -36,7 +38,7 @@ impl Stream {
         batch: &TableBatch,
         resume: &Checkpoint,
         buffer: &mut Vec<u8>,
-    ) -> Result<u64, Failure> {
+    ) -> Result<Written, Failure> {
         if resume.sweep.is_some() && !self.table.sweeps {
             return Err(misfit(place, "a sweep arrived for a table that was not prepared for it"));
         }
@@ -49,13 +51,17 @@ impl Stream {
         if !batch.deletes.is_empty() {
             self.delete(transaction, &batch.deletes, buffer)?;
         }
-        match resume.sweep.filter(|_| resume.at == Position::Complete) {
+        let swept = match resume.sweep.filter(|_| resume.at == Position::Complete) {
             Some(generation) => {
-                let rows = self.bound(transaction, &self.statements.sweep, Some(generation))?.raw_execute()?;
-                Ok(rows as u64)
+                self.bound(transaction, &self.statements.sweep, Some(generation))?.raw_execute()? as u64
             }
-            None => Ok(0),
-        }
+            None => 0,
+        };
+        let matched = match &self.matcher {
+            Some(matcher) => matcher.after(transaction, self, batch, swept > 0, resume.window.until)?,
+            None => Written::default(),
+        };
+        Ok(Written { swept, ..matched })
     }
 
     /// The statement with what concerns all its rows bound.

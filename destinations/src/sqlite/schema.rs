@@ -133,22 +133,24 @@ fn declared(kind: ColumnType) -> &'static str {
 }
 
 /// A table or view of the file.
-struct Found {
-    name: String,
-    is_view: bool,
-    columns: Vec<FoundColumn>,
+pub(super) struct Found {
+    pub(super) name: String,
+    pub(super) is_view: bool,
+    pub(super) columns: Vec<FoundColumn>,
 }
 
-struct FoundColumn {
-    name: String,
-    declared: String,
+pub(super) struct FoundColumn {
+    pub(super) name: String,
+    pub(super) declared: String,
+    /// Cannot be null.
+    pub(super) is_not_null: bool,
     /// Must be given a value by whoever inserts.
     is_required: bool,
     /// Place in the primary key, from 1; 0 outside it.
-    key_place: i64,
+    pub(super) key_place: i64,
 }
 
-fn find(connection: &Connection, name: &str) -> rusqlite::Result<Option<Found>> {
+pub(super) fn find(connection: &Connection, name: &str) -> rusqlite::Result<Option<Found>> {
     let query = "SELECT name, type = 'view' FROM sqlite_schema
                  WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE";
     let found = connection.query_row(query, [name], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
@@ -159,7 +161,7 @@ fn find(connection: &Connection, name: &str) -> rusqlite::Result<Option<Found>> 
 }
 
 fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<FoundColumn>> {
-    let query = "SELECT name, type, \"notnull\" AND dflt_value IS NULL, pk FROM pragma_table_xinfo(?1)";
+    let query = "SELECT name, type, \"notnull\" AND dflt_value IS NULL, pk, \"notnull\" FROM pragma_table_xinfo(?1)";
     connection
         .prepare(query)?
         .query_map([table], |row| {
@@ -168,6 +170,7 @@ fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<FoundCo
                 declared: row.get(1)?,
                 is_required: row.get(2)?,
                 key_place: row.get(3)?,
+                is_not_null: row.get(4)?,
             })
         })?
         .collect()

@@ -14,6 +14,7 @@ use super::{
     failure::Failure,
     fault::fault,
     identity::FileIdentity,
+    matcher::{self, Matcher},
     rows::Stream,
     schema::{OwnColumns, Readiness, SchemaFault, make_ready},
 };
@@ -55,8 +56,9 @@ impl Writer {
             None => open(&self.settings).map_err(resolve)?,
         };
         let file = self.file.insert(file);
-        let (own, checkpoint) = prepare_stream(&mut file.connection, &place, &key, &table, epoch).map_err(resolve)?;
-        self.stream = Some(Stream::new(key, table, own));
+        let (own, matcher, checkpoint) =
+            prepare_stream(&mut file.connection, &place, &key, &table, epoch).map_err(resolve)?;
+        self.stream = Some(Stream::new(key, table, own, matcher));
         Ok(checkpoint)
     }
 
@@ -67,12 +69,14 @@ impl Writer {
         epoch: Epoch,
     ) -> Result<Written, DestinationError> {
         let place = self.settings.place();
-        let (Some(file), Some(stream)) = (self.file.as_mut(), self.stream.as_ref()) else {
+        let (Some(file), Some(stream)) = (self.file.as_mut(), self.stream.as_mut()) else {
             let reason = "rows arrived before the table was prepared".to_owned();
             return Err(DestinationError::Other { place, reason });
         };
-        write_batch(file, &self.settings, stream, batch, resume, epoch, &mut self.buffer)
-            .map_err(|failure| failure.resolve(&place, &stream.table.name))
+        let written = write_batch(file, &self.settings, stream, batch, resume, epoch, &mut self.buffer)
+            .map_err(|failure| failure.resolve(&place, &stream.table.name))?;
+        stream.matcher.iter_mut().for_each(Matcher::committed);
+        Ok(written)
     }
 
     /// Copies the log into the file and empties it. Another program that reads the file can prevent that; the log then
@@ -106,18 +110,20 @@ fn open(settings: &SqliteSettings) -> Result<File, Failure> {
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     // Between two uses the log's file is cut to this size, should a long reader have let it grow.
     connection.pragma_update(None, "journal_size_limit", LOG_PAGES * 4096)?;
+    matcher::add_functions(&connection)?;
     let identity = FileIdentity::opened(&settings.path, &settings.place())?;
     Ok(File { connection, identity })
 }
 
-/// Makes the table ready and records the epoch; returns what the table's rows can carry, and the stored checkpoint.
+/// Makes the table ready and records the epoch; returns what the table's rows can carry, what they are matched with, and
+/// the stored checkpoint.
 fn prepare_stream(
     connection: &mut Connection,
     place: &str,
     key: &StreamKey,
     table: &TableSchema,
     epoch: Epoch,
-) -> Result<(OwnColumns, Option<Checkpoint>), Failure> {
+) -> Result<(OwnColumns, Option<Matcher>, Option<Checkpoint>), Failure> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let (readiness, own) = make_ready(&transaction, table).map_err(|fault| match fault {
         SchemaFault::Sqlite(error) => Failure::Sqlite(error),
@@ -141,8 +147,9 @@ fn prepare_stream(
         );
         DestinationError::Unusable { place: place.to_owned(), reason }
     })?;
+    let matcher = Matcher::prepare(&transaction, place, key, table, own)?;
     transaction.commit()?;
-    Ok((own, checkpoint))
+    Ok((own, matcher, checkpoint))
 }
 
 fn write_batch(
@@ -159,11 +166,11 @@ fn write_batch(
         .map_err(|error| DestinationError::Other { place: place.clone(), reason: error.to_string() })?;
     let transaction = file.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     checkpoints::claim(&transaction, &place, &stream.key, epoch)?;
-    let swept = stream.write(&transaction, &place, batch, resume, buffer)?;
+    let written = stream.write(&transaction, &place, batch, resume, buffer)?;
     checkpoints::save(&transaction, &stream.key, &saved)?;
     file.identity.check(&settings.path, &place)?;
     transaction.commit()?;
-    Ok(Written { swept })
+    Ok(written)
 }
 
 #[cfg(test)]
@@ -207,6 +214,7 @@ mod tests {
             deletes: DeleteMode::Flag,
             stream: None,
             sweeps: false,
+            matching: None,
         };
         writer.prepare(key.clone(), table.clone(), Epoch(1)).unwrap();
         writer.write(&batch(0..10), &checkpoint("first"), Epoch(1)).unwrap();

@@ -4,6 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_schema::{Field, Schema};
+use destinations::{
+    DestinationSettings,
+    matching::{self, Decider, Decision, Match, MatchStatus},
+};
 use serde::Deserialize;
 use serde_json::Value;
 use sync::{
@@ -12,6 +16,7 @@ use sync::{
     checkpoint::{Asked, Checkpoint, Epoch, Position, Window},
     decode::JsonDecoder,
     destination::{Destination, DestinationError},
+    matching::Matching,
     table::{Column, ColumnType, DeleteMode, Deletion, Patch, StreamKey, TableBatch, TableSchema},
 };
 
@@ -37,6 +42,8 @@ pub(crate) struct Table {
     stream: Option<String>,
     #[serde(default)]
     sweeps: bool,
+    #[serde(rename = "match")]
+    matching: Option<Matching>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,6 +56,10 @@ enum Step {
     Reopen,
     /// Somebody's own SQL, such as every destination that has any understands.
     Sql(String),
+    Decide(Decide),
+    Retry(Retry),
+    /// The links of the case's stream, by record.
+    Links(Vec<Link>),
     Expect(Expect),
 }
 
@@ -98,7 +109,42 @@ struct Write {
     /// How many rows must have been swept.
     #[serde(default)]
     swept: u64,
+    /// How many records must have been linked, how many must have found no row, and how many several.
+    #[serde(default)]
+    matched: [u64; 3],
     refused: Option<Refusal>,
+}
+
+/// What a person says of a record.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Decide {
+    record: String,
+    /// The key of the row that it stands for; `null`: none.
+    link: Option<String>,
+    /// What the refusal has to say.
+    refused: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Retry {
+    #[serde(default)]
+    records: Vec<String>,
+    matched: [u64; 3],
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Link {
+    record: String,
+    status: MatchStatus,
+    key: Option<String>,
+    #[serde(default)]
+    candidates: Vec<String>,
+    by: Option<String>,
+    #[serde(default)]
+    gone: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -119,6 +165,9 @@ struct PatchRows {
 #[serde(deny_unknown_fields)]
 struct Expect {
     table: Option<String>,
+    /// The columns by which the rows are in order; those of the key when nothing is said.
+    #[serde(default = "of_key")]
+    order: Vec<String>,
     rows: Vec<Row>,
 }
 
@@ -133,6 +182,10 @@ fn acme() -> String {
     "acme".to_owned()
 }
 
+fn of_key() -> Vec<String> {
+    ["_connection", "Id"].map(str::to_owned).to_vec()
+}
+
 fn one() -> i64 {
     1
 }
@@ -141,8 +194,11 @@ fn one() -> i64 {
 pub(crate) trait Place {
     fn open(&self) -> Box<dyn Destination>;
 
-    /// All rows, spelled as cases do; `kinds` are the columns' types where the case names them.
-    fn rows(&self, table: &str, kinds: &BTreeMap<String, ColumnType>) -> Vec<Row>;
+    /// The destination as people name it.
+    fn settings(&self) -> DestinationSettings;
+
+    /// All rows in this order, spelled as cases do; `kinds` are the columns' types where the case names them.
+    fn rows(&self, table: &str, order: &[String], kinds: &BTreeMap<String, ColumnType>) -> Vec<Row>;
 
     /// Runs somebody's own SQL where the tables are.
     fn sql(&self, statement: &str);
@@ -184,9 +240,39 @@ pub(crate) async fn run(case: &Case, place: &dyn Place) {
             Step::Expect(expect) => {
                 let table = expect.table.as_ref().unwrap_or(&case.table.name);
                 let expected: Vec<Row> = expect.rows.iter().map(expanded).collect();
-                assert_eq!(place.rows(table, &kinds), expected, "rows of {table} at step {index}");
+                assert_eq!(place.rows(table, &expect.order, &kinds), expected, "rows of {table} at step {index}");
+            }
+            Step::Decide(decide) => run_decide(decide, &case.table, place, index).await,
+            Step::Retry(retry) => {
+                let stream = case.table.stream("acme");
+                let tried = matching::retry(&place.settings(), &stream, &retry.records, Timestamp(0)).await.unwrap();
+                assert_eq!([tried.matched, tried.unmatched, tried.ambiguous], retry.matched, "retried at step {index}");
+            }
+            Step::Links(expected) => {
+                let links = matching::list(&place.settings(), &case.table.stream("acme"), None, 100).await.unwrap();
+                let mut links: Vec<Link> = links.into_iter().map(Link::from).collect();
+                links.sort_by(|one, other| one.record.cmp(&other.record));
+                assert_eq!(&links, expected, "links at step {index}");
             }
         }
+    }
+}
+
+async fn run_decide(decide: &Decide, table: &Table, place: &dyn Place, index: usize) {
+    let decision = decide.link.clone().map_or(Decision::Ignore, Decision::Link);
+    let decider = Decider { name: "ada", at: Timestamp(0) };
+    let decided = matching::decide(&place.settings(), &table.stream("acme"), &decide.record, decision, decider).await;
+    match (&decide.refused, decided) {
+        (None, decided) => drop(decided.unwrap_or_else(|error| panic!("step {index}: {error}"))),
+        (Some(words), Err(error)) => assert!(error.to_string().contains(words), "step {index}: {error}"),
+        (Some(_), Ok(decided)) => panic!("step {index}: decided {decided:?}"),
+    }
+}
+
+impl From<Match> for Link {
+    fn from(link: Match) -> Self {
+        let Match { record, status, their_key: key, candidates, decided_by: by, gone, changed_at: _ } = link;
+        Self { record, status, key, candidates, by, gone }
     }
 }
 
@@ -199,12 +285,7 @@ async fn run_prepare(
     index: usize,
 ) {
     let schema = TableSchema { stream: prepare.stream.clone().or(table.stream.clone()), ..table.schema() };
-    let stream = StreamKey {
-        connection: prepare.connection.clone(),
-        object: table.name.clone(),
-        table: table.name.clone(),
-        stream: schema.stream.clone(),
-    };
+    let stream = StreamKey { stream: schema.stream.clone(), ..table.stream(&prepare.connection) };
     let is_again = runners.contains_key(&prepare.runner);
     let opened = || Runner { destination: place.open(), stream: stream.clone(), table: schema.clone() };
     let runner = runners.entry(prepare.runner.clone()).or_insert_with(opened);
@@ -247,6 +328,8 @@ async fn run_write(write: &Write, runners: &mut BTreeMap<String, Runner>, saved:
         None => {
             let written = written.unwrap_or_else(|error| panic!("step {index}: {error}"));
             assert_eq!(written.swept, write.swept, "rows swept at step {index}");
+            let matched = [written.matched, written.unmatched, written.ambiguous];
+            assert_eq!(matched, write.matched, "records matched at step {index}");
             let StreamKey { connection, stream, .. } = &runner.stream;
             saved.insert((connection.clone(), stream.clone(), write.position.clone()), resume);
         }
@@ -289,6 +372,15 @@ fn assert_refused(outcome: Result<(), DestinationError>, refusal: &Refusal, inde
 }
 
 impl Table {
+    fn stream(&self, connection: &str) -> StreamKey {
+        StreamKey {
+            connection: connection.to_owned(),
+            object: self.name.clone(),
+            table: self.name.clone(),
+            stream: self.stream.clone(),
+        }
+    }
+
     fn schema(&self) -> TableSchema {
         let index = |name: &String| {
             self.columns.iter().position(|(column, _)| column == name).expect("a case names its own columns")
@@ -301,6 +393,7 @@ impl Table {
             deletes: self.deletes,
             stream: self.stream.clone(),
             sweeps: self.sweeps,
+            matching: self.matching.clone(),
         }
     }
 }

@@ -43,13 +43,18 @@ impl SqliteFile {
 
 impl Place for SqliteFile {
     fn open(&self) -> Box<dyn Destination> {
-        destinations::open(&DestinationSettings::Sqlite(SqliteSettings::at(&self.path()).unwrap())).unwrap()
+        destinations::open(&self.settings()).unwrap()
     }
 
-    fn rows(&self, table: &str, kinds: &BTreeMap<String, ColumnType>) -> Vec<Row> {
+    fn settings(&self) -> DestinationSettings {
+        DestinationSettings::Sqlite(SqliteSettings::at(&self.path()).unwrap())
+    }
+
+    fn rows(&self, table: &str, order: &[String], kinds: &BTreeMap<String, ColumnType>) -> Vec<Row> {
         let sql = self.connect();
         let table = table.replace('"', "\"\"");
-        let mut statement = sql.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY _connection, \"Id\"")).unwrap();
+        let order: Vec<String> = order.iter().map(|name| format!("\"{name}\"")).collect();
+        let mut statement = sql.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY {}", order.join(", "))).unwrap();
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let spelled = |name: &str, value: ValueRef<'_>| match value {
             ValueRef::Null => Value::Null,
@@ -84,6 +89,7 @@ fn table(columns: &[(&str, ColumnType)]) -> TableSchema {
         deletes: DeleteMode::Flag,
         stream: None,
         sweeps: false,
+        matching: None,
     }
 }
 
@@ -382,7 +388,7 @@ async fn a_file_whose_checkpoints_know_no_streams_keeps_them() {
 #[tokio::test]
 async fn the_rows_of_one_stream_are_counted_and_removed_without_those_of_another() {
     let file = SqliteFile::new();
-    let settings = DestinationSettings::Sqlite(SqliteSettings::at(&file.path()).unwrap());
+    let settings = file.settings();
     let named = |name: &str| StreamKey { stream: Some(name.to_owned()), ..stream() };
     for (name, ids) in [("contacts", &["1", "2"][..]), ("owners", &["3"])] {
         let schema = TableSchema { stream: Some(name.to_owned()), ..names() };

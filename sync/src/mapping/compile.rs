@@ -203,7 +203,12 @@ impl Compiling<'_> {
             deletes: mapping.deletes,
             stream: mapping.stream.clone(),
             sweeps: false,
+            matching: mapping.matching.clone(),
         };
+        self.problems.extend(mapping.matching.iter().flat_map(|matching| matching.problems(&table)));
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
         let asked = Asked {
             scope: hash(&(&self.object.name, &mapping.filter, mapping.limit, &mapping.key, &mapping.stream)),
             columns: self.columns.iter().map(|made| (made.name.clone(), made.print.clone())).collect(),
