@@ -4,6 +4,7 @@
 
 mod data;
 mod routes;
+mod schema;
 mod writer;
 
 use std::net::IpAddr;
@@ -61,8 +62,11 @@ impl Control {
             change(&mut setup);
             setup.check()?;
             refuse_another_org(before, &setup)?;
-            Ok(setup)
-        })
+            Ok::<_, ScenarioError>(setup)
+        })?;
+        // Who sees which fields may be another now, and describe is per user.
+        self.org.note_schema_change();
+        Ok(())
     }
 
     /// Deploys a source-format folder into the org, as [`Scenario::deploy`](crate::Scenario::deploy) does before it starts.

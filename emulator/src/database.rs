@@ -112,22 +112,60 @@ impl Database {
     /// # Errors
     /// As [`Schema::declare`].
     pub fn declare(&mut self, spec: &ObjectSpec) -> Result<ObjectIndex, SchemaError> {
-        let index = Arc::make_mut(&mut self.current.schema).declare(spec)?;
-        self.current.tables.push(Arc::new(Table::new(self.current.schema.object(index).clone())));
-        Ok(index)
+        self.reshape(|schema| schema.declare(spec))
     }
 
-    /// Adds a field. Rows that exist hold null in it.
+    /// Adds a field. Rows that exist hold null in it, or false.
     ///
     /// # Errors
     /// As [`Schema::declare_field`].
     pub fn declare_field(&mut self, object: &str, spec: &FieldSpec) -> Result<(), SchemaError> {
-        let schema = Arc::make_mut(&mut self.current.schema);
-        schema.declare_field(object, spec)?;
-        if let Some((index, declared)) = schema.find(object) {
-            Arc::make_mut(&mut self.current.tables[index]).object = declared.clone();
-        }
+        self.reshape(|schema| schema.declare_field(object, spec))
+    }
+
+    /// Removes a field with all that rows hold in it.
+    ///
+    /// # Errors
+    /// As [`Schema::remove_field`].
+    pub fn remove_field(&mut self, object: &str, field: &str) -> Result<(), SchemaError> {
+        let (index, removed) = self.reshape(|schema| schema.remove_field(object, field))?;
+        self.table_mut(index).remove_fields(&removed);
+        self.change_staged(index, |row| row.remove_fields(&removed));
         Ok(())
+    }
+
+    /// Gives a field another type. Values that do not fit it are lost; no stamp moves.
+    ///
+    /// # Errors
+    /// As [`Schema::retype_field`].
+    pub fn retype_field(&mut self, object: &str, spec: &FieldSpec) -> Result<(), SchemaError> {
+        let (index, position) = self.reshape(|schema| schema.retype_field(object, spec))?;
+        let field = self.current.schema.object(index).field(position).clone();
+        self.table_mut(index).retype_field(position, &field);
+        self.change_staged(index, |row| row.retype_field(position, &field));
+        Ok(())
+    }
+
+    /// Gives a field another API name. Values stay, and no stamp moves.
+    ///
+    /// # Errors
+    /// As [`Schema::rename_field`].
+    pub fn rename_field(&mut self, object: &str, from: &str, to: &str) -> Result<(), SchemaError> {
+        self.reshape(|schema| schema.rename_field(object, from, to)).map(drop)
+    }
+
+    /// Changes the schema, and lets every table know its object.
+    fn reshape<T>(&mut self, change: impl FnOnce(&mut Schema) -> Result<T, SchemaError>) -> Result<T, SchemaError> {
+        let changed = change(Arc::make_mut(&mut self.current.schema))?;
+        let Snapshot { schema, tables, .. } = &mut self.current;
+        for (index, object) in schema.objects().iter().enumerate() {
+            match tables.get_mut(index) {
+                Some(table) if Arc::ptr_eq(&table.object, object) => {}
+                Some(table) => Arc::make_mut(table).object = object.clone(),
+                None => tables.push(Arc::new(Table::new(object.clone()))),
+            }
+        }
+        Ok(changed)
     }
 
     /// Fills an object with computed rows, `rows` of them outside the recycle bin, whose stamps lie in the years before `now`. References go to rows

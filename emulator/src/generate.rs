@@ -19,8 +19,8 @@ use recipe::{Nulls, PlacePart, Recipe};
 pub use targets::Targets;
 
 use crate::ids::{KeyPrefix, RecordId};
-use crate::schema::{FieldIndex, Object};
-use crate::value::{Cell, Date, Decimal, TimeOfDay, Timestamp};
+use crate::schema::{Field, FieldIndex, Object};
+use crate::value::{Cell, Date, Decimal, TimeOfDay, Timestamp, Value, converted};
 
 /// Of this many generated rows one is in the recycle bin.
 const DELETED_EVERY: u64 = 500;
@@ -36,7 +36,7 @@ const ARCHIVED_AFTER_SECONDS: i64 = 365 * 86_400;
 const VERY_LONG_ONE_IN: u64 = 4096;
 
 /// Computes the rows of one object.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Generator {
     prefix: KeyPrefix,
     ordinals: Range<u64>,
@@ -45,7 +45,14 @@ pub struct Generator {
     has_recycle_bin: bool,
     /// Ranks that share one second of their stamps.
     mass_updated: Range<u64>,
-    recipes: Vec<Recipe>,
+    columns: Vec<Column>,
+}
+
+/// A field's values, which stay what they are when fields before it come and go.
+#[derive(Clone, Debug)]
+struct Column {
+    salt: u64,
+    recipe: Recipe,
 }
 
 impl Generator {
@@ -58,7 +65,11 @@ impl Generator {
         mut targets: Targets,
     ) -> Self {
         let fields = object.fields().iter().enumerate();
-        let recipes = fields.map(|(index, field)| recipe::of(object, index, field, targets.take(index))).collect();
+        let column = |(index, field)| Column {
+            salt: index as u64 + 1,
+            recipe: recipe::of(object, index, field, targets.take(index)),
+        };
+        let columns = fields.map(column).collect();
         let rows = ordinals.end - ordinals.start;
         let mass_start = rows / 5 * 2;
         Self {
@@ -68,7 +79,7 @@ impl Generator {
             now_seconds: now.0.div_euclid(1000),
             has_recycle_bin: object.has_recycle_bin(),
             mass_updated: mass_start..mass_start + (rows / 20).min(MASS_UPDATE_ROWS),
-            recipes,
+            columns,
         }
     }
 
@@ -123,11 +134,30 @@ impl Generator {
 
     /// The value of a field, put together in `scratch` where it is not a ready text.
     pub(crate) fn cell<'s>(&'s self, rank: u64, field: FieldIndex, scratch: &'s mut String) -> Cell<'s> {
-        let Some(recipe) = self.recipes.get(field) else { return Cell::Null };
+        let Some(column) = self.columns.get(field) else { return Cell::Null };
         let row = mix(self.seed ^ rank.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let hash = salted(row, field as u64 + 1);
+        let hash = salted(row, column.salt);
         let compose = Compose { generator: self, rank, row, hash };
-        compose.cell(recipe, scratch)
+        compose.cell(&column.recipe, scratch)
+    }
+
+    /// Whether rows have a value of their own in a field; those that were added later have none.
+    pub(crate) fn fills(&self, field: FieldIndex) -> bool {
+        field < self.columns.len()
+    }
+
+    /// Forgets fields, so that those behind them move up.
+    pub(crate) fn remove_fields(&mut self, fields: Range<FieldIndex>) {
+        let known = self.columns.len();
+        self.columns.drain(fields.start.min(known)..fields.end.min(known));
+    }
+
+    /// Goes on with the same values as another type holds them.
+    pub(crate) fn retype_field(&mut self, index: FieldIndex, field: &Field) {
+        if let Some(column) = self.columns.get_mut(index) {
+            let was = std::mem::replace(&mut column.recipe, Recipe::Null);
+            column.recipe = Recipe::Retyped { was: Box::new(was), field: Box::new(field.clone()) };
+        }
     }
 
     fn created(&self, rank: u64, row: u64) -> i64 {
@@ -216,6 +246,7 @@ impl<'g> Compose<'g> {
             Recipe::Numbered { head, width, tail } => self.numbered(head, *width, tail, scratch),
             Recipe::Blob => Cell::Bytes(choose(hash, words::BLOBS)),
             Recipe::Any => self.any(),
+            Recipe::Retyped { was, field } => self.retyped(was, field, scratch),
             _ => self.nullable(recipe, scratch),
         }
     }
@@ -250,6 +281,25 @@ impl<'g> Compose<'g> {
             },
             Recipe::Time { nulls } if !self.is_null(*nulls) => Cell::Time(TimeOfDay(below(hash, 86_400_000) as u32)),
             _ => Cell::Null,
+        }
+    }
+
+    fn retyped<'s>(&self, was: &'g Recipe, field: &Field, scratch: &'s mut String) -> Cell<'s> {
+        let value = converted(self.cell(was, &mut String::new()), field);
+        match value {
+            Value::Text(text) => {
+                scratch.clear();
+                scratch.push_str(&text);
+                Cell::Text(scratch)
+            }
+            Value::Bool(value) => Cell::Bool(value),
+            Value::Int(value) => Cell::Int(value),
+            Value::Decimal(value) => Cell::Decimal(value),
+            Value::Id(value) => Cell::Id(value),
+            Value::Date(value) => Cell::Date(value),
+            Value::DateTime(value) => Cell::DateTime(value),
+            Value::Time(value) => Cell::Time(value),
+            Value::Null | Value::Bytes(_) | Value::Json(_) => Cell::Null,
         }
     }
 

@@ -6,7 +6,7 @@ mod population;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::bulk::Jobs;
 use crate::call::Call;
@@ -189,9 +189,11 @@ impl Org {
         *self.schema_changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that objects or fields have changed now.
+    /// Notes that objects, fields or who sees them have changed now. `Last-Modified` counts in seconds, and moves with
+    /// every change even where the clock stands still.
     pub(crate) fn note_schema_change(&self) {
-        *self.schema_changed.lock().unwrap_or_else(PoisonError::into_inner) = self.now();
+        let mut changed = self.schema_changed.lock().unwrap_or_else(PoisonError::into_inner);
+        *changed = self.now().max(*changed + TimeDelta::seconds(1));
     }
 
     /// An opaque access token: the short org id, `!`, and a random part that begins with `AQ`.

@@ -164,7 +164,7 @@ impl Scenario {
     /// When the folder cannot be read, or a deployment would be refused; with every problem and its place.
     pub fn deploy(&mut self, folder: &Path) -> Result<(), DeployError> {
         let setup = metadata::deploy(folder, &self.setup(), &self.schema(), self.seed)?;
-        let Setup { org, profiles, permission_sets, users, apps } = setup;
+        let Setup { org, profiles, permission_sets, users, apps, withheld: _ } = setup;
         (self.org, self.profiles, self.permission_sets) = (org, profiles, permission_sets);
         (self.users, self.apps) = (users, apps);
         Ok(())

@@ -1,5 +1,6 @@
 //! The org's objects and fields, and who may see them.
 
+mod change;
 mod describe;
 mod field;
 mod formula;
@@ -33,6 +34,10 @@ pub enum SchemaError {
     DuplicateObject { name: String },
     #[error("there is no object {name}; declare it first")]
     UnknownObject { name: String },
+    #[error("{object} has no field {field}")]
+    UnknownField { object: String, field: String },
+    #[error("{field} of {object} stays as it is: the org itself maintains it, or it is a part of another field")]
+    FixedField { object: String, field: String },
 }
 
 /// What one user may see and change. What is not readable does not exist for that user.

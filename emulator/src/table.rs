@@ -3,14 +3,15 @@
 mod scan;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use scan::{IdRange, Scan};
 
 use crate::generate::Generator;
 use crate::ids::{KeyPrefix, RecordId};
-use crate::schema::{FieldIndex, Formula, Object, Source};
-use crate::value::{Cell, Decimal, Timestamp, Value, equal_text};
+use crate::schema::{Field, FieldIndex, FieldType, Formula, Object, Source};
+use crate::value::{Cell, Decimal, Timestamp, Value, converted, equal_text};
 
 /// A row that somebody wrote.
 #[derive(Clone, Debug)]
@@ -19,6 +20,19 @@ pub struct StoredRow {
     pub is_deleted: bool,
     /// By field; may be shorter than the object has fields, which reads as null.
     pub values: Vec<Value>,
+}
+
+impl StoredRow {
+    pub(crate) fn remove_fields(&mut self, fields: &Range<FieldIndex>) {
+        let known = self.values.len();
+        self.values.drain(fields.start.min(known)..fields.end.min(known));
+    }
+
+    pub(crate) fn retype_field(&mut self, index: FieldIndex, field: &Field) {
+        if let Some(value) = self.values.get_mut(index) {
+            *value = converted(value.as_cell(), field);
+        }
+    }
 }
 
 /// What the overlay says about an id.
@@ -137,6 +151,30 @@ impl Table {
         }
     }
 
+    /// Takes fields away from every row.
+    pub(crate) fn remove_fields(&mut self, fields: &Range<FieldIndex>) {
+        if let Some(generator) = &mut self.generator {
+            Arc::make_mut(generator).remove_fields(fields.clone());
+        }
+        self.change_stored(|row| row.remove_fields(fields));
+    }
+
+    /// Turns a field of every row into another type.
+    pub(crate) fn retype_field(&mut self, index: FieldIndex, field: &Field) {
+        if let Some(generator) = &mut self.generator {
+            Arc::make_mut(generator).retype_field(index, field);
+        }
+        self.change_stored(|row| row.retype_field(index, field));
+    }
+
+    fn change_stored(&mut self, change: impl Fn(&mut StoredRow)) {
+        for entry in self.overlay.values_mut() {
+            if let Change::Row(row) = entry {
+                change(Arc::make_mut(row));
+            }
+        }
+    }
+
     fn uncount(&mut self, id: RecordId) {
         match self.row(id).map(|row| row.is_deleted()) {
             Some(true) => self.binned -= 1,
@@ -234,8 +272,13 @@ impl<'a> Row<'a> {
         'a: 's,
     {
         match self.body {
-            RowBody::Generated(rank) => self.generator().cell(rank, field, scratch),
-            RowBody::Stored(row) => row.values.get(field).map_or(Cell::Null, Value::as_cell),
+            RowBody::Generated(rank) if self.generator().fills(field) => self.generator().cell(rank, field, scratch),
+            RowBody::Stored(row) if field < row.values.len() => row.values[field].as_cell(),
+            // A field that is younger than the row: a checkbox is never null.
+            RowBody::Generated(_) | RowBody::Stored(_) => match self.object().field(field).kind {
+                FieldType::Boolean => Cell::Bool(false),
+                _ => Cell::Null,
+            },
         }
     }
 
@@ -289,9 +332,9 @@ impl<'a> Row<'a> {
     pub fn to_stored(&self) -> StoredRow {
         match self.body {
             RowBody::Stored(row) => row.clone(),
-            RowBody::Generated(rank) => {
+            RowBody::Generated(_) => {
                 let mut scratch = String::new();
-                let cell = |field| self.generator().cell(rank, field, &mut scratch).to_value();
+                let cell = |field| self.own_cell(field, &mut scratch).to_value();
                 let values = (0..self.object().fields().len()).map(cell).collect();
                 StoredRow { id: self.id, is_deleted: self.is_deleted(), values }
             }

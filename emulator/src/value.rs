@@ -5,12 +5,14 @@
 
 mod calendar;
 mod collate;
+mod convert;
 mod csv;
 mod decimal;
 mod json;
 
 pub use calendar::{Date, TimeOfDay, Timestamp};
 pub use collate::{TextOrder, equal_text, order_text};
+pub(crate) use convert::converted;
 pub use csv::{CsvDialect, LineEnding, write_csv_cell, write_csv_text};
 pub use decimal::Decimal;
 pub use json::{write_json_cell, write_json_text};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::job::{ColumnDelimiter, Fate, Format, Job, LineEnd, Operation, Order};
+use super::job::{ColumnDelimiter, Fate, Format, Job, LineEnd, Operation, Order, Question};
 use crate::answer::{Answer, ApiError};
 use crate::call::Call;
 use crate::faults::Effect;
@@ -43,17 +43,20 @@ impl Org {
         let wanted: Wanted = serde_json::from_value(json_body(call)?)
             .map_err(|error| ApiError::bad_request("INVALIDJOB", error.to_string()))?;
         let ContentType::Csv = wanted.content_type;
-        let (plan, _) = self.plan(&wanted.query, caller, wanted.operation.scope()).map_err(as_bulk_words_it)?;
+        let (plan, snapshot) = self.plan(&wanted.query, caller, wanted.operation.scope()).map_err(as_bulk_words_it)?;
         if let Some(refusal) = plan.bulk_refusal() {
             return Err(refusal.into());
         }
         self.refuse_object(&plan.object().name)?;
         self.count_job()?;
+        let question =
+            Question { query: wanted.query, access: caller.access.clone(), schema: Arc::clone(snapshot.schema()) };
         let order = Order {
             operation: wanted.operation,
             version: caller.version,
             format: Format { delimiter: wanted.column_delimiter, line_ending: wanted.line_ending },
             plan,
+            question,
             fate: fate(effect, self.now()),
         };
         let job = Arc::new(Job::new(self.jobs.next_id(), caller.user_id, self.now(), order));

@@ -8,8 +8,18 @@ use serde::{Deserialize, Serialize};
 
 use super::spool::Spool;
 use crate::ids::RecordId;
+use crate::scenario::UserAccess;
+use crate::schema::Schema;
 use crate::soql::{Plan, RowScope};
 use crate::value::{CsvDialect, LineEnding, Timestamp};
+
+/// What a job asks, so that it can be understood again when objects have changed before it runs.
+pub(super) struct Question {
+    pub(super) query: String,
+    pub(super) access: UserAccess,
+    /// The objects as they were when it was understood.
+    pub(super) schema: Arc<Schema>,
+}
 
 /// State of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -117,6 +127,7 @@ pub(crate) struct Job {
     pub(super) version: u16,
     pub(super) format: Format,
     pub(super) plan: Arc<Plan>,
+    pub(super) question: Question,
     pub(super) fate: Fate,
     progress: Mutex<Progress>,
 }
@@ -170,6 +181,7 @@ pub(super) struct Order {
     pub(super) version: u16,
     pub(super) format: Format,
     pub(super) plan: Arc<Plan>,
+    pub(super) question: Question,
     pub(super) fate: Fate,
 }
 
@@ -191,6 +203,7 @@ impl Job {
             version: order.version,
             format: order.format,
             plan: order.plan,
+            question: order.question,
             fate: order.fate,
             progress: Mutex::new(progress),
         }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::job::{Fate, Job, State};
+use super::job::{Fate, Job, Question, State};
 use super::spool::{Spool, SpoolError, SpoolWriter};
+use crate::database::Snapshot;
 use crate::org::Org;
 use crate::scenario::Advance;
-use crate::soql::RowWriter;
+use crate::soql::{Plan, QueryError, RowWriter};
+use crate::value::Timestamp;
 
 /// Rows between two looks at whether the job has been aborted.
 const LOOK_EVERY: u64 = 10_000;
@@ -63,7 +65,15 @@ impl Org {
             Fate::Slow(_) | Fate::Normal => {}
         }
         let started = Instant::now();
-        match self.produce(job) {
+        let snapshot = self.snapshot();
+        let plan = match self.plan_of(job, &snapshot) {
+            Ok(plan) => plan,
+            Err(error) => {
+                job.fail(format!("InvalidBatch : Failed to process query: {error}"), self.now());
+                return;
+            }
+        };
+        match self.produce(job, &plan, snapshot) {
             Ok(Outcome::Done(spool)) => {
                 job.complete(spool, started.elapsed(), self.now());
             }
@@ -74,11 +84,21 @@ impl Org {
         }
     }
 
-    fn produce(&self, job: &Job) -> Result<Outcome, SpoolError> {
+    /// The job's query, understood anew when objects or fields have changed since.
+    fn plan_of(&self, job: &Job, snapshot: &Snapshot) -> Result<Arc<Plan>, QueryError> {
+        let Question { query, access, schema } = &job.question;
+        if Arc::ptr_eq(schema, snapshot.schema()) {
+            return Ok(Arc::clone(&job.plan));
+        }
+        let (scope, now) = (job.operation.scope(), Timestamp::from(self.now()));
+        Plan::compile(query, snapshot.schema(), access, scope, now).map(Arc::new)
+    }
+
+    fn produce(&self, job: &Job, plan: &Arc<Plan>, snapshot: Snapshot) -> Result<Outcome, SpoolError> {
         let dialect = job.format.dialect();
-        let results = job.plan.execute(self.snapshot());
+        let results = plan.execute(snapshot);
         let mut header = Vec::new();
-        let Some(projection) = job.plan.projection() else {
+        let Some(projection) = plan.projection() else {
             return Ok(Outcome::Done(SpoolWriter::create(&self.jobs.disk, header)?.finish()?));
         };
         projection.write_csv_header(dialect, &mut header);

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::{Control, Writer};
 use crate::database::{Author, Database, Record, RowError, Snapshot};
 use crate::ids::{MalformedId, RecordId};
-use crate::schema::{FieldSpec, FullAccess, ObjectSpec, SchemaError};
+use crate::scenario::ScenarioError;
+use crate::schema::{FullAccess, SchemaError};
 use crate::tree::{TreeError, TreeLoader, Unknown};
 use crate::value::Timestamp;
 
@@ -31,6 +32,9 @@ pub enum ControlError {
     /// The records of a tree cannot be loaded.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// The configuration cannot be changed so.
+    #[error(transparent)]
+    Setup(#[from] ScenarioError),
 }
 
 impl Control {
@@ -170,26 +174,6 @@ impl Control {
             database.trim_delete_log(index, Timestamp::from(until));
             Ok(())
         })
-    }
-
-    /// Adds an object.
-    ///
-    /// # Errors
-    /// When its name is taken or the declaration makes no sense.
-    pub fn declare_object(&self, spec: &ObjectSpec) -> Result<(), ControlError> {
-        self.write(|database, _| database.declare(spec))?;
-        self.org.note_schema_change();
-        Ok(())
-    }
-
-    /// Adds a field to an object.
-    ///
-    /// # Errors
-    /// When the object is unknown, the name taken or the declaration makes no sense.
-    pub fn declare_field(&self, object: &str, spec: &FieldSpec) -> Result<(), ControlError> {
-        self.write(|database, _| database.declare_field(object, spec))?;
-        self.org.note_schema_change();
-        Ok(())
     }
 
     /// Loads the records of an sObject tree and returns their ids. Objects and fields that the org lacks are declared

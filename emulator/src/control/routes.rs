@@ -90,6 +90,12 @@ struct Merge {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Rename {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Walk {
     seed: u64,
     steps: usize,
@@ -218,6 +224,7 @@ impl Control {
                 }
                 Ok(Answer::ok(&steps))
             }
+            (_, ["schema", rest @ ..]) => self.schema_route(call, rest),
             (_, ["transactions", rest @ ..]) => self.transactions_route(call, rest),
             ("POST", ["recycle-bin", "empty"]) => {
                 let age = Duration::from_secs(body::<Emptying>(call)?.older_than_seconds);
@@ -261,6 +268,24 @@ impl Control {
         let loaded = self.load_tree(&tree.records, unknown)?;
         let ids: Vec<String> = loaded.iter().map(|(_, id)| id.to_string()).collect();
         Ok(Answer::json(StatusCode::CREATED, &json!({"ids": ids})))
+    }
+
+    fn schema_route(&self, call: &Call, rest: &[&str]) -> Result<Answer, Problem> {
+        match (call.method.as_str(), rest) {
+            ("POST", []) => self.declare_object(&body(call)?)?,
+            ("POST", [object, "hide"]) => self.hide_object(object)?,
+            ("POST", [object, "show"]) => self.show_object(object)?,
+            ("POST", [object, "fields"]) => self.declare_field(object, &body(call)?)?,
+            ("PUT", [object, "fields"]) => self.retype_field(object, &body(call)?)?,
+            ("DELETE", [object, "fields", field]) => self.remove_field(object, field)?,
+            ("POST", [object, "fields", field, "rename"]) => {
+                self.rename_field(object, field, &body::<Rename>(call)?.name)?;
+            }
+            ("POST", [object, "fields", field, "hide"]) => self.hide_field(object, field)?,
+            ("POST", [object, "fields", field, "show"]) => self.show_field(object, field)?,
+            _ => return Err(no_route()),
+        }
+        Ok(done())
     }
 
     fn transactions_route(&self, call: &Call, rest: &[&str]) -> Result<Answer, Problem> {

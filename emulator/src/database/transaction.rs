@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{Database, RowError, Snapshot, StatusCode};
 use crate::ids::RecordId;
+use crate::schema::ObjectIndex;
 use crate::table::{Burial, StoredRow};
 use crate::value::Timestamp;
 
@@ -154,6 +155,15 @@ impl Database {
             Some(burial) => table.deletions.insert(id, burial),
             None => table.deletions.remove(&id),
         };
+    }
+
+    /// Changes the rows of an object that open transactions have written.
+    pub(super) fn change_staged(&mut self, object: ObjectIndex, change: impl Fn(&mut StoredRow)) {
+        let prefix = self.current.schema.object(object).key_prefix;
+        let staged = self.open.values_mut().flat_map(|staging| &mut staging.rows);
+        for (_, staged) in staged.filter(|(id, _)| prefix == Some(id.prefix())) {
+            staged.row.iter_mut().for_each(&change);
+        }
     }
 
     fn staged(&self, id: RecordId) -> Staged {

@@ -8,7 +8,7 @@ use super::{Database, RowError, Snapshot, StatusCode};
 use crate::ids::RecordId;
 use crate::schema::{Access, Field, FieldIndex, FieldType, Object, ObjectIndex, Source};
 use crate::table::{Burial, IdRange, StoredRow};
-use crate::value::{Timestamp, Value};
+use crate::value::{Cell, Timestamp, Value, converted};
 
 /// The fields of a record as a request writes them.
 pub type Record = serde_json::Map<String, Json>;
@@ -411,8 +411,8 @@ pub(super) fn set_at(values: &mut Vec<Value>, field: Option<FieldIndex>, value: 
 fn default_value(field: &Field) -> Value {
     match (&field.default_value, field.kind) {
         (default, FieldType::Boolean) => Value::Bool(default.as_deref() == Some("true")),
-        (Some(text), kind) if kind.is_text() => Value::text(text.as_str()),
-        _ => Value::Null,
+        (Some(text), _) => converted(Cell::Text(text), field),
+        (None, _) => Value::Null,
     }
 }
 

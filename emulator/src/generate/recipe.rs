@@ -5,7 +5,7 @@ use super::words;
 use crate::schema::{Field, FieldIndex, FieldType, Object, Source};
 
 /// How a field's values are computed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Recipe {
     Id,
     IsDeleted,
@@ -83,6 +83,11 @@ pub(super) enum Recipe {
         nulls: Nulls,
     },
     Any,
+    /// Another recipe's values as a field of another type holds them.
+    Retyped {
+        was: Box<Recipe>,
+        field: Box<Field>,
+    },
     Null,
 }
 

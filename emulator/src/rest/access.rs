@@ -27,7 +27,8 @@ const OPEN_OBJECTS: [&str; 17] = [
 
 impl Access for UserAccess {
     fn reads(&self, object: &Object) -> bool {
-        OPEN_OBJECTS.contains(&object.name.as_str()) || self.may(Right::Read, governing(object))
+        let open = OPEN_OBJECTS.contains(&object.name.as_str());
+        !self.is_withheld(&object.name) && (open || self.may(Right::Read, governing(object)))
     }
 
     fn creates(&self, object: &Object) -> bool {

@@ -61,9 +61,21 @@ pub struct UserAccess {
     objects: BTreeMap<String, BTreeSet<Right>>,
     hidden: Vec<Pattern>,
     shown: Vec<Pattern>,
+    withheld: BTreeSet<String>,
 }
 
 impl UserAccess {
+    /// The same without some objects and fields, which are named as `Contact` and `Contact.Birthdate`.
+    pub(super) fn without(mut self, withheld: &BTreeSet<String>) -> Self {
+        self.withheld = withheld.iter().map(|name| name.to_ascii_lowercase()).collect();
+        self
+    }
+
+    /// Whether an object is among those that nobody sees any more.
+    pub fn is_withheld(&self, object: &str) -> bool {
+        !self.withheld.is_empty() && self.withheld.contains(&object.to_ascii_lowercase())
+    }
+
     /// Adds up a profile and its permission sets.
     pub fn combine<'a>(sources: impl Iterator<Item = &'a Permissions>) -> Self {
         let mut access = Self::default();
@@ -100,6 +112,9 @@ impl UserAccess {
     /// Whether field-level security lets the user see a field of an object that is readable.
     pub fn sees(&self, object: &str, field: &str) -> bool {
         let name = format!("{object}.{field}");
+        if !self.withheld.is_empty() && self.withheld.contains(&name.to_ascii_lowercase()) {
+            return false;
+        }
         let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(&name));
         !any(&self.hidden) || any(&self.shown)
     }

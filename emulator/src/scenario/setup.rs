@@ -1,6 +1,6 @@
 //! What an admin decides in Setup, and may change while the org runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AppKind, AppSpec, IpRange, OrgSpec, Permissions, PermittedUsers, Scenario, UserAccess, UserSpec};
 
@@ -14,6 +14,9 @@ pub struct Setup {
     pub permission_sets: BTreeMap<String, Permissions>,
     pub users: Vec<UserSpec>,
     pub apps: Vec<AppSpec>,
+    /// Objects (`Contact`) and fields (`Contact.Birthdate`) that nobody sees any more, whatever profiles and permission
+    /// sets say.
+    pub withheld: BTreeSet<String>,
 }
 
 impl Scenario {
@@ -25,6 +28,7 @@ impl Scenario {
             permission_sets: self.permission_sets.clone(),
             users: self.users.clone(),
             apps: self.apps.clone(),
+            withheld: BTreeSet::new(),
         }
     }
 }
@@ -69,7 +73,7 @@ impl Setup {
     /// What the profile and the permission sets of a user allow together.
     pub fn access(&self, user: &UserSpec) -> UserAccess {
         let sets = user.permission_sets.iter().filter_map(|name| self.permission_sets.get(name));
-        UserAccess::combine(self.profile(user).into_iter().chain(sets))
+        UserAccess::combine(self.profile(user).into_iter().chain(sets)).without(&self.withheld)
     }
 
     /// The profile of a user.

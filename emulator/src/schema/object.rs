@@ -105,6 +105,17 @@ impl Object {
         self.fields.push(field);
     }
 
+    /// Changes the fields; `change` keeps the order of those that stay.
+    pub(super) fn change_fields(&mut self, change: impl FnOnce(&mut Vec<Field>)) {
+        let mut fields = std::mem::take(&mut self.fields);
+        change(&mut fields);
+        self.by_name.clear();
+        self.audit = AuditFields::default();
+        for field in fields {
+            self.add_field(field);
+        }
+    }
+
     #[must_use]
     pub fn fields(&self) -> &[Field] {
         &self.fields

@@ -24,6 +24,7 @@ mod proof;
 mod recordings;
 mod reference;
 mod rest;
+mod schema;
 mod soap;
 mod token_errors;
 mod token_requests;
