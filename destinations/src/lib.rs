@@ -8,6 +8,7 @@
 
 mod lost;
 pub mod matching;
+pub mod postgres;
 pub mod sqlite;
 
 use std::{fmt, path::Path, str::FromStr};
@@ -17,25 +18,45 @@ use sync::{
     table::StreamKey,
 };
 
-use crate::sqlite::{SqliteDestination, SqliteSettings};
+use crate::{
+    postgres::{PostgresDestination, PostgresSettings},
+    sqlite::{SqliteDestination, SqliteSettings},
+};
 
 /// Which destination, and how it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DestinationSettings {
     Sqlite(SqliteSettings),
+    Postgres(Box<PostgresSettings>),
+}
+
+impl DestinationSettings {
+    /// The same with paths that mean the same from any working directory.
+    #[must_use]
+    pub fn absolute(self) -> Self {
+        match self {
+            Self::Sqlite(settings) => Self::Sqlite(settings.absolute()),
+            Self::Postgres(settings) => Self::Postgres(Box::new(settings.absolute())),
+        }
+    }
 }
 
 impl FromStr for DestinationSettings {
     type Err = DestinationError;
 
-    /// Reads `sqlite:rows.db`, `sqlite:rows.db?synchronous=full`, or a plain path, which means SQLite.
+    /// Reads `sqlite:rows.db`, `sqlite:rows.db?synchronous=full`, or a plain path, which means SQLite; and
+    /// `postgres://user@host/database?schema=sales`.
     fn from_str(text: &str) -> Result<Self, DestinationError> {
         match text.split_once(':') {
             Some(("sqlite", rest)) => SqliteSettings::parse(rest).map(Self::Sqlite),
-            // A single letter is a drive.
+            Some(("postgres" | "postgresql", _)) => PostgresSettings::parse(text).map(Box::new).map(Self::Postgres),
+            // A single letter is a drive. The rest is not repeated: there may be a password in it.
             Some((scheme, _)) if is_scheme(scheme) => Err(DestinationError::Unusable {
-                place: text.to_owned(),
-                reason: format!("{scheme:?} is no kind of destination; write sqlite:<path> or a path"),
+                place: "the destination".to_owned(),
+                reason: format!(
+                    "{scheme:?} is no kind of destination; write sqlite:<path>, a path, or \
+                     postgres://<user>@<host>/<database>"
+                ),
             }),
             Some(_) | None => SqliteSettings::at(Path::new(text)).map(Self::Sqlite),
         }
@@ -47,6 +68,7 @@ impl fmt::Display for DestinationSettings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(settings) => settings.fmt(out),
+            Self::Postgres(settings) => settings.fmt(out),
         }
     }
 }
@@ -58,6 +80,7 @@ impl fmt::Display for DestinationSettings {
 pub fn open(settings: &DestinationSettings) -> Result<Box<dyn Destination>, DestinationError> {
     match settings {
         DestinationSettings::Sqlite(settings) => Ok(Box::new(SqliteDestination::start(settings.clone())?)),
+        DestinationSettings::Postgres(settings) => Ok(Box::new(PostgresDestination::new((**settings).clone()))),
     }
 }
 
@@ -70,25 +93,38 @@ pub struct RowCounts {
     pub deleted: u64,
 }
 
-/// Counts a stream's rows. Blocks while it reads.
+/// Counts a stream's rows.
 ///
 /// # Errors
 /// The destination cannot be read, or has no such table.
-pub fn count(settings: &DestinationSettings, stream: &StreamKey) -> Result<RowCounts, DestinationError> {
+pub async fn count(settings: &DestinationSettings, stream: &StreamKey) -> Result<RowCounts, DestinationError> {
     match settings {
-        DestinationSettings::Sqlite(settings) => sqlite::count::count(settings, stream),
+        DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::count::count).await,
+        DestinationSettings::Postgres(settings) => postgres::count(settings, stream).await,
     }
 }
 
-/// Removes a stream's rows, with its checkpoint, for good; returns how many. Blocks while it works. The caller sees to it
-/// that the stream is not run meanwhile.
+/// Removes a stream's rows, with its checkpoint, for good; returns how many. The caller sees to it that the stream is not
+/// run meanwhile.
 ///
 /// # Errors
 /// The destination cannot be written; nothing is removed then.
-pub fn remove(settings: &DestinationSettings, stream: &StreamKey) -> Result<u64, DestinationError> {
+pub async fn remove(settings: &DestinationSettings, stream: &StreamKey) -> Result<u64, DestinationError> {
     match settings {
-        DestinationSettings::Sqlite(settings) => sqlite::remove::remove(settings, stream),
+        DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::remove::remove).await,
+        DestinationSettings::Postgres(settings) => postgres::remove(settings, stream).await,
     }
+}
+
+/// SQLite works on a thread where it may block.
+async fn blocking<T: Send + 'static>(
+    settings: &SqliteSettings,
+    stream: &StreamKey,
+    work: fn(&SqliteSettings, &StreamKey) -> Result<T, DestinationError>,
+) -> Result<T, DestinationError> {
+    let (settings, stream) = (settings.clone(), stream.clone());
+    let task = tokio::task::spawn_blocking(move || work(&settings, &stream));
+    task.await.expect("counting and removing do not panic")
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -115,7 +151,8 @@ mod tests {
 
     #[test]
     fn a_destination_that_does_not_exist_or_keeps_nothing_is_refused_with_what_to_write() {
-        assert!(read("oracle:rows").contains("sqlite:<path>"));
+        let said = read("mysql://root:hunter2@h/d");
+        assert!(said.contains("sqlite:<path>") && said.contains("postgres://") && !said.contains("hunter2"), "{said}");
         for text in ["", "sqlite:", ":memory:", "sqlite::memory:"] {
             assert!(read(text).contains("name a file"), "{text:?}: {}", read(text));
         }

@@ -16,7 +16,7 @@ use sync::{
     table::{StreamKey, TableSchema},
 };
 
-use crate::{DestinationSettings, sqlite};
+use crate::{DestinationSettings, postgres, sqlite};
 
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +132,7 @@ pub async fn list(
         DestinationSettings::Sqlite(settings) => {
             sqlite::links::blocking(settings, stream, move |links| links.list(status, limit)).await
         }
+        DestinationSettings::Postgres(settings) => Err(postgres::without_matching(settings).into()),
     }
 }
 
@@ -149,6 +150,7 @@ pub async fn compare(
         DestinationSettings::Sqlite(settings) => {
             sqlite::links::blocking(settings, stream, move |links| links.compare(&record)).await
         }
+        DestinationSettings::Postgres(settings) => Err(postgres::without_matching(settings).into()),
     }
 }
 
@@ -170,6 +172,7 @@ pub async fn decide(
                 move |links: &sqlite::links::Links<'_>| links.decide(&record, &decision, Decider { name: &name, at });
             sqlite::links::blocking(settings, stream, work).await
         }
+        DestinationSettings::Postgres(settings) => Err(postgres::without_matching(settings).into()),
     }
 }
 
@@ -188,6 +191,7 @@ pub async fn retry(
         DestinationSettings::Sqlite(settings) => {
             sqlite::links::blocking(settings, stream, move |links| links.retry(&records, at)).await
         }
+        DestinationSettings::Postgres(settings) => Err(postgres::without_matching(settings).into()),
     }
 }
 

@@ -87,6 +87,13 @@ impl SqliteSettings {
         Ok(Self { path: path.to_owned(), synchronous: Synchronous::default(), busy_timeout: Duration::from_secs(30) })
     }
 
+    /// The same with a path that means the same from any working directory.
+    #[must_use]
+    pub fn absolute(mut self) -> Self {
+        self.path = std::path::absolute(&self.path).unwrap_or(self.path);
+        self
+    }
+
     /// Reads `path?synchronous=full`. Only a parameter that is known, or looks like one, ends the path.
     pub(crate) fn parse(text: &str) -> Result<Self, DestinationError> {
         let (path, parameter) = match text.rsplit_once('?') {

@@ -23,7 +23,7 @@ printf '%s\n' "$password" >"$folder/password"
 "$bin/postgres" -D "$folder/data" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
     -c max_connections=200 -c fsync=off -c full_page_writes=off </dev/null >>"$folder/log" 2>&1 &
 server=$!
-until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"; do
+until grep -q 'database system is ready to accept connections' "$folder/log"; do
     kill -0 "$server" 2>/dev/null || { cat "$folder/log" >&2; exit 1; }
     sleep 0.1
 done

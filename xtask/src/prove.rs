@@ -7,12 +7,7 @@ use std::{
     path::Path,
 };
 
-use crate::{
-    Failure, fuzz, named_values,
-    postgres::{self, Postgres},
-    runner::Runner,
-    setup,
-};
+use crate::{Failure, fuzz, named_values, postgres, runner::Runner, setup};
 
 pub(crate) const HELP: &str = "\
 Runs the long proofs at full length and writes what they counted to docs/proof.md.
@@ -48,9 +43,9 @@ pub(crate) fn run(root: &Path, options: &[String]) -> Result<(), Failure> {
         }
     }
     let tools = setup::install(root);
-    let server = tools.postgres.as_deref().map(Postgres::start).transpose()?;
+    let servers = postgres::start_all(&tools)?;
     let mut variables = vec![("ORGTIDE_PROOF", "full".to_owned()), ("ORGTIDE_PROOF_SEED", seed.to_string())];
-    variables.extend(server.iter().map(|server| (postgres::VARIABLE, server.url().to_owned())));
+    variables.extend(servers.iter().map(|(variable, server)| (*variable, server.url().to_owned())));
 
     println!("seed {seed}");
     let mut proved = Vec::new();

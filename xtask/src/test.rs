@@ -5,8 +5,7 @@ use std::path::Path;
 use crate::{
     Failure, browser, clients,
     command::{cargo, in_ci, succeed},
-    examples, named_values,
-    postgres::{self, Postgres},
+    examples, named_values, postgres,
     runner::{Runner, SELECTION},
     setup::{self, Tools},
     steps::Steps,
@@ -20,13 +19,14 @@ Usage: cargo xtask test [--only <step>]
 
 Steps:
   setup     installs what is missing: Debian packages by apt (as root or by sudo that asks for no password), pinned
-            npm and PyPI packages into target/clients/ and target/browser/; says what it could not install and what
+            npm and PyPI packages into folders of target/; says what it could not install and what
             is skipped for it
   format    cargo fmt --check
   tidy      the project's own rules (cargo xtask tidy)
   clippy    all targets, warnings denied
   docs      rustdoc, warnings denied
-  tests     all tests, by cargo-nextest where it is installed, with a private PostgreSQL on 127.0.0.1
+  tests     all tests, by cargo-nextest where it is installed, with private PostgreSQL servers on 127.0.0.1:
+            Debian's, and version 13 from an npm package
   doctests  the examples in the documentation
   clients   jsforce, simple-salesforce and authlib, unmodified, against the emulated org
   browser   the pages of the emulated org in Chromium
@@ -114,15 +114,11 @@ fn run_tests(root: &Path, tools: &Tools, steps: &mut Steps) {
     let mut postgres_note = None;
     let mut count = None;
     steps.run("tests", || {
-        let server = start_postgres(tools);
-        let variables = match &server {
-            Ok(Some(server)) => vec![(postgres::VARIABLE, server.url().to_owned())],
-            Ok(None) => Vec::new(),
-            Err(Failure(reason)) => {
-                postgres_note = Some(format!("the tests on PostgreSQL are skipped: {reason}"));
-                Vec::new()
-            }
-        };
+        let servers = postgres::start_all(tools).unwrap_or_else(|Failure(reason)| {
+            postgres_note = Some(format!("the tests on PostgreSQL are skipped: {reason}"));
+            Vec::new()
+        });
+        let variables: Vec<_> = servers.iter().map(|(variable, server)| (*variable, server.url().to_owned())).collect();
         count = Some(runner.run_all(root, &variables)?);
         Ok(())
     });
@@ -130,14 +126,6 @@ fn run_tests(root: &Path, tools: &Tools, steps: &mut Steps) {
         steps.note(format!("{} of {} tests passed", count.passed, count.run));
     }
     postgres_note.into_iter().for_each(|note| steps.note(note));
-}
-
-fn start_postgres(tools: &Tools) -> Result<Option<Postgres>, Failure> {
-    if std::env::var_os(postgres::VARIABLE).is_some() {
-        println!("{} is set: no private PostgreSQL is started", postgres::VARIABLE);
-        return Ok(None);
-    }
-    tools.postgres.as_deref().map(Postgres::start).transpose()
 }
 
 fn run_clients(root: &Path, tools: &Tools, steps: &mut Steps) {

@@ -3,16 +3,17 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use crate::{
-    case::{Case, Place, run},
+    case::{Case, run},
+    postgres::PostgresSchema,
     sqlite::SqliteFile,
 };
 
 async fn hold(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(format!("{name}.json"));
     let case: Case = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    let places: [&dyn Place; 1] = [&SqliteFile::new()];
-    for place in places {
-        run(&case, place).await;
+    run(&case, &SqliteFile::new()).await;
+    for place in PostgresSchema::on_each_server() {
+        run(&case, &place).await;
     }
 }
 
@@ -100,6 +101,7 @@ cases! {
     deleting_an_unknown_record_changes_nothing,
     every_column_but_the_id_may_be_null,
     extreme_dates_times_and_integers_are_kept,
+    identifiers_may_be_longer_than_a_destination_allows,
     in_removal_mode_a_deleted_record_is_gone_and_can_come_back,
     in_removal_mode_and_after_a_sweep_links_are_marked_too,
     of_duplicates_in_one_batch_the_last_stays,

@@ -4,4 +4,6 @@
 
 mod case;
 mod conformance;
+mod parity;
+mod postgres;
 mod sqlite;

@@ -42,6 +42,14 @@ impl SqliteFile {
 }
 
 impl Place for SqliteFile {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn matches(&self) -> bool {
+        true
+    }
+
     fn open(&self) -> Box<dyn Destination> {
         destinations::open(&self.settings()).unwrap()
     }
@@ -398,12 +406,15 @@ async fn the_rows_of_one_stream_are_counted_and_removed_without_those_of_another
         destination.write(batch(&schema, &rows), &checkpoint("1"), Epoch(1)).await.unwrap();
         destination.close().await.unwrap();
     }
-    let present = |key: &StreamKey| destinations::count(&settings, key).unwrap().present;
-    assert_eq!((present(&named("contacts")), present(&named("owners")), present(&stream())), (2, 1, 0));
-    assert_eq!(destinations::remove(&settings, &named("contacts")).unwrap(), 2);
-    assert_eq!((present(&named("contacts")), present(&named("owners"))), (0, 1));
+    let present = async |key: &StreamKey| destinations::count(&settings, key).await.unwrap().present;
+    assert_eq!(
+        (present(&named("contacts")).await, present(&named("owners")).await, present(&stream()).await),
+        (2, 1, 0)
+    );
+    assert_eq!(destinations::remove(&settings, &named("contacts")).await.unwrap(), 2);
+    assert_eq!((present(&named("contacts")).await, present(&named("owners")).await), (0, 1));
     assert_eq!(file.query::<String>("SELECT group_concat(stream) FROM _orgtide_checkpoints"), "owners");
-    assert_eq!(destinations::remove(&settings, &named("owners")).unwrap(), 1);
+    assert_eq!(destinations::remove(&settings, &named("owners")).await.unwrap(), 1);
     assert_eq!(file.query::<i64>("SELECT count(*) FROM sqlite_schema WHERE name = 'Contact'"), 0);
 }
 

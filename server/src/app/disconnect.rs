@@ -142,8 +142,7 @@ impl App {
         for (stream, lease) in streams.iter().zip(held) {
             let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
             let key = stream.key(&connection.name);
-            let task = tokio::task::spawn_blocking(move || destinations::remove(&settings, &key));
-            let rows = task.await.expect("removing does not panic").map_err(Error::destination)?;
+            let rows = destinations::remove(&settings, &key).await.map_err(Error::destination)?;
             self.store.forget_stream(&stream.id, lease).await?;
             removed.push(Removed {
                 object: stream.object.clone(),

@@ -134,12 +134,7 @@ impl App {
         let text = given.map_or_else(default, str::to_owned);
         let settings: DestinationSettings = text.parse().map_err(Error::destination)?;
         // Remembered, so it has to mean the same from any working directory.
-        Ok(match settings {
-            DestinationSettings::Sqlite(mut sqlite) => {
-                sqlite.path = std::path::absolute(&sqlite.path).unwrap_or(sqlite.path);
-                DestinationSettings::Sqlite(sqlite)
-            }
-        })
+        Ok(settings.absolute())
     }
 
     /// Runs streams one after the other, until somebody asks to stop or nobody is signed in any more.

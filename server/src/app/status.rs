@@ -157,8 +157,7 @@ impl App {
 async fn count(connection: &str, stream: &Stream) -> Option<RowCounts> {
     let destination: DestinationSettings = stream.destination.parse().ok()?;
     let key = stream.key(connection);
-    let counted = tokio::task::spawn_blocking(move || destinations::count(&destination, &key)).await;
-    match counted.ok()? {
+    match destinations::count(&destination, &key).await {
         Ok(counts) => Some(counts),
         Err(error) => {
             tracing::debug!(%error, "the rows cannot be counted");

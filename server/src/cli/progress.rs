@@ -178,7 +178,7 @@ pub(super) fn show_outcomes(connection: &str, outcomes: &[StreamOutcome], termin
 pub(super) fn destination_place(destination: &str) -> String {
     match destination.parse() {
         Ok(DestinationSettings::Sqlite(sqlite)) => sqlite.path.display().to_string(),
-        Err(_) => destination.to_owned(),
+        Ok(DestinationSettings::Postgres(_)) | Err(_) => destination.to_owned(),
     }
 }
 

@@ -46,8 +46,8 @@ const PLACED: [Placed; 3] = [
     },
     Placed {
         marks: &["env::var", "env::args", "use std::env;"],
-        places: &["server/src/config", "xtask/"],
-        reason: "the environment is read in server/src/config.rs",
+        places: &["server/src/config", "destinations/src/postgres/password.rs", "xtask/"],
+        reason: "the environment is read in server/src/config.rs, and by a destination's password",
     },
     Placed {
         marks: &["reqwest::"],

@@ -1,0 +1,145 @@
+//! Each stream's epoch and checkpoint, in the schema that holds its rows.
+
+use sync::{
+    checkpoint::{Checkpoint, Epoch},
+    destination::DestinationError,
+    table::StreamKey,
+};
+use tokio_postgres::{Transaction, types::ToSql};
+
+use super::{fault::Fault, name::quoted, schema::Target, session::Work};
+use crate::lost::Lost;
+
+pub(super) const CHECKPOINTS: &str = "_orgtide_checkpoints";
+
+/// What tells streams apart. A stream without a name has the empty one.
+const KEY: &str = "connection, object, \"table\", stream";
+
+/// The table's name, as SQL spells it.
+fn place(target: &Target) -> String {
+    format!("{}.{CHECKPOINTS}", quoted(&target.schema))
+}
+
+pub(super) fn create(target: &Target) -> String {
+    format!(
+        "CREATE TABLE {} (
+            connection text COLLATE \"C\" NOT NULL,
+            object text COLLATE \"C\" NOT NULL,
+            \"table\" text COLLATE \"C\" NOT NULL,
+            stream text COLLATE \"C\" NOT NULL DEFAULT '',
+            epoch bigint NOT NULL,
+            checkpoint text,
+            PRIMARY KEY ({KEY})
+        )",
+        place(target)
+    )
+}
+
+/// The values of [`KEY`].
+struct Key<'a>([&'a str; 4]);
+
+impl<'a> Key<'a> {
+    fn of(stream: &'a StreamKey, target: &'a Target) -> Self {
+        Self([&stream.connection, &stream.object, &target.table, stream.stream.as_deref().unwrap_or_default()])
+    }
+
+    fn with<'b>(&'b self, more: &[&'b (dyn ToSql + Sync)]) -> Vec<&'b (dyn ToSql + Sync)> {
+        self.0.iter().map(|part| part as &(dyn ToSql + Sync)).chain(more.iter().copied()).collect()
+    }
+}
+
+/// Records the epoch and gives the stored checkpoint, unless a newer epoch holds the stream.
+pub(super) async fn claim(
+    transaction: &Transaction<'_>,
+    target: &Target,
+    stream: &StreamKey,
+    epoch: Epoch,
+) -> Result<Option<Checkpoint>, Fault> {
+    let claim = format!(
+        "INSERT INTO {} AS held ({KEY}, epoch) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT ({KEY}) DO UPDATE SET epoch = excluded.epoch WHERE held.epoch <= excluded.epoch
+         RETURNING checkpoint",
+        place(target)
+    );
+    let key = Key::of(stream, target);
+    let Some(row) = transaction.query_opt(&claim, &key.with(&[&epoch.0])).await? else {
+        return Err(fenced(transaction, target, &key, epoch).await);
+    };
+    let text: Option<String> = row.try_get(0)?;
+    text.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| {
+        let reason = format!(
+            "the checkpoint of {} for connection {} is not one this version can read ({error}); run the version that \
+             wrote it, or delete its row from {} to import everything again",
+            stream.object,
+            stream.connection,
+            place(target)
+        );
+        DestinationError::Unusable { place: target.place.clone(), reason }.into()
+    })
+}
+
+/// Records the epoch and the checkpoint, unless a newer epoch holds the stream.
+pub(super) async fn save(
+    work: &mut Work<'_>,
+    target: &Target,
+    stream: &StreamKey,
+    epoch: Epoch,
+    checkpoint: &str,
+) -> Result<(), Fault> {
+    let save = format!(
+        "INSERT INTO {} AS held ({KEY}, epoch, checkpoint) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT ({KEY}) DO UPDATE SET epoch = excluded.epoch, checkpoint = excluded.checkpoint
+         WHERE held.epoch <= excluded.epoch",
+        place(target)
+    );
+    let save = work.prepared(save).await?;
+    let key = Key::of(stream, target);
+    if work.transaction.execute(&save, &key.with(&[&epoch.0, &checkpoint])).await? == 0 {
+        return Err(fenced(&work.transaction, target, &key, epoch).await);
+    }
+    Ok(())
+}
+
+/// Why an epoch was not recorded.
+async fn fenced(transaction: &Transaction<'_>, target: &Target, key: &Key<'_>, ours: Epoch) -> Fault {
+    let query = format!("SELECT epoch FROM {} WHERE ({KEY}) = ($1, $2, $3, $4)", place(target));
+    let current = transaction.query_one(&query, &key.with(&[])).await.and_then(|row| row.try_get(0));
+    match current {
+        Ok(current) => DestinationError::Fenced { place: target.place.clone(), ours: ours.0, current }.into(),
+        Err(error) => error.into(),
+    }
+}
+
+/// Somebody has dropped the table: what its checkpoints say was written is gone.
+pub(super) async fn forget(transaction: &Transaction<'_>, target: &Target) -> Result<(), Fault> {
+    let forget = format!("UPDATE {} SET checkpoint = NULL WHERE \"table\" = $1", place(target));
+    transaction.execute(&forget, &[&target.table]).await?;
+    Ok(())
+}
+
+/// Somebody has altered the table: each of its streams learns what it has to read again. A checkpoint that this version
+/// cannot read stays as it is, for the version that can.
+pub(super) async fn revise(transaction: &Transaction<'_>, target: &Target, lost: &Lost) -> Result<(), Fault> {
+    let place = place(target);
+    let query =
+        format!("SELECT {KEY}, checkpoint FROM {place} WHERE \"table\" = $1 AND checkpoint IS NOT NULL FOR UPDATE");
+    for row in transaction.query(&query, &[&target.table]).await? {
+        let mut key = [""; 4];
+        for (index, part) in key.iter_mut().enumerate() {
+            *part = row.try_get(index)?;
+        }
+        let Ok(checkpoint) = serde_json::from_str::<Checkpoint>(row.try_get(4)?) else { continue };
+        let Some(revised) = lost.revise(&checkpoint, !key[3].is_empty()) else { continue };
+        let text = serde_json::to_string(&revised).expect("a checkpoint is plain data");
+        let save = format!("UPDATE {place} SET checkpoint = $5 WHERE ({KEY}) = ($1, $2, $3, $4)");
+        transaction.execute(&save, &Key(key).with(&[&text])).await?;
+    }
+    Ok(())
+}
+
+/// Removes a stream's epoch and checkpoint.
+pub(super) async fn remove(transaction: &Transaction<'_>, target: &Target, stream: &StreamKey) -> Result<(), Fault> {
+    let remove = format!("DELETE FROM {} WHERE ({KEY}) = ($1, $2, $3, $4)", place(target));
+    transaction.execute(&remove, &Key::of(stream, target).with(&[])).await?;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! One connection to the server.
+
+use std::collections::HashMap;
+
+use secrecy::ExposeSecret;
+use sync::destination::DestinationError;
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Statement, Transaction};
+
+use super::{PostgresSettings, fault::unconnected, password::password};
+
+/// The oldest PostgreSQL that this is tested with, as `server_version_num` counts.
+const OLDEST_VERSION: i32 = 130_000;
+
+/// Joins of a batch with its table go by the key, however little the server knows about either: a plan that scans the
+/// table for each batch is what makes loading slow. `temp_buffers` holds a batch.
+const SET_UP: &str = "SET client_min_messages = warning; SET timezone = 'UTC'; SET datestyle = 'ISO';
+    SET jit = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off;
+    SET plan_cache_mode = force_custom_plan; SET temp_buffers = '32MB'";
+
+/// An open connection and what is prepared on it.
+pub(super) struct Session {
+    client: Client,
+    /// Statements by their text.
+    statements: HashMap<String, Statement>,
+    /// Carries bytes until the client is dropped.
+    connection: JoinHandle<()>,
+}
+
+impl Session {
+    pub(super) async fn open(settings: &PostgresSettings) -> Result<Self, DestinationError> {
+        let place = settings.place();
+        let unusable = |reason: String| DestinationError::Unusable { place: place.clone(), reason };
+        let mut config = settings.config().clone();
+        if let Some(password) = password(settings.password(), &config).map_err(unusable)? {
+            config.password(password.expose_secret());
+        }
+        let tls = settings.verification().connector().map_err(unusable)?;
+        let failed = |error| unconnected(&place, &error);
+        let (client, connection) = config.connect(tls).await.map_err(failed)?;
+        let connection = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "the connection to PostgreSQL has ended");
+            }
+        });
+        let set_up = format!("{SET_UP}; SET lock_timeout = {}", settings.lock_timeout.as_millis());
+        client.batch_execute(&set_up).await.map_err(failed)?;
+        let session = Self { client, statements: HashMap::new(), connection };
+        session.check(&place).await?;
+        Ok(session)
+    }
+
+    async fn check(&self, place: &str) -> Result<(), DestinationError> {
+        let query = "SELECT current_setting('server_version_num')::integer, current_setting('server_version'), \
+                     current_setting('server_encoding')";
+        let found = async {
+            let row = self.client.query_one(query, &[]).await?;
+            Ok((row.try_get::<_, i32>(0)?, row.try_get::<_, String>(1)?, row.try_get::<_, String>(2)?))
+        };
+        let (number, version, encoding) = found.await.map_err(|error| unconnected(place, &error))?;
+        let unusable = |reason: String| Err(DestinationError::Unusable { place: place.to_owned(), reason });
+        if number < OLDEST_VERSION {
+            return unusable(format!("it is PostgreSQL {version}; 13 is the oldest that Orgtide writes to"));
+        }
+        if encoding != "UTF8" {
+            return unusable(format!(
+                "its encoding is {encoding}, which cannot hold every text; create a database with --encoding UTF8 \
+                 --template template0"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the server or the network has ended it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A transaction in which each statement sees what others have committed before it.
+    pub(super) async fn transaction(&mut self) -> Result<Work<'_>, tokio_postgres::Error> {
+        let builder = self.client.build_transaction().isolation_level(tokio_postgres::IsolationLevel::ReadCommitted);
+        Ok(Work { transaction: builder.start().await?, statements: &mut self.statements })
+    }
+
+    /// Forgets what is prepared: the tables it names have changed.
+    pub(super) fn forget_statements(&mut self) {
+        self.statements.clear();
+    }
+
+    /// Ends the connection and waits until it is gone.
+    pub(super) async fn close(self) {
+        drop((self.statements, self.client));
+        // It ends with the client; how it ended no longer matters.
+        let _ = self.connection.await;
+    }
+}
+
+/// A transaction with the connection's prepared statements. Dropped before its commit, it is undone.
+pub(super) struct Work<'a> {
+    pub(super) transaction: Transaction<'a>,
+    statements: &'a mut HashMap<String, Statement>,
+}
+
+impl Work<'_> {
+    /// Prepares a statement once.
+    pub(super) async fn prepared(&mut self, sql: String) -> Result<Statement, tokio_postgres::Error> {
+        if let Some(statement) = self.statements.get(&sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.transaction.prepare(&sql).await?;
+        self.statements.insert(sql, statement.clone());
+        Ok(statement)
+    }
+}
