@@ -17,6 +17,7 @@ use crate::{
     error::{ApiError, ErrorCode, body::redact},
     http::{Answer, Request},
     query::{Deleted, encode},
+    time::Timestamp,
 };
 
 /// A query job's id, 18 characters, prefix `750`.
@@ -47,21 +48,25 @@ pub struct QueryJob {
     pub state: JobState,
     #[serde(default)]
     pub object: String,
+    /// By the org's clock, before any record is read.
+    #[serde(default)]
+    pub created_date: Option<Timestamp>,
     #[serde(default)]
     pub number_records_processed: u64,
     #[serde(default)]
     pub error_message: Option<String>,
 }
 
-/// How long to wait for a job, and how often to ask.
+/// How patiently to wait for a job, and how often to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobWait {
     /// The first pause; doubles with each.
     pub first: Duration,
     /// No pause is longer.
     pub longest: Duration,
-    /// The sum of all pauses. The job goes on in the org when it is over.
-    pub in_all: Duration,
+    /// The sum of the pauses in which neither the job's state nor its number of records changes. A job that advances is
+    /// waited for, however long it takes; one that does not goes on in the org all the same.
+    pub standstill: Duration,
 }
 
 impl Default for JobWait {
@@ -70,7 +75,7 @@ impl Default for JobWait {
         Self {
             first: Duration::from_millis(200),
             longest: Duration::from_secs(30),
-            in_all: Duration::from_secs(24 * 60 * 60),
+            standstill: Duration::from_secs(30 * 60),
         }
     }
 }
@@ -124,7 +129,8 @@ impl Client {
         self.call::<Answer>(&request).await?.json()
     }
 
-    /// Asks again and again how a job stands, until it is complete; `seen` hears each answer.
+    /// Asks again and again how a job stands, until it is complete; `seen` hears each answer. A job that advances is
+    /// waited for however long it takes.
     ///
     /// # Errors
     /// As [`Client::wait_for_query_job_within`], for the default [`JobWait`].
@@ -136,20 +142,24 @@ impl Client {
         self.wait_for_query_job_within(job, JobWait::default(), seen).await
     }
 
-    /// Like [`Client::wait_for_query_job`], as long and as often as `wait` says.
+    /// Like [`Client::wait_for_query_job`], as often as `wait` says and as patiently.
     ///
     /// # Errors
-    /// [`ApiError::JobEnded`] for a job that failed or was aborted, [`ApiError::JobUnfinished`] when `wait` is over.
+    /// [`ApiError::JobEnded`] for a job that failed or was aborted, [`ApiError::JobUnfinished`] when it stands still for too long.
     pub async fn wait_for_query_job_within(
         &self,
         job: &JobId,
         wait: JobWait,
         seen: &mut (dyn FnMut(&QueryJob) + Send),
     ) -> Result<QueryJob, ApiError> {
-        let (mut pause, mut waited) = (wait.first, Duration::ZERO);
+        let (mut pause, mut still, mut last) = (wait.first, Duration::ZERO, None);
         loop {
             let answer = self.query_job(job).await?;
             seen(&answer);
+            let stands = (answer.state, answer.number_records_processed);
+            if last.replace(stands).is_some_and(|last| last != stands) {
+                still = Duration::ZERO;
+            }
             match answer.state {
                 JobState::JobComplete => return Ok(answer),
                 JobState::UploadComplete | JobState::InProgress => {}
@@ -161,11 +171,11 @@ impl Client {
                     });
                 }
             }
-            if waited >= wait.in_all {
-                return Err(ApiError::JobUnfinished { job: job.clone(), waited });
+            if still >= wait.standstill {
+                return Err(ApiError::JobUnfinished { job: job.clone(), waited: still });
             }
             self.http().timer().sleep(pause).await;
-            waited += pause;
+            still += pause;
             pause = pause.saturating_mul(2).min(wait.longest);
         }
     }

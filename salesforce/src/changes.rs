@@ -6,7 +6,7 @@ use crate::{
     client::Client,
     error::ApiError,
     http::{Answer, Request},
-    query::encode,
+    query::{DeletionsAsked, encode},
     time::Timestamp,
 };
 
@@ -63,11 +63,19 @@ impl Client {
     }
 
     async fn changes(&self, object: &str, kind: &str, start: Timestamp, end: Timestamp) -> Result<Answer, ApiError> {
-        let (start, end) = (with_offset(start), with_offset(end));
-        let path = format!("sobjects/{}/{kind}/?start={start}&end={end}", encode(object));
+        let path = self.changes_path(object, kind, start, end);
         let doing = format!("asking which records of {object} were {kind}");
-        self.call(&Request::get("/services/data/{version}/sobjects/{object}/{changes}", self.data_path(&path), doing))
-            .await
+        self.call(&Request::get("/services/data/{version}/sobjects/{object}/{changes}", path, doing)).await
+    }
+
+    /// Where to ask for deletions.
+    pub(crate) fn deleted_path(&self, asked: DeletionsAsked<'_>) -> String {
+        self.changes_path(asked.object, "deleted", asked.start, asked.end)
+    }
+
+    fn changes_path(&self, object: &str, kind: &str, start: Timestamp, end: Timestamp) -> String {
+        let (start, end) = (with_offset(start), with_offset(end));
+        self.data_path(&format!("sobjects/{}/{kind}/?start={start}&end={end}", encode(object)))
     }
 }
 

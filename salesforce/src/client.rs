@@ -9,7 +9,7 @@ pub use self::pass::{Passed, Passing};
 use crate::{
     error::{ApiError, OAuthError},
     host::OrgUrl,
-    http::{Answer, Http, Receive, Request, Usage},
+    http::{Answer, Http, Receive, Request, Timer, Usage},
     oauth::{ClientApp, Introspection, IssuedToken, Session, TokenSource, introspect},
     time::Timestamp,
 };
@@ -65,6 +65,21 @@ impl Client {
         let request = Request::get("/services/data", "/services/data".to_owned(), "asking the org for its time");
         let answer: Answer = self.call(&request.uncounted()).await?;
         answer.date().ok_or_else(|| answer.unexpected("it has no Date header".to_owned()))
+    }
+
+    /// What the org's clock shows now, by its last answer to this process; the org is asked when there was none.
+    ///
+    /// Good enough to decide what is due. Another clock than ours, so nothing that has to be right may rest on it.
+    pub async fn org_time(&self) -> Result<Timestamp, ApiError> {
+        match self.http.time_at(&self.host().await?) {
+            Some(time) => Ok(time),
+            None => self.server_time().await,
+        }
+    }
+
+    /// The timer that everything waits on, and measures by.
+    pub fn timer(&self) -> &dyn Timer {
+        self.http.timer()
     }
 
     /// Whether the session's token is a JWT, which SOAP and Bulk do not take (jsforce `src/soap.ts`; vendor guides).

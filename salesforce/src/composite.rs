@@ -9,6 +9,7 @@ use crate::{
     client::Client,
     error::ApiError,
     http::{Answer, Request, judge},
+    time::Timestamp,
 };
 
 /// As many parts as a composite may have (REST guide v66, "Composite": 25 subrequests).
@@ -66,6 +67,16 @@ impl Client {
         headers: &[(HeaderName, &'static str)],
         doing: &str,
     ) -> Result<Parts, ApiError> {
+        self.read_together_at(parts, headers, doing).await.map(|(parts, _)| parts)
+    }
+
+    /// The same; tells what time the answer is for, too.
+    pub(crate) async fn read_together_at(
+        &self,
+        parts: &[Part],
+        headers: &[(HeaderName, &'static str)],
+        doing: &str,
+    ) -> Result<(Parts, Timestamp), ApiError> {
         let requests = parts.iter().enumerate();
         let requests = requests.map(|(index, part)| Subrequest {
             method: "GET",
@@ -87,6 +98,6 @@ impl Client {
             200..=299 => Ok(answer.body.slice_ref(sub.body.get().as_bytes())),
             status => Err(judge(part.doing.clone(), org.host().to_owned(), status, None, sub.body.get().as_bytes())),
         };
-        Ok(envelope.composite_response.iter().zip(parts).map(read).collect())
+        Ok((envelope.composite_response.iter().zip(parts).map(read).collect(), answer.dated()?))
     }
 }

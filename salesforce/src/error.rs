@@ -285,8 +285,8 @@ pub enum ApiError {
     /// A Bulk job ended without results.
     #[error("the query job {job} {}", job_end(*aborted, message))]
     JobEnded { job: JobId, aborted: bool, message: String },
-    /// A Bulk job did not end in the time that was given.
-    #[error("the query job {job} has not ended after {} of waiting; it goes on in the org", seconds(*waited))]
+    /// A Bulk job stands still.
+    #[error("the query job {job} has not advanced in {}", seconds(*waited))]
     JobUnfinished { job: JobId, waited: Duration },
 }
 
@@ -298,10 +298,15 @@ fn job_end(aborted: bool, message: &str) -> String {
     }
 }
 
+/// A job that was tried in vain more than 15 times.
+fn says_retried(message: &str) -> bool {
+    message.contains("more than 15") || message.contains("more than fifteen")
+}
+
 /// A failed job names its cause before a colon (`InvalidBatch : Field name not found : X`), or says that the query was
 /// tried more than 15 times, which a narrower query cures (Bulk API 2.0 guide v66, "Limits").
 fn failed_job_recovery(message: &str) -> Recovery {
-    if message.contains("more than 15") || message.contains("more than fifteen") {
+    if says_retried(message) {
         return Recovery::Configure;
     }
     match message.split_once(':').map(|(code, _)| ErrorCode::parse(code.trim())) {
@@ -343,6 +348,38 @@ impl ApiError {
             | Self::Protocol { .. }
             | Self::JobEnded { .. }
             | Self::JobUnfinished { .. } => None,
+        }
+    }
+
+    /// True when fewer records at once may be had: the query takes too long, touches too much, or its object has no
+    /// further pages.
+    pub fn is_too_large(&self) -> bool {
+        if let Self::JobEnded { aborted: false, message, .. } = self {
+            return says_retried(message);
+        }
+        matches!(
+            self.code(),
+            Some(
+                ErrorCode::OperationTooLarge
+                    | ErrorCode::QueryTimeout
+                    | ErrorCode::QueryTooComplicated
+                    | ErrorCode::RequestRunningTooLong
+                    | ErrorCode::ExceededIdLimit
+            )
+        )
+    }
+
+    /// True when an object or a field is not there, or not for this user: what is known of the org's schema is outdated.
+    ///
+    /// A job that fails for it says `InvalidBatch : Field name not found : X`, or has the words of the query's refusal.
+    pub fn is_about_schema(&self) -> bool {
+        match self {
+            Self::JobEnded { aborted: false, message, .. } => {
+                ["Field name not found", "No such column", "INVALID_FIELD", "INVALID_TYPE"]
+                    .iter()
+                    .any(|words| message.contains(words))
+            }
+            _ => matches!(self.code(), Some(ErrorCode::InvalidField | ErrorCode::InvalidType)),
         }
     }
 

@@ -1,31 +1,41 @@
 //! The only place a request to Salesforce is sent.
 
 mod answer;
+mod clock;
 mod request;
 mod resolver;
 mod retry;
 mod send;
 mod usage;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::BoxFuture;
 use url::Url;
 
 pub use self::request::MaySend;
-use self::resolver::PublicAddresses;
 pub(crate) use self::{
     answer::{Answer, Receive, Streaming, Unread, Whatever},
     request::{Replay, Request},
     send::judge,
     usage::Usage,
 };
-use crate::host::HostRules;
+use self::{clock::Clocks, resolver::PublicAddresses};
+use crate::{host::HostRules, time::Timestamp};
 
 /// Waits. The product waits on the runtime's timer; a test decides itself when time has passed.
 pub trait Timer: Send + Sync {
     /// Completes when `duration` has passed.
     fn sleep(&self, duration: Duration) -> BoxFuture<'_, ()>;
+
+    /// A moment to measure durations from; no time of day.
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 /// Waits on the runtime's timer.
@@ -111,6 +121,8 @@ pub struct Http {
     pooled: reqwest::Client,
     /// Opens a connection for each request, so that "not connected" means "not sent" and never "closed meanwhile".
     fresh: reqwest::Client,
+    /// What the hosts' answers say of their clocks.
+    clocks: Arc<Clocks>,
 }
 
 /// Why the HTTP settings cannot be used.
@@ -134,7 +146,7 @@ impl Http {
         }
         let pooled = build(client(&config)?)?;
         let fresh = build(client(&config)?.pool_max_idle_per_host(0))?;
-        Ok(Self { config: Arc::new(config), pooled, fresh })
+        Ok(Self { config: Arc::new(config), pooled, fresh, clocks: Arc::default() })
     }
 
     /// The same, with one attempt at each request.
@@ -147,6 +159,11 @@ impl Http {
     /// The timer everything waits on.
     pub fn timer(&self) -> &dyn Timer {
         &*self.config.timer
+    }
+
+    /// What `host`'s clock shows now, by its last answer to this process; `None`: there was none.
+    pub(crate) fn time_at(&self, host: &str) -> Option<Timestamp> {
+        self.clocks.time_at(host, self.timer().instant())
     }
 
     /// The rules for hosts that requests may go to.

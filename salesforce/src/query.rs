@@ -6,10 +6,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
+    changes::DeletedIn,
     client::Client,
     composite::Part,
     error::ApiError,
     http::{Answer, Request},
+    time::Timestamp,
 };
 
 /// Whether deleted and archived records are included.
@@ -70,6 +72,26 @@ struct Page<T> {
     next_records_url: Option<String>,
 }
 
+/// Which deletions to ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct DeletionsAsked<'a> {
+    pub object: &'a str,
+    /// At most 15 days ago, and more than a minute before `end`.
+    pub start: Timestamp,
+    pub end: Timestamp,
+}
+
+/// The beginning of an answer, and what is known of the time it was given.
+#[derive(Debug)]
+pub struct FirstPage {
+    /// As [`Client::query_page`] gives it.
+    pub body: Bytes,
+    /// By the org's clock. Whatever was committed before is in the answer.
+    pub as_of: Timestamp,
+    /// What came of asking for deletions, when they were asked for: a refusal costs the deletions and not the page.
+    pub deletions: Option<Result<DeletedIn, ApiError>>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Counted {
@@ -98,12 +120,62 @@ impl Client {
         Ok(answer.body)
     }
 
+    /// The first page of a query, with the time it answers for, and on wish with what getDeleted says: all in one call.
+    ///
+    /// Deletions are asked for first (subrequests of a composite run one after the other), so that everything up to
+    /// their `latestDateCovered` is committed when the query begins.
+    ///
+    /// # Errors
+    /// An answer without a `Date`, which leaves open what it covers.
+    pub async fn first_page(
+        &self,
+        soql: &str,
+        deleted: Deleted,
+        asked: Option<DeletionsAsked<'_>>,
+    ) -> Result<FirstPage, ApiError> {
+        let doing = "querying records";
+        let path = self.data_path(&format!("{}?q={}", deleted.operation(), encode(soql)));
+        if asked.is_none() && path.len() <= LONGEST_PATH_BYTES {
+            let request = Request::get("/services/data/{version}/query", path, doing);
+            let answer: Answer = self.call(&with_page_size(request)).await?;
+            return Ok(FirstPage { as_of: answer.dated()?, body: answer.body, deletions: None });
+        }
+        let deletions = asked.map(|asked| {
+            let doing = format!("asking which records of {} were deleted", asked.object);
+            Part { path: self.deleted_path(asked), doing }
+        });
+        let parts: Vec<Part> = deletions.into_iter().chain([Part { path, doing: doing.to_owned() }]).collect();
+        let (mut answers, as_of) = self.read_together_at(&parts, &[QUERY_OPTIONS], doing).await?;
+        let page = answers.pop().expect("each part has an answer")?;
+        let read = |body: Bytes| serde_json::from_slice(&body).map_err(|error| error.to_string());
+        let deletions = match answers.pop() {
+            Some(Ok(body)) => match read(body) {
+                Ok(deleted) => Some(Ok(deleted)),
+                Err(reason) => {
+                    let (doing, host) = (doing.to_owned(), self.host().await?);
+                    Some(Err(ApiError::Unexpected { doing, host, reason }))
+                }
+            },
+            Some(Err(error)) => Some(Err(error)),
+            None => None,
+        };
+        Ok(FirstPage { body: page, as_of, deletions })
+    }
+
+    /// All living records of a small query, typed.
+    ///
+    /// # Errors
+    /// As [`Client::query_with`].
+    pub async fn query<T: DeserializeOwned>(&self, soql: &str) -> Result<Vec<T>, ApiError> {
+        self.query_with(soql, Deleted::Excluded).await
+    }
+
     /// All records of a small query, typed.
     ///
     /// # Errors
     /// `done: false` without `nextRecordsUrl` is an error, never the end.
-    pub async fn query<T: DeserializeOwned>(&self, soql: &str) -> Result<Vec<T>, ApiError> {
-        let mut body = self.query_page(QueryPage::First { soql, deleted: Deleted::Excluded }).await?;
+    pub async fn query_with<T: DeserializeOwned>(&self, soql: &str, deleted: Deleted) -> Result<Vec<T>, ApiError> {
+        let mut body = self.query_page(QueryPage::First { soql, deleted }).await?;
         let mut records = Vec::new();
         loop {
             let page: Page<T> = self.read(&body).await?;

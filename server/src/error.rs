@@ -185,8 +185,10 @@ fn run(error: &RunError) -> String {
 /// What Salesforce, or the way to it, did to a run.
 pub(crate) fn api_of(error: &RunError) -> Option<&ApiError> {
     match error {
-        RunError::Api(error) | RunError::Read(sync::read::ReadError::Api(error)) => Some(error),
-        RunError::Read(_) | RunError::Destination(_) | RunError::Progress(_) => None,
+        RunError::Api(error)
+        | RunError::Read(sync::read::ReadError::Api(error))
+        | RunError::Outdated { source: sync::read::ReadError::Api(error), .. } => Some(error),
+        RunError::Read(_) | RunError::Outdated { .. } | RunError::Destination(_) | RunError::Progress(_) => None,
     }
 }
 

@@ -13,11 +13,13 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Epoch(pub i64);
 
-/// The stamps a run covers: `(from, until]`, both fixed before the first page.
+/// What a run covers: records stamped after `from`, as they were at `until` or later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// `None`: everything there is.
     pub from: Option<Timestamp>,
+    /// By the org's clock, a moment before the first page was read. No condition of the query: a record that changes
+    /// while pages are read stays among them.
     pub until: Timestamp,
 }
 
@@ -29,6 +31,8 @@ pub enum Position {
     Start,
     /// Reading by query in the order of Id: all records up to this one.
     Query { last_id: String },
+    /// Reading the children of one parent after the other, in the order of the parents' Ids: all up to this one's.
+    Slice { parent: String },
     /// Reading a Bulk job: all pages before this one (`None`: the first).
     Bulk { job: JobId, locator: Option<Locator> },
     /// The whole window is there.

@@ -20,6 +20,7 @@ pub mod mapping;
 pub mod matching;
 pub mod read;
 pub mod run;
+pub mod strategy;
 pub mod table;
 
 pub use salesforce::{ApiVersion, Recovery, Timestamp, time::civil_from_days};

@@ -127,6 +127,8 @@ pub struct CompiledMapping {
     makes: Vec<Make>,
     /// The columns of the table that a patch consists of; `None`: whole rows are made.
     patch: Option<Vec<usize>>,
+    /// The org keeps a log of this object's deletions, which getDeleted reads.
+    pub replicateable: bool,
     /// False when a field is read that Bulk refuses.
     pub bulk_readable: bool,
     pub asked: Asked,
@@ -232,6 +234,17 @@ impl CompiledMapping {
         let patch = Some(Patch { columns: columns.to_vec(), rows });
         let rows = TableBatch { patch, ..TableBatch::empty(&self.table) };
         Mapped { rows, rejected: Vec::new(), misfits: Vec::new() }
+    }
+
+    /// True when the rows' key is the record's Id, by which the org names what is deleted.
+    pub(crate) fn is_keyed_by_record(&self) -> bool {
+        self.makes[self.table.id].reads() == [self.record_id]
+    }
+
+    /// What tells of a record whether it is there: its Id and, where the object has them, the deletion flag and the stamp.
+    pub(crate) fn state_fields(&self) -> Vec<&str> {
+        let indexes = [Some(self.record_id), self.deleted, self.cursor];
+        indexes.into_iter().flatten().map(|index| self.fields[index].path.as_str()).collect()
     }
 
     fn deletions(&self, records: &RecordBatch, flags: &BooleanArray) -> Vec<Deletion> {

@@ -1,23 +1,23 @@
 //! Reading one window of one object, by query or by Bulk job, into batches with a place to go on from.
 
 mod bulk;
+mod deletions;
 mod query;
+mod slices;
 mod soql;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use salesforce::{ApiError, Client, ErrorCode, Recovery, bulk::JobState, query::Deleted};
+use salesforce::{ApiError, Client, ErrorCode, Recovery, Timestamp, bulk::JobState, query::Deleted};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    batch::Batch,
-    checkpoint::{Checkpoint, Position, Window},
-    decode::DecodeError,
-    mapping::CompiledMapping,
-};
+use crate::{batch::Batch, checkpoint::Position, decode::DecodeError, mapping::CompiledMapping, strategy};
 
 use bulk::BulkReader;
-use query::QueryReader;
+pub(crate) use deletions::{Heard, LOOKED_UP, Span, gone};
+use query::{First, QueryReader};
+use slices::SliceReader;
+use soql::Condition;
 
 /// How records are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,8 +65,10 @@ pub enum Phase {
     Job { state: JobState, records: u64 },
     /// Records arrive; `total` of them when the org has said so.
     Reading { mode: ReadMode, total: Option<u64> },
-    /// Bulk was refused, and the records are queried instead.
+    /// Bulk was refused or came to nothing, and the records are queried instead.
     FellBack { reason: String },
+    /// A job came to nothing, and another is made.
+    JobAgain { reason: String },
 }
 
 /// Listens to phases.
@@ -77,9 +79,22 @@ pub type Listener = Arc<dyn Fn(Phase) + Send + Sync>;
 pub struct Piece {
     /// `None`: there is only a place to save.
     pub batch: Option<Batch>,
-    pub resume: Position,
+    /// `None`: the place from which reading goes on is still the one before.
+    pub resume: Option<Position>,
     /// Bytes that came over the wire for this piece.
     pub wire_bytes: u64,
+    /// Time spent on waiting for a job to be done.
+    pub waited: Duration,
+}
+
+impl Piece {
+    fn of(batch: Batch, resume: Position, wire_bytes: u64) -> Self {
+        Self { batch: Some(batch), resume: Some(resume), wire_bytes, waited: Duration::ZERO }
+    }
+
+    fn place(resume: Position) -> Self {
+        Self { batch: None, resume: Some(resume), wire_bytes: 0, waited: Duration::ZERO }
+    }
 }
 
 /// Why reading stopped.
@@ -97,15 +112,26 @@ pub enum ReadError {
         "{object}: the mapping reads fields that Bulk refuses, and the read mode is fixed to Bulk. Use read mode auto or query"
     )]
     NotByBulk { object: String },
+    #[error("{object}: what Salesforce sent cannot be read: {reason}")]
+    Parents { object: String, reason: String },
 }
 
 impl ReadError {
+    /// True when the org's fields are others than those that were asked for: describing it anew may cure that.
+    pub fn is_about_schema(&self) -> bool {
+        match self {
+            Self::Api(error) => error.is_about_schema(),
+            Self::Decode { .. } | Self::Truncated { .. } | Self::NotByBulk { .. } | Self::Parents { .. } => false,
+        }
+    }
+
     /// What cures it.
     pub fn recovery(&self) -> Recovery {
         match self {
             Self::Api(error) => error.recovery(),
             Self::Truncated { .. } => Recovery::Retry { after: None },
             Self::NotByBulk { .. } => Recovery::Configure,
+            Self::Parents { .. } => Recovery::Bug,
             Self::Decode { source, .. } => source.recovery(),
         }
     }
@@ -126,78 +152,176 @@ pub(crate) fn is_missing(error: &ApiError) -> bool {
 pub(crate) struct Question {
     pub(crate) client: Client,
     pub(crate) mapping: Arc<CompiledMapping>,
-    pub(crate) window: Window,
+    /// Records stamped after this moment; `None`: all.
+    pub(crate) from: Option<Timestamp>,
     pub(crate) deleted: Deleted,
+    /// Deletions are asked for as well, in the same call as the first page where there is one.
+    pub(crate) deletions: Option<Span>,
     pub(crate) listener: Listener,
 }
 
 impl Question {
+    /// What is asked by query: the window, behind a record.
+    fn after(&self, after_id: Option<String>) -> Condition {
+        Condition { from: self.from, after_id, ..Condition::default() }
+    }
+
+    fn asked(&self) -> Option<salesforce::query::DeletionsAsked<'_>> {
+        self.deletions.as_ref().map(|span| span.asked(&self.mapping.object))
+    }
+
     fn tell(&self, phase: Phase) {
         (self.listener)(phase);
     }
 }
 
 /// Reads one window.
-pub(crate) enum Reader {
+pub(crate) struct Reader {
+    question: Question,
+    options: ReadOptions,
+    by: By,
+}
+
+enum By {
     Query(Box<QueryReader>),
     Bulk(Box<BulkReader>),
+    Slices(Box<SliceReader>),
+}
+
+/// A reader that has begun, and what its first answer told.
+pub(crate) struct Opened {
+    pub(crate) reader: Reader,
+    /// By the org's clock: what was committed before is read.
+    pub(crate) as_of: Timestamp,
+    pub(crate) heard: Heard,
 }
 
 impl Reader {
     /// Opens a reader that goes on at `position`, or from the start where that position is gone: a job lives seven
     /// days at most, and one that was made with another API version does not answer (Bulk API 2.0 guide v66).
-    pub(crate) async fn open(question: Question, from: &Checkpoint, options: ReadOptions) -> Result<Self, ReadError> {
-        match &from.at {
-            Position::Query { last_id } => {
-                Ok(Self::Query(QueryReader::open(question, Some(last_id.clone())).await?.into()))
+    pub(crate) async fn open(
+        question: Question,
+        at: &Position,
+        api: salesforce::ApiVersion,
+        options: ReadOptions,
+    ) -> Result<Opened, ReadError> {
+        let slices = strategy::slices(&question.mapping.object, question.mapping.filter.as_deref());
+        match (at, slices) {
+            (Position::Slice { parent }, Some(slices)) => {
+                Self::by_slices(question, options, slices, Some(parent)).await
             }
-            Position::Bulk { job, locator } if from.api == question.client.version() => {
+            (_, Some(slices)) => Self::by_slices(question, options, slices, None).await,
+            (Position::Query { last_id }, None) => Self::by_query(question, options, Some(last_id.clone())).await,
+            (Position::Bulk { job, locator }, None) if api == question.client.version() => {
                 match BulkReader::resume(question.clone(), job, locator.clone(), options.ahead_bytes).await? {
-                    Some(reader) => Ok(Self::Bulk(reader.into())),
+                    Some(reader) => Self::by_bulk(question, options, reader).await,
                     None => Self::begin(question, options).await,
                 }
             }
-            Position::Bulk { .. } | Position::Start | Position::Complete => Self::begin(question, options).await,
+            (Position::Bulk { .. } | Position::Slice { .. } | Position::Start | Position::Complete, None) => {
+                Self::begin(question, options).await
+            }
         }
     }
 
     /// Opens a reader at the start of the window, in the mode that suits the number of records.
-    async fn begin(question: Question, options: ReadOptions) -> Result<Self, ReadError> {
+    async fn begin(question: Question, options: ReadOptions) -> Result<Opened, ReadError> {
         let bulk_readable = question.mapping.bulk_readable;
         match options.choice {
             ReadChoice::Bulk if !bulk_readable => Err(ReadError::NotByBulk { object: question.mapping.object.clone() }),
-            ReadChoice::Bulk => Ok(Self::Bulk(BulkReader::create(question, options.ahead_bytes).await?.into())),
-            ReadChoice::Query => Ok(Self::Query(QueryReader::open(question, None).await?.into())),
+            ReadChoice::Bulk => {
+                let reader = BulkReader::create(question.clone(), options.ahead_bytes).await?;
+                Self::by_bulk(question, options, reader).await
+            }
+            ReadChoice::Query => Self::by_query(question, options, None).await,
             ReadChoice::Auto => {
-                let query = QueryReader::open(question.clone(), None).await?;
-                if !bulk_readable || query.total() < options.bulk_from {
-                    return Ok(Self::Query(query.into()));
-                }
-                match BulkReader::create(question.clone(), options.ahead_bytes).await {
-                    Ok(reader) => Ok(Self::Bulk(reader.into())),
-                    Err(ReadError::Api(error)) if is_refused_by_bulk(&error) => {
-                        question.tell(Phase::FellBack { reason: error.to_string() });
-                        query.announce();
-                        Ok(Self::Query(query.into()))
-                    }
-                    Err(error) => Err(error),
-                }
+                let mut query = QueryReader::open(question.clone(), question.after(None), question.asked()).await?;
+                let first = query.take_first();
+                let suits_bulk = query.total() >= options.bulk_from || query.is_slow();
+                let by = match bulk_readable && suits_bulk {
+                    true => Self::bulk_rather_than(query, &question, options).await?,
+                    false => By::Query(query.into()),
+                };
+                Self::opened(question, options, by, first)
             }
         }
     }
 
+    /// A job in place of a query that has been begun; the query where the job is refused.
+    async fn bulk_rather_than(query: QueryReader, question: &Question, options: ReadOptions) -> Result<By, ReadError> {
+        match BulkReader::create(question.clone(), options.ahead_bytes).await {
+            Ok(reader) => Ok(By::Bulk(reader.into())),
+            Err(ReadError::Api(error)) if is_refused_by_bulk(&error) => {
+                question.tell(Phase::FellBack { reason: error.to_string() });
+                query.announce();
+                Ok(By::Query(query.into()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn by_query(question: Question, options: ReadOptions, after_id: Option<String>) -> Result<Opened, ReadError> {
+        let mut reader = QueryReader::open(question.clone(), question.after(after_id), question.asked()).await?;
+        let first = reader.take_first();
+        Self::opened(question, options, By::Query(reader.into()), first)
+    }
+
+    async fn by_slices(
+        question: Question,
+        options: ReadOptions,
+        slices: strategy::Slices,
+        after: Option<&String>,
+    ) -> Result<Opened, ReadError> {
+        let after = after.map(String::as_str);
+        let mut reader = SliceReader::open(question.clone(), slices, after, question.asked()).await?;
+        let first = reader.take_first();
+        Self::opened(question, options, By::Slices(reader.into()), first)
+    }
+
+    /// A job has no page that deletions could travel with: they are asked for by themselves.
+    async fn by_bulk(question: Question, options: ReadOptions, reader: BulkReader) -> Result<Opened, ReadError> {
+        let as_of = match reader.created_at() {
+            Some(created_at) => created_at,
+            None => question.client.server_time().await?,
+        };
+        let deletions = match question.asked() {
+            Some(asked) => Some(question.client.deleted(asked.object, asked.start, asked.end).await),
+            None => None,
+        };
+        let first = Some(First { as_of, deletions });
+        Self::opened(question, options, By::Bulk(reader.into()), first)
+    }
+
+    fn opened(question: Question, options: ReadOptions, by: By, first: Option<First>) -> Result<Opened, ReadError> {
+        let First { as_of, deletions } = first.expect("a reader begins with a first answer");
+        let heard = Heard::of(deletions, question.deletions);
+        Ok(Opened { reader: Self { question, options, by }, as_of, heard })
+    }
+
     /// The next piece, or `None` at the end of the window.
+    ///
+    /// Where a job came to nothing, twice or in a way that another would too, the records are queried from the start,
+    /// if nobody has fixed the read mode.
     pub(crate) async fn next(&mut self) -> Result<Option<Piece>, ReadError> {
-        match self {
-            Self::Query(reader) => reader.next().await,
-            Self::Bulk(reader) => reader.next().await,
+        match &mut self.by {
+            By::Query(reader) => reader.next().await,
+            By::Slices(reader) => reader.next().await,
+            By::Bulk(reader) => match reader.next().await {
+                Err(ReadError::Api(error)) if bulk::is_lost(&error) && self.options.choice == ReadChoice::Auto => {
+                    self.question.tell(Phase::FellBack { reason: error.to_string() });
+                    let query = QueryReader::open(self.question.clone(), self.question.after(None), None).await?;
+                    self.by = By::Query(query.into());
+                    Ok(Some(Piece::place(Position::Start)))
+                }
+                outcome => outcome,
+            },
         }
     }
 
     pub(crate) fn mode(&self) -> ReadMode {
-        match self {
-            Self::Query(_) => ReadMode::Query,
-            Self::Bulk(_) => ReadMode::Bulk,
+        match self.by {
+            By::Query(_) | By::Slices(_) => ReadMode::Query,
+            By::Bulk(_) => ReadMode::Bulk,
         }
     }
 }

@@ -1,19 +1,33 @@
 //! The loop: read, map, write. One for the first load and for every later one.
+//!
+//! A run covers a window of changes ([`run`]), and then fills the columns that are new in rows that were there before.
+//! Where it begins is decided in `start`; `reading` and `writing` are the two halves that work at the same time.
 
-use std::{sync::Arc, time::Duration};
+mod reading;
+mod report;
+mod start;
+mod writing;
 
-use arrow_array::{StringArray, cast::AsArray};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use arrow_array::StringArray;
 use futures_util::future::BoxFuture;
-use salesforce::{ApiError, Client, Recovery, Timestamp, query::Deleted};
+use salesforce::{Client, query::Deleted};
 use tokio::sync::{mpsc, watch};
 
+pub use self::report::{Counts, Deletions, Outcome, ProgressError, Report, RunError, Stages};
+use self::{
+    reading::{AbortOnDrop, End},
+    start::Start,
+    writing::{Drained, Leg, Writing},
+};
 use crate::{
     batch::Misfit,
-    checkpoint::{Checkpoint, Epoch, Position, Window},
-    destination::{Destination, DestinationError, Written},
-    mapping::{CompiledMapping, Mapped, RejectedRow},
-    read::{Listener, Phase, Piece, Question, ReadError, ReadMode, ReadOptions, Reader},
-    table::{StreamKey, TableBatch},
+    checkpoint::{Checkpoint, Epoch, Position},
+    destination::Destination,
+    mapping::{CompiledMapping, RejectedRow},
+    read::{Listener, Phase, Question, ReadOptions, Span},
+    table::{StreamKey, TableSchema},
 };
 
 /// Pieces that may wait between reading and writing, so that both cores work and memory stays bounded.
@@ -39,43 +53,20 @@ pub struct RunOptions {
     /// A window begins this much before the end of the last one: a transaction takes its stamps when it runs and
     /// shows its records when it commits, up to ten minutes later.
     pub overlap: Duration,
+    /// getDeleted is asked no more often than this.
+    pub deletions_every: Duration,
     /// Read everything, whatever was read before.
     pub full: bool,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { read: ReadOptions::default(), overlap: Duration::from_secs(600), full: false }
-    }
-}
-
-/// What a run has done so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Records written, whether or not they changed anything.
-    pub rows: u64,
-    pub deletes: u64,
-    /// Rows deleted because a whole reading did not name them any more.
-    pub swept: u64,
-    /// Records that stand for a row of the table that is matched with; for none; for several.
-    pub matched: u64,
-    pub unmatched: u64,
-    pub ambiguous: u64,
-    /// Records that became no row.
-    pub rejected: u64,
-    pub misfits: u64,
-    /// Bytes of record data received, after inflating.
-    pub wire_bytes: u64,
-    /// API calls of this run that count against the org's quota.
-    pub api_calls: u64,
-}
-
-impl Counts {
-    fn add(&mut self, Written { swept, matched, unmatched, ambiguous }: Written) {
-        self.swept += swept;
-        self.matched += matched;
-        self.unmatched += unmatched;
-        self.ambiguous += ambiguous;
+        Self {
+            read: ReadOptions::default(),
+            overlap: Duration::from_secs(600),
+            deletions_every: Duration::from_secs(3600),
+            full: false,
+        }
     }
 }
 
@@ -101,264 +92,158 @@ pub struct Judged<'a> {
     pub misfits: &'a [Misfit],
 }
 
-/// Progress could not be kept.
-#[derive(Debug, thiserror::Error)]
-#[error("the control store did not take the run's progress: {reason}")]
-pub struct ProgressError {
-    pub reason: String,
-}
-
-/// How a run ended well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The window is there, whole.
-    Complete,
-    /// Stopped when asked to; the next run goes on from here.
-    Stopped,
-}
-
-/// What a run did.
-#[derive(Debug, Clone)]
-pub struct Report {
-    pub outcome: Outcome,
-    pub window: Window,
-    /// `None`: the run stopped before anything was read.
-    pub mode: Option<ReadMode>,
-    /// The run went on where an earlier one had stopped.
-    pub resumed: bool,
-    pub counts: Counts,
-}
-
-/// Why a run failed. What it had written stays, and the next run goes on from there.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    #[error(transparent)]
-    Api(#[from] ApiError),
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Destination(#[from] DestinationError),
-    #[error(transparent)]
-    Progress(#[from] ProgressError),
-}
-
-impl RunError {
-    /// What cures it.
-    pub fn recovery(&self) -> Recovery {
-        match self {
-            Self::Api(error) => error.recovery(),
-            Self::Read(error) => error.recovery(),
-            Self::Destination(error) => error.recovery(),
-            Self::Progress(_) => Recovery::Retry { after: None },
-        }
-    }
-}
-
 /// Brings one table up to date with one object.
 ///
 /// A run that goes on where an earlier one stopped first completes the window that one had begun, and then covers what
-/// has changed since: a run that completes leaves nothing behind that was there when it started.
+/// has changed since: a run that completes leaves nothing behind that was there when it started. Columns that the mapping
+/// has gained since rows were written are filled last, in those rows alone.
 ///
 /// # Errors
-/// Whatever stopped it; everything before the last saved checkpoint is durable.
+/// Whatever stopped it; everything before the last saved checkpoint is durable. [`RunError::Outdated`] asks for a mapping
+/// that is compiled against a new describe; a run with that goes on where this one stopped.
 pub async fn run(mut run: Run<'_>) -> Result<Report, RunError> {
     let calls_before = run.client.usage().calls;
-    let first = cover_window(&mut run, Counts::default(), calls_before).await?;
-    if !first.resumed || first.outcome == Outcome::Stopped || run.mapping.limit.is_some() {
-        return Ok(first);
+    let mut report = run.cover_window(Report::new(), calls_before).await?;
+    if report.resumed && report.outcome == Outcome::Complete && run.mapping.limit.is_none() {
+        run.options.full = false;
+        report = run.cover_window(report, calls_before).await?;
+        report.resumed = true;
     }
-    run.options.full = false;
-    let second = cover_window(&mut run, first.counts, calls_before).await?;
-    Ok(Report { resumed: true, mode: second.mode.or(first.mode), ..second })
-}
-
-async fn cover_window(run: &mut Run<'_>, counts: Counts, calls_before: u64) -> Result<Report, RunError> {
-    let Run { client, mapping, stream, destination, progress, epoch, options, stop } = run;
-    let stored = destination.prepare(stream, &mapping.table, *epoch).await?;
-    let now = client.server_time().await?;
-    let start = starting_point(stored, mapping, client, options, now);
-    let resumed = !matches!(start.at, Position::Start);
-
-    let listener: Listener = {
-        let progress = Arc::clone(progress);
-        Arc::new(move |phase| progress.phase(phase))
-    };
-    let question = Question {
-        client: client.clone(),
-        mapping: Arc::clone(mapping),
-        window: start.window,
-        deleted: if start.with_deleted { Deleted::Included } else { Deleted::Excluded },
-        listener,
-    };
-    let (sender, receiver) = mpsc::channel(HAND_OVER);
-    let reading = AbortOnDrop(tokio::spawn(read(question, start.clone(), options.read, sender)));
-
-    let mut writing = Writing {
-        client,
-        mapping,
-        destination: &mut **destination,
-        progress: &**progress,
-        epoch: *epoch,
-        question: start,
-        counts,
-        calls_before,
-        mode: None,
-    };
-    let outcome = writing.drain(receiver, stop.clone()).await?;
-    if outcome == Outcome::Complete {
-        reading.join().await?;
-        writing.save_complete().await?;
+    if report.outcome == Outcome::Complete {
+        report = run.fill_columns(report, calls_before).await?;
     }
-    Ok(Report { outcome, window: writing.question.window, mode: writing.mode, resumed, counts: writing.counts })
+    Ok(report)
 }
 
-/// Where this run begins: in the middle of the last one, after it, or with everything.
-fn starting_point(
-    stored: Option<Checkpoint>,
-    mapping: &CompiledMapping,
-    client: &Client,
-    options: &RunOptions,
-    now: Timestamp,
-) -> Checkpoint {
-    // Rows of an earlier reading may be of records that are deleted by now. A limited reading is a sample of what there
-    // is, in which deleted records would take the place of others.
-    let with_deleted = stored.is_some() && mapping.limit.is_none();
-    let begin = |from| {
-        let window = Window { from, until: now };
-        Checkpoint { with_deleted, ..Checkpoint::new(window, mapping.asked.clone(), client.version(), Position::Start) }
-    };
-    match stored {
-        // Another question was answered: a column, the filter, the limit changed.
-        Some(checkpoint) if checkpoint.asked != mapping.asked => begin(None),
-        Some(checkpoint) if options.full && checkpoint.window.from.is_some() => begin(None),
-        Some(checkpoint) if checkpoint.at == Position::Complete => {
-            let overlap = i64::try_from(options.overlap.as_millis()).unwrap_or(i64::MAX);
-            let from = Timestamp(checkpoint.window.until.0.saturating_sub(overlap));
-            begin(Some(from).filter(|_| mapping.cursor.is_some() && mapping.limit.is_none() && !options.full))
-        }
-        Some(checkpoint) => checkpoint,
-        None => begin(None),
-    }
-}
-
-/// What the reader hands over.
-struct Handed {
-    piece: Piece,
-    mode: ReadMode,
-}
-
-async fn read(
-    question: Question,
-    start: Checkpoint,
-    options: ReadOptions,
-    sender: mpsc::Sender<Handed>,
-) -> Result<(), ReadError> {
-    let mut reader = Reader::open(question, &start, options).await?;
-    let mode = reader.mode();
-    while let Some(piece) = reader.next().await? {
-        if sender.send(Handed { piece, mode }).await.is_err() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// The writing half of a run.
-struct Writing<'a> {
-    client: &'a Client,
-    mapping: &'a CompiledMapping,
-    destination: &'a mut dyn Destination,
-    progress: &'a dyn Progress,
-    epoch: Epoch,
-    /// The checkpoint; its position moves on with each write.
-    question: Checkpoint,
-    counts: Counts,
-    calls_before: u64,
-    mode: Option<ReadMode>,
-}
-
-impl Writing<'_> {
-    /// Writes what is handed over until the reader ends or somebody asks to stop.
-    async fn drain(
-        &mut self,
-        mut receiver: mpsc::Receiver<Handed>,
-        mut stop: watch::Receiver<bool>,
-    ) -> Result<Outcome, RunError> {
+impl Run<'_> {
+    /// Reads what has changed, from where the last run ended or stopped, or everything.
+    async fn cover_window(&mut self, mut report: Report, calls_before: u64) -> Result<Report, RunError> {
         loop {
-            tokio::select! {
-                biased;
-                () = asked_to_stop(&mut stop) => return Ok(Outcome::Stopped),
-                handed = receiver.recv() => match handed {
-                    Some(handed) => self.write(handed).await?,
-                    None => return Ok(Outcome::Complete),
-                },
+            let start = self.prepare().await?;
+            report.resumed = start.is_resumed;
+            let question = self.question(&self.mapping, &start);
+            let (outcome, ended, checkpoint) =
+                self.read_and_write(&mut report, Leg::Window, question, start.checkpoint, calls_before).await?;
+            report.window = checkpoint.window;
+            report.outcome = outcome;
+            report.deletions = match (&ended, start.deletions) {
+                (Some(End::Whole { settled: Some(until) }), _) => Deletions::Known { until: *until },
+                (Some(End::Refused { reason }), _) => Deletions::Unknown { reason: reason.clone() },
+                (_, Some(_)) => Deletions::NotAsked,
+                (_, None) => self.deletions_without_asking(),
+            };
+            match ended {
+                // The org has forgotten deletions since the last look: only a whole reading shows what is gone.
+                Some(End::Forgotten) => self.options.full = true,
+                _ => return Ok(report),
             }
         }
     }
 
-    async fn write(&mut self, handed: Handed) -> Result<(), RunError> {
-        let Piece { batch, resume, wire_bytes } = handed.piece;
-        self.mode = Some(handed.mode);
-        self.question.at = resume;
-        self.counts.wire_bytes += wire_bytes;
-        let mapped = match batch {
-            Some(batch) => {
-                let mut mapped = self.mapping.apply(&batch.records);
-                mapped.misfits.extend(batch.misfits);
-                let ids = batch.records.column(self.mapping.record_id).as_string();
-                self.progress.keep(Judged { ids, rejected: &mapped.rejected, misfits: &mapped.misfits }).await?;
-                mapped
-            }
-            None => self.nothing(),
+    /// Fills columns in rows that were there before the mapping had them.
+    async fn fill_columns(&mut self, mut report: Report, calls_before: u64) -> Result<Report, RunError> {
+        let stored = self.destination.prepare(&self.stream, &self.mapping.table, self.epoch).await?;
+        let Some((checkpoint, fill)) = stored.and_then(|stored| Some((stored.clone(), stored.backfill?))) else {
+            return Ok(report);
         };
-        self.put(mapped).await
+        let columns: BTreeSet<String> = fill.columns.iter().cloned().collect();
+        let Some(mapping) = self.mapping.only(&columns).map(Arc::new) else { return Ok(report) };
+        let question = Question {
+            mapping: Arc::clone(&mapping),
+            from: None,
+            // Rows of deleted records stay, and have the column as well.
+            deleted: Deleted::Included,
+            deletions: None,
+            ..self.question_of(&mapping)
+        };
+        let whole = std::mem::replace(&mut self.mapping, mapping);
+        let filled = self.read_and_write(&mut report, Leg::Fill, question, checkpoint, calls_before).await;
+        self.mapping = whole;
+        (report.outcome, _, _) = filled?;
+        Ok(report)
     }
 
-    async fn save_complete(&mut self) -> Result<(), RunError> {
-        self.question.at = Position::Complete;
-        self.put(self.nothing()).await
+    /// Makes the table ready and decides where to begin.
+    ///
+    /// A table that is going to be swept needs a mark on its rows, which the destination is told before anything is
+    /// written; whether it is going to be is known when the destination has said where the last run ended.
+    async fn prepare(&mut self) -> Result<Start, RunError> {
+        let now = self.client.org_time().await?;
+        let mut table = self.mapping.table.clone();
+        loop {
+            let stored = self.destination.prepare(&self.stream, &table, self.epoch).await?;
+            let start = Start::after(stored, &self.mapping, &self.options, self.epoch, self.client.version(), now);
+            if start.checkpoint.sweep.is_none() || table.sweeps {
+                return Ok(start);
+            }
+            table = TableSchema { sweeps: true, ..table };
+        }
     }
 
-    async fn put(&mut self, mapped: Mapped) -> Result<(), RunError> {
-        let Mapped { rows, rejected, misfits } = mapped;
-        self.counts.rows += rows.upserts.num_rows() as u64;
-        self.counts.deletes += rows.deletes.len() as u64;
-        self.counts.misfits += misfits.len() as u64;
-        self.counts.rejected += rejected.len() as u64;
-        let written = self.destination.write(rows, &self.question, self.epoch).await?;
-        self.counts.add(written);
-        self.counts.api_calls = self.client.usage().calls.saturating_sub(self.calls_before);
-        self.progress.save(&self.question, self.counts).await?;
-        Ok(())
+    fn question(&self, mapping: &Arc<CompiledMapping>, start: &Start) -> Question {
+        let deleted = if start.checkpoint.with_deleted { Deleted::Included } else { Deleted::Excluded };
+        let deletions: Option<Span> = start.deletions;
+        Question { from: start.checkpoint.window.from, deleted, deletions, ..self.question_of(mapping) }
     }
 
-    fn nothing(&self) -> Mapped {
-        let rows = TableBatch::empty(&self.mapping.table);
-        Mapped { rows, rejected: Vec::new(), misfits: Vec::new() }
+    fn question_of(&self, mapping: &Arc<CompiledMapping>) -> Question {
+        let progress = Arc::clone(&self.progress);
+        let listener: Listener = Arc::new(move |phase| progress.phase(phase));
+        Question {
+            client: self.client.clone(),
+            mapping: Arc::clone(mapping),
+            from: None,
+            deleted: Deleted::Excluded,
+            deletions: None,
+            listener,
+        }
     }
-}
 
-/// Completes when a stop is asked for; never when nobody can ask any more.
-async fn asked_to_stop(stop: &mut watch::Receiver<bool>) {
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending::<()>().await;
+    /// Reads in a task of its own while this one writes what it hands over.
+    async fn read_and_write(
+        &mut self,
+        report: &mut Report,
+        leg: Leg,
+        question: Question,
+        checkpoint: Checkpoint,
+        calls_before: u64,
+    ) -> Result<(Outcome, Option<End>, Checkpoint), RunError> {
+        let (sender, receiver) = mpsc::channel(HAND_OVER);
+        let at = leg.position(&checkpoint).clone();
+        let reading = reading::read(question, at, checkpoint.api, self.options.read, sender);
+        let reading = AbortOnDrop(tokio::spawn(reading));
+        let mut writing = Writing {
+            client: &self.client,
+            mapping: &self.mapping,
+            destination: &mut *self.destination,
+            progress: &*self.progress,
+            epoch: self.epoch,
+            leg,
+            checkpoint,
+            calls_before,
+            report,
+        };
+        match writing.drain(receiver, self.stop.clone()).await? {
+            Drained::Stopped => Ok((Outcome::Stopped, None, writing.checkpoint)),
+            Drained::Ended => {
+                let ended = reading.join().await.map_err(|error| RunError::read(&self.mapping.object, error))?;
+                if ended != End::Forgotten {
+                    writing.save_complete(&ended).await?;
+                }
+                Ok((Outcome::Complete, Some(ended), writing.checkpoint))
+            }
+        }
     }
-}
 
-/// The reader's task; ends with the run, however the run ends.
-struct AbortOnDrop(tokio::task::JoinHandle<Result<(), ReadError>>);
-
-impl AbortOnDrop {
-    async fn join(mut self) -> Result<(), ReadError> {
-        match (&mut self.0).await {
-            Ok(read) => read,
-            Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+    fn deletions_without_asking(&self) -> Deletions {
+        match start::deletions_are_known(&self.mapping) {
+            true => Deletions::NotAsked,
+            false => Deletions::Unknown { reason: start::why_unknown(&self.mapping) },
         }
     }
 }
 
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+/// True when nothing of the window is read yet.
+fn is_start(at: &Position) -> bool {
+    matches!(at, Position::Start)
 }

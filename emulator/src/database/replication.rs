@@ -32,11 +32,10 @@ impl Snapshot {
         found
     }
 
-    /// The time from which on the log knows all deletions: where it was cut off, else that of the oldest one.
+    /// The time from which on the log knows all deletions; `None`: it was never cut off.
     #[must_use]
-    pub fn oldest_deletion(&self, object: ObjectIndex) -> Option<Timestamp> {
-        let table = self.table(object);
-        table.log_begins.or_else(|| table.deletions.values().map(|burial| burial.at).min())
+    pub fn delete_log_begins(&self, object: ObjectIndex) -> Option<Timestamp> {
+        self.table(object).log_begins
     }
 }
 

@@ -59,7 +59,7 @@ impl Org {
             .map(|deletion| json!({"id": deletion.id.to_string(), "deletedDate": rest_time(deletion.at)}))
             .collect();
         let reach = Timestamp::from(self.now() - DELETED_REACH);
-        let earliest = snapshot.oldest_deletion(object).unwrap_or(reach).max(reach);
+        let earliest = snapshot.delete_log_begins(object).unwrap_or(reach).max(reach);
         Ok(Answer::ok(&json!({
             "deletedRecords": records,
             "earliestDateAvailable": rest_time(earliest),

@@ -20,6 +20,8 @@ pub(crate) struct Streaming {
     pub(super) response: reqwest::Response,
     pub(super) doing: String,
     pub(super) host: String,
+    /// From sending the request to the head of the answer.
+    pub(super) took: Duration,
     pub(super) read_timeout: Duration,
     pub(super) longest: usize,
     pub(super) is_first_piece: bool,
@@ -30,6 +32,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    took: Duration,
     doing: String,
     host: String,
 }
@@ -71,7 +74,7 @@ impl Receive for Answer {
         let status = answer.response.status().as_u16();
         let headers = std::mem::take(answer.response.headers_mut());
         let body = answer.whole(answer.longest).await?;
-        Ok(Self { status, headers, body, doing: answer.doing, host: answer.host })
+        Ok(Self { status, headers, body, took: answer.took, doing: answer.doing, host: answer.host })
     }
 }
 
@@ -93,7 +96,7 @@ impl Whatever {
 
     /// When Salesforce answered, by its own clock.
     pub(crate) fn date(&self) -> Option<Timestamp> {
-        retry::date_millis(&self.headers).map(Timestamp)
+        retry::date(&self.headers)
     }
 }
 
@@ -203,6 +206,17 @@ impl Answer {
 
     /// When Salesforce answered, by its own clock.
     pub(crate) fn date(&self) -> Option<Timestamp> {
-        retry::date_millis(&self.headers).map(Timestamp)
+        retry::date(&self.headers)
+    }
+
+    /// A moment by Salesforce's own clock before which the request was not yet worked on: whatever was there then is in
+    /// the answer. The answer's `Date` may be a second old, and is written when the work is done.
+    ///
+    /// # Errors
+    /// An answer without a `Date`, which leaves open what it covers.
+    pub(crate) fn dated(&self) -> Result<Timestamp, ApiError> {
+        let date = self.date().ok_or_else(|| self.unexpected("it has no Date header".to_owned()))?;
+        let before = i64::try_from(self.took.as_millis()).unwrap_or(i64::MAX).saturating_add(1000);
+        Ok(Timestamp(date.0.saturating_sub(before).div_euclid(1000) * 1000))
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::{HeaderMap, header};
 
 use super::{Replay, RetryPolicy};
-use crate::error::ApiError;
+use crate::{error::ApiError, time::Timestamp};
 
 /// True when `error` passes by itself and sending again does no harm.
 pub(super) fn is_worth_another_attempt(error: &ApiError, replay: Replay) -> bool {
@@ -43,10 +43,10 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(until.duration_since(now).unwrap_or_default())
 }
 
-/// Milliseconds since 1970 in the answer's `Date`.
-pub(super) fn date_millis(headers: &HeaderMap) -> Option<i64> {
+/// The answer's `Date`, in whole seconds.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     let date = httpdate::parse_http_date(headers.get(header::DATE)?.to_str().ok()?).ok()?;
-    i64::try_from(date.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
+    i64::try_from(date.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok().map(Timestamp)
 }
 
 #[cfg(test)]

@@ -120,6 +120,7 @@ impl Http {
             usage.count_call();
         }
         let kept = Arc::default();
+        let sent_at = self.timer().instant();
         let sending = self.build(org, request, bearer, &kept).send();
         let response = match tokio::time::timeout(self.config.response_timeout, sending).await {
             Ok(Ok(response)) => response,
@@ -130,9 +131,14 @@ impl Http {
         if let (Some(usage), Some(limits)) = (usage, response.headers().get("sforce-limit-info")) {
             usage.note_limits(limits.to_str().unwrap_or_default());
         }
+        let answered_at = self.timer().instant();
+        if let Some(date) = retry::date(response.headers()) {
+            self.clocks.note(&host, date, answered_at);
+        }
         let status = response.status().as_u16();
         let answer = Streaming {
             response,
+            took: answered_at.saturating_duration_since(sent_at),
             doing: request.doing.clone(),
             host,
             read_timeout: self.config.read_timeout,

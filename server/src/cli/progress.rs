@@ -108,6 +108,7 @@ fn show_phase(bar: &ProgressBar, phase: Phase) {
             }
             bar.reset_elapsed();
         }
+        Phase::JobAgain { reason } => bar.println(format!("  {reason}; another job is made")),
         Phase::FellBack { reason } => bar.println(format!("  Bulk is not possible ({reason}); reading by REST")),
     }
 }

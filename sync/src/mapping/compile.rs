@@ -15,12 +15,9 @@ use crate::{
     batch::ReadField,
     catalogue::Catalogue,
     checkpoint::Asked,
+    strategy,
     table::{Column, ColumnType, TableSchema},
 };
-
-/// Stamps that move with every change, best first (SOQL reference v66: SystemModstamp also moves when automation
-/// changes a record, and is indexed).
-const VERSION_FIELDS: [&str; 2] = ["SystemModstamp", "LastModifiedDate"];
 
 impl Mapping {
     /// Checks this mapping against the org.
@@ -78,8 +75,8 @@ impl Compiling<'_> {
     }
 
     fn check_bounds(&mut self, mapping: &Mapping) {
-        if !self.object.queryable {
-            self.refuse("object", format!("{} cannot be queried.", self.object.name));
+        if let Some(refusal) = strategy::refusal(self.object, mapping.filter.as_deref()) {
+            self.refuse("object", refusal.to_string());
         }
         if mapping.filter.as_deref().is_some_and(|filter| filter.trim().is_empty()) {
             self.refuse("filter", "The filter is empty; leave it out to read everything.");
@@ -140,7 +137,7 @@ impl Compiling<'_> {
     /// The key and the stamp, unless the mapping has named them; and the deletion flag, which is only read.
     fn add_own(&mut self) {
         for (name, as_column) in
-            [("Id", true), (version_field(self.object).unwrap_or_default(), true), ("IsDeleted", false)]
+            [("Id", true), (strategy::cursor(self.object).unwrap_or_default(), true), ("IsDeleted", false)]
         {
             if self.object.field(name).is_none() || (as_column && self.plain_column(name).is_some()) {
                 continue;
@@ -193,7 +190,7 @@ impl Compiling<'_> {
         if !self.problems.is_empty() {
             return Err(self.problems);
         }
-        let stamp = version_field(self.object);
+        let stamp = strategy::cursor(self.object);
         let record_id = self.position("Id").expect("the own Id is read");
         let table = TableSchema {
             name: mapping.table.clone().unwrap_or_else(|| self.object.name.clone()),
@@ -220,6 +217,7 @@ impl Compiling<'_> {
             deleted: self.position("IsDeleted"),
             makes: self.columns.into_iter().map(|made| made.make).collect(),
             patch: None,
+            replicateable: self.object.replicateable,
             bulk_readable: self.reads.iter().all(|read| read.bulk_readable),
             fields: self.reads.into_iter().map(|read| read.field).collect(),
             table,
@@ -263,13 +261,6 @@ fn problem(place: &str, message: String) -> MappingProblem {
 fn every_readable_field(object: &ObjectDescribe) -> impl Iterator<Item = &FieldDescribe> {
     let is_whole = |kind: &FieldType| matches!(kind, FieldType::Address | FieldType::Location | FieldType::Base64);
     object.fields.iter().filter(move |field| !is_whole(&field.kind))
-}
-
-/// The stamp that tells versions of a record apart, when the org can filter by it.
-fn version_field(object: &ObjectDescribe) -> Option<&'static str> {
-    VERSION_FIELDS
-        .into_iter()
-        .find(|name| object.field(name).is_some_and(|field| field.filterable && field.kind == FieldType::Datetime))
 }
 
 #[cfg(test)]

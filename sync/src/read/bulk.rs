@@ -1,14 +1,18 @@
 //! Reading by a Bulk API 2.0 query job, page by page of its results.
 
-use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc};
+use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use salesforce::{
-    ApiError,
+    ApiError, Timestamp,
     bulk::{BulkResults, JobId, JobState, Locator, QueryJob, ResultChunk},
 };
 
 use super::{Phase, Piece, Question, ReadError, ReadMode, is_missing, soql};
 use crate::{batch::Batch, checkpoint::Position, decode::CsvDecoder};
+
+/// Jobs made for one reading. One may have been stopped by somebody, or be stuck; what ends the second one too would
+/// end a third.
+const MOST_JOBS: u32 = 2;
 
 /// A page whose record count is wrong is fetched this often before the run gives up.
 const PAGE_ATTEMPTS: u32 = 3;
@@ -28,6 +32,10 @@ pub(crate) struct BulkReader {
     wire_bytes: u64,
     received: u64,
     whole: bool,
+    /// Jobs made by this reader, or resumed.
+    jobs: u32,
+    /// Time spent on waiting since the last piece.
+    waited: Duration,
     state: State,
 }
 
@@ -45,8 +53,7 @@ enum State {
 impl BulkReader {
     /// Creates a job.
     pub(super) async fn create(question: Question, ahead_bytes: NonZeroUsize) -> Result<Self, ReadError> {
-        let soql = soql::for_bulk(&question.mapping, &question.window);
-        let job = question.client.create_query_job(&soql, question.deleted).await?;
+        let job = make(&question).await?;
         Ok(Self::new(question, job, None, ahead_bytes, State::Created))
     }
 
@@ -84,11 +91,34 @@ impl BulkReader {
             page_attempts: 1,
             wire_bytes: 0,
             received: 0,
+            jobs: 1,
+            waited: Duration::ZERO,
             state,
         }
     }
 
+    /// When the job was made, before it read anything.
+    pub(super) fn created_at(&self) -> Option<Timestamp> {
+        self.job.created_date
+    }
+
+    /// The next piece. Where a job comes to nothing, another is made once, and all of its records are read: what has
+    /// been written of the first one's is written again.
     pub(super) async fn next(&mut self) -> Result<Option<Piece>, ReadError> {
+        match self.advance().await {
+            Err(ReadError::Api(error)) if is_lost(&error) && !error.is_too_large() && self.jobs < MOST_JOBS => {
+                self.question.tell(Phase::JobAgain { reason: error.to_string() });
+                let (jobs, waited) = (self.jobs + 1, self.waited);
+                let job = make(&self.question).await?;
+                *self = Self::new(self.question.clone(), job, None, self.ahead_bytes, State::Created);
+                (self.jobs, self.waited) = (jobs, waited);
+                self.advance().await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn advance(&mut self) -> Result<Option<Piece>, ReadError> {
         if self.state == State::Created {
             self.state = State::Waiting;
             return Ok(Some(self.piece(None)));
@@ -121,16 +151,17 @@ impl BulkReader {
         Ok(None)
     }
 
-    /// Waits for the job. One that does not end in the time that is given is aborted, so that the next run makes
-    /// another instead of waiting for it again.
+    /// Waits for the job as long as it advances. One that stands still is aborted, so that nobody waits for it again.
     async fn wait(&mut self) -> Result<(), ReadError> {
         let listener = Arc::clone(&self.question.listener);
         let mut seen =
             |job: &QueryJob| listener(Phase::Job { state: job.state, records: job.number_records_processed });
         let client = &self.question.client;
+        let begun = client.timer().instant();
         let waited = client.wait_for_query_job(&self.job.id, &mut seen).await;
+        self.waited += client.timer().instant().saturating_duration_since(begun);
         if matches!(waited, Err(ApiError::JobUnfinished { .. })) {
-            // A job that cannot be aborted has ended meanwhile; the next run looks.
+            // A job that cannot be aborted has ended meanwhile.
             let _ = client.abort_query_job(&self.job.id).await;
         }
         self.job = waited?;
@@ -187,7 +218,8 @@ impl BulkReader {
 
     fn piece(&mut self, batch: Option<Batch>) -> Piece {
         let resume = Position::Bulk { job: self.job.id.clone(), locator: self.page.clone() };
-        Piece { batch, resume, wire_bytes: std::mem::take(&mut self.wire_bytes) }
+        let (wire_bytes, waited) = (std::mem::take(&mut self.wire_bytes), std::mem::take(&mut self.waited));
+        Piece { batch, resume: Some(resume), wire_bytes, waited }
     }
 
     fn truncated(&self, announced: u64, received: u64) -> ReadError {
@@ -196,5 +228,20 @@ impl BulkReader {
 
     fn undecodable(&self, source: crate::decode::DecodeError) -> ReadError {
         ReadError::Decode { object: self.question.mapping.object.clone(), source: Box::new(source) }
+    }
+}
+
+async fn make(question: &Question) -> Result<QueryJob, ReadError> {
+    let soql = soql::for_bulk(&question.mapping, question.from);
+    Ok(question.client.create_query_job(&soql, question.deleted).await?)
+}
+
+/// True when a job came to nothing for reasons of its own: it failed, was aborted, stands still, or is not there any
+/// more (results are kept for seven days; Bulk API 2.0 guide v66).
+pub(super) fn is_lost(error: &ApiError) -> bool {
+    match error {
+        ApiError::JobEnded { .. } => !error.is_about_schema(),
+        ApiError::JobUnfinished { .. } => true,
+        _ => is_missing(error) || error.refusal().is_some_and(|refusal| refusal.status == 410),
     }
 }

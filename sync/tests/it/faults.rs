@@ -1,7 +1,10 @@
 //! Whatever goes wrong on the way, nothing is lost and nothing comes twice.
 
-use emulator::{Effect, Fault};
-use sync::{read::ReadChoice, run::RunError};
+use emulator::{Effect, Fault, FaultRate};
+use sync::{
+    read::{ReadChoice, ReadMode},
+    run::RunError,
+};
 
 use crate::{
     memory::Durable,
@@ -9,6 +12,7 @@ use crate::{
 };
 
 const PAGES: &str = "GET /services/data/*/jobs/query/*/results*";
+const JOBS: &str = "POST /services/data/*/jobs/query";
 const QUERY: &str = "GET /services/data/*/query*";
 
 async fn org() -> Org {
@@ -76,7 +80,7 @@ async fn creating_a_job_recovers_from_a_lost_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_fails_is_reported_with_its_reason_and_the_next_run_makes_another() {
+async fn a_job_that_fails_where_bulk_is_wanted_is_reported_with_its_reason_and_the_next_run_makes_another() {
     let org = org().await;
     let durable = nowhere();
     let effect = Effect::FailedJob { message: "Retried more than 15 times".into() };
@@ -89,15 +93,102 @@ async fn a_job_that_fails_is_reported_with_its_reason_and_the_next_run_makes_ano
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_never_ends_is_given_up_and_the_next_run_makes_another() {
+async fn a_job_that_stands_still_is_aborted_and_made_again_and_then_the_records_are_queried() {
+    let org = org().await;
+    let control = org.emulator.control();
+    let stuck = || control.push_fault(Fault::next(JOBS, Effect::StuckJob));
+    let (once, twice) = (nowhere(), nowhere());
+    stuck();
+    assert_eq!(org.sync(&whole("Contact"), &once).await.mode, Some(ReadMode::Bulk));
+    org.assert_has_all("Contact", &once).await;
+    stuck();
+    stuck();
+    assert_eq!(org.sync(&whole("Contact"), &twice).await.mode, Some(ReadMode::Query));
+    org.assert_has_all("Contact", &twice).await;
+    assert_eq!(control.unused_faults(), []);
+    let aborted = control.journal().iter().filter(|entry| entry.method == "PATCH").count();
+    assert_eq!(aborted, 3, "no job is left behind that goes on for nobody");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_was_tried_too_often_is_not_made_again_but_queried() {
     let org = org().await;
     let durable = nowhere();
-    org.emulator.control().push_fault(Fault::next("POST /services/data/*/jobs/query", Effect::StuckJob));
-    let bulk = || Setting { read: ReadChoice::Bulk, ..Setting::default() };
-    let error = org.run(&whole("Contact"), &durable, bulk()).await.unwrap_err();
-    assert!(error.to_string().contains("has not ended"), "{error}");
-    org.run(&whole("Contact"), &durable, bulk()).await.unwrap();
+    let effect = Effect::FailedJob { message: "Retried more than 15 times".into() };
+    org.emulator.control().push_fault(Fault::next(JOBS, effect));
+    assert_eq!(org.sync(&whole("Contact"), &durable).await.mode, Some(ReadMode::Query));
     org.assert_has_all("Contact", &durable).await;
+}
+
+// Pitfall 17.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_is_refused_as_too_large_is_read_in_pieces_and_every_piece_is_read() {
+    for (code, pieces) in [("QUERY_TIMEOUT", 1), ("OPERATION_TOO_LARGE", 3), ("QUERY_TOO_COMPLICATED", 2)] {
+        let org = org().await;
+        let durable = nowhere();
+        for _ in 0..pieces {
+            let effect = Effect::Error { status: 400, code: code.into(), message: "too much at once".into() };
+            org.emulator.control().push_fault(Fault::next(QUERY, effect));
+        }
+        let setting = Setting { read: ReadChoice::Query, ..Setting::default() };
+        org.run(&whole("Contact"), &durable, setting).await.unwrap_or_else(|error| panic!("{code}: {error}"));
+        org.assert_has_all("Contact", &durable).await;
+        assert_eq!(durable.lock().unwrap().taken, 1500, "{code}: none twice");
+    }
+}
+
+// Pitfall 12.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_is_too_large_in_the_smallest_piece_is_reported_with_what_to_do() {
+    let org = org().await;
+    let durable = nowhere();
+    let message = "exceeded 100000 distinct who/what's".to_owned();
+    let effect = Effect::Error { status: 400, code: "OPERATION_TOO_LARGE".into(), message };
+    org.emulator.control().set_fault_rate(FaultRate { on: QUERY.into(), probability: 1.0, effect });
+    let error = org.sync_fails(&whole("Contact"), &durable).await;
+    assert!(error.to_string().contains("View All Data"), "{error}");
+    let asked = org.emulator.control().journal().iter().filter(|entry| entry.route.ends_with("/query")).count();
+    assert!(asked < 10, "{asked} attempts");
+}
+
+// Pitfall 41.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_that_is_lost_is_asked_for_again_behind_the_last_record() {
+    let org = org().await;
+    let durable = nowhere();
+    for nth in [2, 4] {
+        let message = "invalid query locator".to_owned();
+        let effect = Effect::Error { status: 400, code: "INVALID_QUERY_LOCATOR".into(), message };
+        org.emulator.control().push_fault(Fault { nth, ..Fault::next("GET /services/data/*/query/*", effect) });
+    }
+    org.run(&whole("Contact"), &durable, Setting { read: ReadChoice::Query, ..Setting::default() }).await.unwrap();
+    org.assert_has_all("Contact", &durable).await;
+    assert_eq!(durable.lock().unwrap().taken, 1500, "none twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ends_while_a_job_is_waited_for_is_renewed_and_the_job_goes_on() {
+    let org = org().await;
+    let durable = nowhere();
+    org.emulator.control().push_fault(Fault::next("GET /services/data/*/jobs/query/*", Effect::ExpireSession));
+    org.run(&whole("Contact"), &durable, Setting { read: ReadChoice::Bulk, ..Setting::default() }).await.unwrap();
+    org.assert_has_all("Contact", &durable).await;
+    let made = org.emulator.control().journal().iter().filter(|entry| entry.route.ends_with("jobs/query")).count();
+    assert_eq!(made, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_that_are_gone_in_the_middle_are_made_again_and_what_is_written_stays() {
+    for (status, code) in [(404, "NOT_FOUND"), (410, "GONE")] {
+        let org = org().await;
+        let durable = nowhere();
+        let effect =
+            Effect::Error { status, code: code.into(), message: "The requested resource does not exist".into() };
+        org.emulator.control().push_fault(Fault { nth: 4, ..Fault::next("GET /services/data/*/results*", effect) });
+        let bulk = Setting { read: ReadChoice::Bulk, ..Setting::default() };
+        org.run(&whole("Contact"), &durable, bulk).await.unwrap_or_else(|error| panic!("{status}: {error}"));
+        org.assert_has_all("Contact", &durable).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod crash;
+mod deletions;
+mod drift;
 mod faults;
 mod memory;
 mod org;

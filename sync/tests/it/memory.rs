@@ -10,7 +10,7 @@ use arrow_schema::{DataType, TimeUnit};
 use futures_util::future::BoxFuture;
 use sync::{
     Timestamp,
-    checkpoint::{Checkpoint, Epoch},
+    checkpoint::{Checkpoint, Epoch, Position},
     destination::{Destination, DestinationError, Written},
     table::{DeleteMode, StreamKey, TableBatch, TableSchema},
 };
@@ -92,12 +92,20 @@ impl Destination for MemoryDestination {
             }
             durable.writes += 1;
             durable.taken += batch.upserts.num_rows() as u64;
-            apply(&mut durable.rows, &table, &batch);
+            apply(&mut durable.rows, &table, &batch, resume.sweep);
+            patch(&mut durable.rows, &table, &batch);
+            let swept = match resume.sweep {
+                Some(generation) if resume.at == Position::Complete => {
+                    assert!(table.sweeps, "the table is made ready for a sweep");
+                    sweep(&mut durable.rows, &table, generation)
+                }
+                _ => 0,
+            };
             durable.checkpoint = Some(resume.clone());
             if self.crash == Some(Crash::After(number)) {
                 return Err(Self::died());
             }
-            Ok(Written::default())
+            Ok(Written { swept, ..Written::default() })
         })
     }
 
@@ -106,7 +114,7 @@ impl Destination for MemoryDestination {
     }
 }
 
-fn apply(rows: &mut BTreeMap<String, Row>, table: &TableSchema, batch: &TableBatch) {
+fn apply(rows: &mut BTreeMap<String, Row>, table: &TableSchema, batch: &TableBatch, generation: Option<i64>) {
     let version_of = |row: &Row| table.version.and_then(|index| row[&table.columns[index].name].clone());
     for index in 0..batch.upserts.num_rows() {
         let mut row: Row = table
@@ -118,13 +126,17 @@ fn apply(rows: &mut BTreeMap<String, Row>, table: &TableSchema, batch: &TableBat
         let id = row[&table.columns[table.id].name].clone().expect("every record has an Id");
         if rows.get(&id).is_none_or(|old| version_of(&row) >= version_of(old)) {
             row.insert("_deleted".into(), Some("false".into()));
-            rows.insert(id, row);
+            // A column that is not mapped any more keeps its last value.
+            rows.entry(id.clone()).or_default().extend(row);
+        }
+        if let (Some(generation), Some(row)) = (generation, rows.get_mut(&id)) {
+            row.insert("_generation".into(), Some(generation.to_string()));
         }
     }
     for deletion in &batch.deletes {
         let stale = rows
             .get(&deletion.id)
-            .is_some_and(|row| deletion.version.map(|version| version.to_string()) < version_of(row));
+            .is_some_and(|row| deletion.version.is_some_and(|version| Some(version.to_string()) < version_of(row)));
         match table.deletes {
             _ if stale => {}
             DeleteMode::Remove => drop(rows.remove(&deletion.id)),
@@ -135,6 +147,45 @@ fn apply(rows: &mut BTreeMap<String, Row>, table: &TableSchema, batch: &TableBat
             }
         }
     }
+}
+
+/// Fills columns of rows that are there and not newer.
+fn patch(rows: &mut BTreeMap<String, Row>, table: &TableSchema, batch: &TableBatch) {
+    let Some(patch) = &batch.patch else { return };
+    let name = |index: usize| table.columns[index].name.as_str();
+    for index in 0..patch.rows.num_rows() {
+        let cells: Row = patch
+            .columns
+            .iter()
+            .zip(patch.rows.columns())
+            .map(|(column, array)| (name(*column).to_owned(), cell(array, index)))
+            .collect();
+        let id = cells[name(table.id)].clone().expect("every record has an Id");
+        let Some(row) = rows.get_mut(&id) else { continue };
+        let version = table.version.map(name);
+        if version.is_none_or(|version| cells[version] >= row[version]) {
+            let is_filled = |column: &String| Some(column.as_str()) != version;
+            row.extend(cells.into_iter().filter(|(column, _)| is_filled(column)));
+        }
+    }
+}
+
+/// Deletes the rows that a whole reading did not name.
+fn sweep(rows: &mut BTreeMap<String, Row>, table: &TableSchema, generation: i64) -> u64 {
+    let mark = Some(generation.to_string());
+    let is_named = |row: &Row| row.get("_generation").is_some_and(|named| *named == mark);
+    let gone: Vec<String> = rows.iter().filter(|(_, row)| !is_named(row)).map(|(id, _)| id.clone()).collect();
+    let mut swept = 0;
+    for id in gone {
+        match table.deletes {
+            DeleteMode::Remove => swept += u64::from(rows.remove(&id).is_some()),
+            DeleteMode::Flag => {
+                let flagged = rows.get_mut(&id).and_then(|row| row.insert("_deleted".into(), Some("true".into())));
+                swept += u64::from(flagged != Some(Some("true".into())));
+            }
+        }
+    }
+    swept
 }
 
 /// A cell as text, decimals in full scale.

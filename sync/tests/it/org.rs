@@ -22,7 +22,7 @@ use serde_json::json;
 use sync::{
     catalogue::Catalogue,
     checkpoint::{Checkpoint, Epoch},
-    mapping::{ColumnMapping, Mapping},
+    mapping::{ColumnMapping, CompiledMapping, Mapping},
     read::{Phase, ReadChoice, ReadOptions},
     run::{Counts, Judged, Progress, ProgressError, Report, Run, RunError, RunOptions, run},
     table::StreamKey,
@@ -60,12 +60,12 @@ scopes = ["api"]
 client_credentials = { run_as = "sync.bot@acme.example" }
 "#;
 
-/// Passes time at once.
-pub(crate) struct InstantTimer;
+/// Passes half an hour in a second, so that the emulated org's jobs get somewhere meanwhile.
+pub(crate) struct HastyTimer;
 
-impl Timer for InstantTimer {
-    fn sleep(&self, _duration: Duration) -> BoxFuture<'_, ()> {
-        Box::pin(tokio::task::yield_now())
+impl Timer for HastyTimer {
+    fn sleep(&self, duration: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(duration / 2000))
     }
 }
 
@@ -81,6 +81,8 @@ pub(crate) struct Setting {
     pub(crate) read: ReadChoice,
     pub(crate) crash: Option<Crash>,
     pub(crate) full: bool,
+    /// getDeleted is asked no more often; an hour when not given.
+    pub(crate) deletions_every: Option<Duration>,
     pub(crate) epoch: Option<Epoch>,
     /// Somebody has asked to stop before the run begins.
     pub(crate) stopped: bool,
@@ -101,33 +103,55 @@ impl Org {
         Self { emulator, client }
     }
 
-    /// Runs a stream once.
+    /// Runs a stream once; an org whose fields have changed meanwhile is described anew, once.
     pub(crate) async fn run(
         &self,
         mapping: &Mapping,
         durable: &Arc<Mutex<Durable>>,
         setting: Setting,
     ) -> Result<Report, RunError> {
+        let compiled = self.compile(mapping).await?;
+        match self.run_compiled(&compiled, durable, &setting).await {
+            Err(RunError::Outdated { .. }) => {
+                let compiled = self.compile(mapping).await?;
+                self.run_compiled(&compiled, durable, &setting).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    pub(crate) async fn compile(&self, mapping: &Mapping) -> Result<Arc<CompiledMapping>, RunError> {
         let catalogue = Catalogue::load(&self.client, mapping).await?;
-        let compiled = Arc::new(mapping.compile(&catalogue).unwrap());
+        Ok(Arc::new(mapping.compile(&catalogue).unwrap()))
+    }
+
+    /// Runs a stream once by a mapping that was compiled some time ago.
+    pub(crate) async fn run_compiled(
+        &self,
+        compiled: &Arc<CompiledMapping>,
+        durable: &Arc<Mutex<Durable>>,
+        setting: &Setting,
+    ) -> Result<Report, RunError> {
         let next = Epoch(durable.lock().unwrap().epoch.map_or(1, |epoch| epoch.0 + 1));
         let epoch = setting.epoch.unwrap_or(next);
         let mut destination = MemoryDestination::new(durable, setting.crash);
         let read = ReadOptions { choice: setting.read, bulk_from: 1_000, ..ReadOptions::default() };
+        let plain = RunOptions::default();
+        let deletions_every = setting.deletions_every.unwrap_or(plain.deletions_every);
         let (_keep, stop) = watch::channel(setting.stopped);
         run(Run {
             client: self.client.clone(),
-            mapping: compiled,
+            mapping: Arc::clone(compiled),
             stream: StreamKey {
                 connection: "acme".into(),
-                object: mapping.object.clone(),
+                object: compiled.object.clone(),
                 table: "t".into(),
                 stream: None,
             },
             destination: &mut destination,
             progress: Arc::new(Silent),
             epoch,
-            options: RunOptions { read, full: setting.full, ..RunOptions::default() },
+            options: RunOptions { read, full: setting.full, deletions_every, ..plain },
             stop,
         })
         .await
@@ -147,7 +171,7 @@ fn connect(emulator: &Emulator) -> Client {
         retry: RetryPolicy { attempts: 4, ..RetryPolicy::default() },
         response_timeout: Duration::from_secs(2),
         read_timeout: Duration::from_secs(5),
-        timer: Arc::new(InstantTimer),
+        timer: Arc::new(HastyTimer),
         ..HttpConfig::default()
     };
     let http = Http::new(config).unwrap();

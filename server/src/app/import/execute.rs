@@ -7,7 +7,7 @@ use sync::{
     checkpoint::Epoch,
     mapping::CompiledMapping,
     read::ReadOptions,
-    run::{self, Outcome, Report, RunOptions},
+    run::{self, Outcome, Report, RunError, RunOptions},
 };
 use tokio::sync::watch;
 
@@ -110,23 +110,35 @@ impl App {
     ) -> Result<Report, Error> {
         let Errand { connection, client, purpose, stop, .. } = *errand;
         let Order { stream, mapping } = order;
-        let mapping = match mapping {
+        let mut mapping = match mapping {
             Some(mapping) => mapping,
             None => Arc::new(self.compiled(connection, &stream.mapping).await?),
         };
         let settings = stream.destination.parse().map_err(Error::destination)?;
         let mut destination = destinations::open(&settings).map_err(Error::destination)?;
-        let result = run::run(run::Run {
-            client: client.clone(),
-            mapping,
-            stream: stream.key(&connection.name),
-            destination: &mut *destination,
-            progress: Arc::clone(progress) as Arc<dyn run::Progress>,
-            epoch: Epoch(lease.epoch),
-            options: self.run_options(&stream, purpose),
-            stop: stop.clone(),
-        })
-        .await;
+        let mut is_described_anew = false;
+        let result = loop {
+            let result = run::run(run::Run {
+                client: client.clone(),
+                mapping: Arc::clone(&mapping),
+                stream: stream.key(&connection.name),
+                destination: &mut *destination,
+                progress: Arc::clone(progress) as Arc<dyn run::Progress>,
+                epoch: Epoch(lease.epoch),
+                options: self.run_options(&stream, purpose),
+                stop: stop.clone(),
+            })
+            .await;
+            match result {
+                // A field has gone since the describe: what is there still is read, from where the run stopped.
+                Err(RunError::Outdated { .. }) if !is_described_anew => {
+                    is_described_anew = true;
+                    self.describes.forget(&connection.id);
+                    mapping = Arc::new(self.compiled(connection, &stream.mapping).await?);
+                }
+                result => break result,
+            }
+        };
         match (result, destination.close().await) {
             (Ok(_), Err(source)) => Err(Error::destination(source)),
             (result, _) => result.map_err(|source| Error::Run { object: stream.object, source: Box::new(source) }),
@@ -141,6 +153,7 @@ impl App {
                 Purpose::Import | Purpose::Test | Purpose::Stage => true,
                 Purpose::Sync | Purpose::Retry => false,
             },
+            ..RunOptions::default()
         }
     }
 }
