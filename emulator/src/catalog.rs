@@ -11,6 +11,14 @@ struct Catalog {
     object: Vec<ObjectSpec>,
 }
 
+/// The object of currencies, which orgs with several of them have.
+///
+/// # Panics
+/// Never: the built-in declaration is tested.
+pub(crate) fn currency_type() -> ObjectSpec {
+    toml::from_str(include_str!("catalog_currency.toml")).expect("the built-in declaration is valid TOML")
+}
+
 /// Account, Contact, User and the others, and the custom object `Invoice__c` with a field of every type.
 ///
 /// # Panics

@@ -2,6 +2,7 @@
 
 mod merge;
 mod outcome;
+mod person;
 mod records;
 mod replication;
 #[cfg(test)]
@@ -152,6 +153,27 @@ impl Database {
     /// As [`Schema::rename_field`].
     pub fn rename_field(&mut self, object: &str, from: &str, to: &str) -> Result<(), SchemaError> {
         self.reshape(|schema| schema.rename_field(object, from, to)).map(drop)
+    }
+
+    /// Switches several currencies on.
+    ///
+    /// # Errors
+    /// As [`Schema::enable_currencies`].
+    pub fn enable_currencies(
+        &mut self,
+        currency_type: &ObjectSpec,
+        codes: &[String],
+        corporate: &str,
+    ) -> Result<(), SchemaError> {
+        self.reshape(|schema| schema.enable_currencies(currency_type, codes, corporate))
+    }
+
+    /// Switches person accounts on.
+    ///
+    /// # Errors
+    /// As [`Schema::enable_person_accounts`].
+    pub fn enable_person_accounts(&mut self) -> Result<(), SchemaError> {
+        self.reshape(Schema::enable_person_accounts)
     }
 
     /// Changes the schema, and lets every table know its object.

@@ -238,6 +238,7 @@ impl<'g> Compose<'g> {
             Recipe::LastName => Cell::Text(choose(hash, words::script(row).last)),
             Recipe::Company => self.company(scratch),
             Recipe::Deal => self.deal(scratch),
+            Recipe::False => Cell::Bool(false),
             Recipe::Bool => Cell::Bool(hash & 3 == 0),
             Recipe::Int => Cell::Int(self.integer()),
             Recipe::Coordinate { limit, salt } => coordinate(salted(row, *salt) ^ *limit as u64, *limit),

@@ -106,6 +106,12 @@ pub struct Scenario {
     /// Bulk API 2.0 query.
     #[serde(default)]
     pub bulk: BulkSpec,
+    /// Switches several currencies on.
+    #[serde(default)]
+    pub currencies: Option<CurrencySpec>,
+    /// Switches person accounts on, and makes so many.
+    #[serde(default)]
+    pub person_accounts: Option<u64>,
     /// Generated rows per object.
     #[serde(default)]
     pub rows: BTreeMap<String, u64>,
@@ -115,6 +121,29 @@ pub struct Scenario {
     /// Fields added to objects.
     #[serde(default)]
     pub fields: Vec<ExtraField>,
+}
+
+/// The currencies of an org that has several.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CurrencySpec {
+    /// ISO code of the corporate currency.
+    pub corporate: String,
+    /// How much of each other currency one unit of the corporate currency is, by ISO code.
+    pub rates: BTreeMap<String, String>,
+}
+
+impl CurrencySpec {
+    /// Every ISO code with its rate, the corporate one first.
+    pub(crate) fn all(&self) -> Vec<(String, String)> {
+        let corporate = (self.corporate.clone(), "1".to_owned());
+        std::iter::once(corporate).chain(self.rates.clone()).collect()
+    }
+
+    /// Every ISO code, the corporate one first.
+    pub(crate) fn codes(&self) -> Vec<String> {
+        self.all().into_iter().map(|(code, _)| code).collect()
+    }
 }
 
 /// A field added to an object that exists.
@@ -178,6 +207,12 @@ impl Scenario {
         }
         for extra in &self.fields {
             let _ = schema.declare_field(&extra.object, &extra.field);
+        }
+        if let Some(currencies) = &self.currencies {
+            let _ = schema.enable_currencies(&catalog::currency_type(), &currencies.codes(), &currencies.corporate);
+        }
+        if self.person_accounts.is_some() {
+            let _ = schema.enable_person_accounts();
         }
         schema
     }

@@ -2,6 +2,7 @@
 
 mod change;
 mod describe;
+mod feature;
 mod field;
 mod formula;
 mod object;
@@ -14,6 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use describe::describe_global_entry;
+pub(crate) use feature::contact_field;
 pub use field::{Field, FieldType, PicklistEntry, Source};
 pub use formula::Formula;
 pub use object::{AuditFields, Capabilities, FieldIndex, Object, RecordType};

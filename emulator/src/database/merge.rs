@@ -1,5 +1,6 @@
 //! Merges: one record stays, others are deleted in its favour.
 
+use super::person::person_contact;
 use super::write::{set, set_at};
 use super::{Author, Database, Record, RowError, StatusCode};
 use crate::ids::RecordId;
@@ -37,12 +38,53 @@ impl Database {
         let (index, _) = self.stored(master)?;
         let object = self.current.schema.object(index).clone();
         self.check_merge(&object, master, losers)?;
+        let persons = self.persons(&object, master, losers)?;
         let heirs = self.heirs(&object, master, losers);
         heirs.iter().try_for_each(|heir| self.check_unlocked(heir.row.id))?;
         self.update(master, fields, by)?;
+        // Persons lose their contacts with themselves.
+        if let Some((contact, others)) = persons {
+            let declared = self.object_of(contact)?;
+            let heirs = self.heirs(&declared, contact, &others);
+            self.inherit(heirs, contact, &others, by)?;
+        }
+        let stays = |heir: &Heir| self.current.row(heir.row.id).is_some_and(|row| !row.is_deleted());
+        let heirs = heirs.into_iter().filter(stays).collect();
+        self.inherit(heirs, master, losers, by)
+    }
+
+    fn inherit(
+        &mut self,
+        heirs: Vec<Heir>,
+        master: RecordId,
+        losers: &[RecordId],
+        by: &Author<'_>,
+    ) -> Result<(), RowError> {
         self.keep_from_itself(master, losers)?;
         heirs.into_iter().for_each(|heir| self.bequeath(heir, master, by.at));
         losers.iter().try_for_each(|loser| self.lose(*loser, master, by.at))
+    }
+
+    fn object_of(&self, id: RecordId) -> Result<std::sync::Arc<Object>, RowError> {
+        let (index, _) = self.stored(id)?;
+        Ok(self.current.schema.object(index).clone())
+    }
+
+    /// The contacts of person accounts that are merged; `None` when they are businesses.
+    fn persons(
+        &self,
+        object: &Object,
+        master: RecordId,
+        losers: &[RecordId],
+    ) -> Result<Option<(RecordId, Vec<RecordId>)>, RowError> {
+        let contact = |id: &RecordId| self.stored(*id).map(|(_, row)| person_contact(object, &row));
+        let own = contact(&master)?;
+        let others = losers.iter().map(contact).collect::<Result<Vec<_>, _>>()?;
+        if others.iter().any(|other| other.is_some() != own.is_some()) {
+            let message = "person accounts are merged with person accounts only";
+            return Err(RowError::new(StatusCode::InvalidTypeForOperation, message));
+        }
+        Ok(own.map(|own| (own, others.into_iter().flatten().collect())))
     }
 
     fn check_merge(&self, object: &Object, master: RecordId, losers: &[RecordId]) -> Result<(), RowError> {
@@ -59,7 +101,8 @@ impl Database {
             if object.key_prefix != Some(id.prefix()) {
                 return Err(RowError::on(StatusCode::MalformedId, "Id", format!("malformed id {id}")));
             }
-            self.live(*id)?;
+            let (index, row) = self.live(*id)?;
+            self.refuse_person_contact(index, &row)?;
         }
         Ok(())
     }
@@ -85,7 +128,9 @@ impl Database {
     }
 
     fn bequeath(&mut self, heir: Heir, master: RecordId, at: Timestamp) {
-        let Heir { object, references, mut row } = heir;
+        let Heir { object, references, row } = heir;
+        // The row may have been changed since, as an heir of the person's contact.
+        let mut row = self.current.row(row.id).map_or(row, |row| row.to_stored());
         references.into_iter().for_each(|field| set(&mut row.values, field, Value::Id(master)));
         let stamp = self.current.schema.object(object).audit().system_modstamp;
         set_at(&mut row.values, stamp, Value::DateTime(at.whole_seconds()));

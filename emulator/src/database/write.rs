@@ -24,7 +24,7 @@ pub struct Author<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Operation {
+pub(super) enum Operation {
     Insert,
     Update,
 }
@@ -37,8 +37,12 @@ impl Database {
     pub fn insert(&mut self, object: &str, record: &Record, by: &Author<'_>) -> Result<RecordId, RowError> {
         let (index, declared) = self.writable(object, by)?;
         let mut row = self.draft(index, &declared, record, by)?;
+        let person = self.draft_person(&declared, &row, record, by)?.filter(|_| declared.name == "Account");
         row.id = self.table_mut(index).fresh_id();
-        self.finish_insert(index, &declared, row)
+        match person {
+            Some(contact) => self.finish_person(index, &declared, row, contact),
+            None => self.finish_insert(index, &declared, row),
+        }
     }
 
     /// Inserts a record under an id of the caller's choice, as scenarios do for users and the organization.
@@ -68,13 +72,16 @@ impl Database {
         if !object.can.updateable || !by.access.edits(&object) {
             return Err(no_access(id));
         }
+        self.refuse_person_contact(index, &row)?;
         self.apply(index, &object, record, Operation::Update, by, &mut row)?;
+        self.complete_person(&object, record, Operation::Update, &mut row.values)?;
         check_required(&object, &row.values)?;
-        let audit = object.audit();
-        set_at(&mut row.values, audit.modified_date, Value::DateTime(by.at.whole_seconds()));
-        set_at(&mut row.values, audit.modified_by, Value::Id(by.user));
-        set_at(&mut row.values, audit.system_modstamp, Value::DateTime(by.at.whole_seconds()));
+        let person = self.change_person(&object, &row, record, by)?;
+        stamp(&object, &mut row, by);
         self.put(index, row);
+        if let Some((index, contact)) = person {
+            self.put(index, contact);
+        }
         Ok(())
     }
 
@@ -88,6 +95,7 @@ impl Database {
         if !object.can.deletable || !by.access.deletes(&object) {
             return Err(no_access(id));
         }
+        self.refuse_person_contact(index, &row)?;
         self.check_restricted(&object, id)?;
         let children = self.cascade_children(&object, id);
         children.values().try_for_each(|(_, child)| self.check_unlocked(child.id))?;
@@ -103,7 +111,8 @@ impl Database {
     /// # Errors
     /// [`RowError`] when it is not there.
     pub fn undelete(&mut self, id: RecordId, by: &Author<'_>) -> Result<(), RowError> {
-        let (_, row) = self.stored(id)?;
+        let (index, row) = self.stored(id)?;
+        self.refuse_person_contact(index, &row)?;
         if !row.is_deleted {
             return Err(RowError::new(StatusCode::EntityIsNotDeleted, "Entity is not in the recycle bin"));
         }
@@ -140,6 +149,7 @@ impl Database {
     /// [`RowError`] when there is no such row, or what refers to it restricts it.
     pub fn purge(&mut self, id: RecordId, at: Timestamp) -> Result<(), RowError> {
         let (index, row) = self.stored(id)?;
+        self.refuse_person_contact(index, &row)?;
         let object = self.current.schema.object(index).clone();
         let children = if row.is_deleted {
             self.companions(id)
@@ -226,7 +236,7 @@ impl Database {
     }
 
     /// A row as an insert makes it, still without its id.
-    fn draft(
+    pub(super) fn draft(
         &self,
         index: ObjectIndex,
         object: &Object,
@@ -245,11 +255,17 @@ impl Database {
         }
         set_at(&mut row.values, audit.is_deleted, Value::Bool(false));
         self.apply(index, object, record, Operation::Insert, by, &mut row)?;
+        self.complete_person(object, record, Operation::Insert, &mut row.values)?;
         check_required(object, &row.values)?;
         Ok(row)
     }
 
-    fn finish_insert(&mut self, index: ObjectIndex, object: &Object, mut row: StoredRow) -> Result<RecordId, RowError> {
+    pub(super) fn finish_insert(
+        &mut self,
+        index: ObjectIndex,
+        object: &Object,
+        mut row: StoredRow,
+    ) -> Result<RecordId, RowError> {
         let number = row.id.ordinal().unwrap_or_default();
         for (field, declared) in object.fields().iter().enumerate() {
             match &declared.source {
@@ -264,7 +280,7 @@ impl Database {
     }
 
     /// Writes the record's fields into the row.
-    fn apply(
+    pub(super) fn apply(
         &self,
         index: ObjectIndex,
         object: &Object,
@@ -408,6 +424,14 @@ pub(super) fn set_at(values: &mut Vec<Value>, field: Option<FieldIndex>, value: 
     }
 }
 
+/// Marks a row as changed by somebody now.
+pub(super) fn stamp(object: &Object, row: &mut StoredRow, by: &Author<'_>) {
+    let (audit, at) = (object.audit(), by.at.whole_seconds());
+    set_at(&mut row.values, audit.modified_date, Value::DateTime(at));
+    set_at(&mut row.values, audit.modified_by, Value::Id(by.user));
+    set_at(&mut row.values, audit.system_modstamp, Value::DateTime(at));
+}
+
 fn default_value(field: &Field) -> Value {
     match (&field.default_value, field.kind) {
         (default, FieldType::Boolean) => Value::Bool(default.as_deref() == Some("true")),
@@ -428,7 +452,7 @@ fn check_required(object: &Object, values: &[Value]) -> Result<(), RowError> {
     Err(RowError { status_code: StatusCode::RequiredFieldMissing, message, fields: missing })
 }
 
-fn not_writable(fields: Vec<String>) -> RowError {
+pub(super) fn not_writable(fields: Vec<String>) -> RowError {
     let message = format!(
         "Unable to create/update fields: {}. Please check the security settings of this field and verify that it is \
          read/write for your profile or permission set.",

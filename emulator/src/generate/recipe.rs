@@ -2,7 +2,7 @@
 
 use super::targets::Target;
 use super::words;
-use crate::schema::{Field, FieldIndex, FieldType, Object, Source};
+use crate::schema::{Field, FieldIndex, FieldType, Object, Source, contact_field};
 
 /// How a field's values are computed.
 #[derive(Clone, Debug)]
@@ -59,6 +59,7 @@ pub(super) enum Recipe {
         tail: String,
     },
     Bool,
+    False,
     Int,
     Long {
         nulls: Nulls,
@@ -106,7 +107,25 @@ pub(super) struct Nulls(pub u64);
 
 /// The recipe of a field.
 pub(super) fn of(object: &Object, index: FieldIndex, field: &Field, target: Target) -> Recipe {
-    by_source(field).or_else(|| by_name(object, field)).unwrap_or_else(|| by_type(object, index, field, target))
+    of_business(object, field)
+        .or_else(|| by_source(field))
+        .or_else(|| by_name(object, field))
+        .unwrap_or_else(|| by_type(object, index, field, target))
+}
+
+/// Generated accounts are businesses, and generated contacts are theirs: what makes persons of them is empty.
+fn of_business(object: &Object, field: &Field) -> Option<Recipe> {
+    let is_personal = match object.name.as_str() {
+        "Account" => field.name == "PersonContactId" || field.name != "Name" && contact_field(field).is_some(),
+        "Contact" => false,
+        _ => return None,
+    };
+    let is_flag = field.name == "IsPersonAccount";
+    match field.kind {
+        FieldType::Boolean if is_personal || is_flag => Some(Recipe::False),
+        _ if is_personal => Some(Recipe::Null),
+        _ => None,
+    }
 }
 
 fn by_source(field: &Field) -> Option<Recipe> {
@@ -132,6 +151,7 @@ fn by_name(object: &Object, field: &Field) -> Option<Recipe> {
         "SystemModstamp" => Recipe::Stamp,
         "FirstName" => Recipe::FirstName,
         "LastName" => Recipe::LastName,
+        "CurrencyIsoCode" => Recipe::Pick { values: choices(field), nulls: Nulls(0) },
         "Company" => Recipe::Company,
         "Name" if object.name == "Opportunity" => Recipe::Deal,
         "Name" if object.name != "Contact" => Recipe::Company,

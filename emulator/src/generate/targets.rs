@@ -40,7 +40,8 @@ impl Targets {
 
 fn target(data: &Snapshot, object: &Object, field: &Field) -> Target {
     if field.reference_to.iter().any(|name| name == "RecordType") {
-        let ids: Vec<RecordId> = object.record_types.iter().map(|record_type| record_type.id).collect();
+        let business = object.record_types.iter().filter(|record_type| !record_type.is_person);
+        let ids: Vec<RecordId> = business.map(|record_type| record_type.id).collect();
         return if ids.is_empty() { Target::Nothing } else { Target::Listed(ids) };
     }
     let found = field.reference_to.iter().filter_map(|name| data.schema().find(name));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{Org, PopulateError};
+use crate::catalog;
 use crate::database::{Author, Database, Record};
 use crate::ids::{KeyPrefix, RecordId};
 use crate::scenario::{Permissions, Right, Scenario, developer_name};
@@ -48,6 +49,12 @@ pub(super) fn populate(
     for extra in &scenario.fields {
         database.declare_field(&extra.object, &extra.field)?;
     }
+    if let Some(currencies) = &scenario.currencies {
+        database.enable_currencies(&catalog::currency_type(), &currencies.codes(), &currencies.corporate)?;
+    }
+    if scenario.person_accounts.is_some() {
+        database.enable_person_accounts()?;
+    }
     let author = Author { user: Org::user_id_in(scenario, ""), at: now, access: &FullAccess };
     let mut rows = Rows { database, author };
     rows.organization(scenario, org)?;
@@ -57,6 +64,7 @@ pub(super) fn populate(
     rows.statuses("Case", "CaseStatus", "00Y")?;
     rows.statuses("Task", "TaskStatus", "01X")?;
     rows.record_types()?;
+    rows.currencies(scenario)?;
     let named = scenario.rows.keys().map(String::as_str).filter(|name| !PARENTS_FIRST.contains(name));
     let order: Vec<&str> = PARENTS_FIRST.into_iter().chain(named).collect();
     for object in order {
@@ -69,7 +77,7 @@ pub(super) fn populate(
             rows.database.generate(&spec.name, count, now)?;
         }
     }
-    Ok(())
+    rows.person_accounts(scenario.person_accounts.unwrap_or_default())
 }
 
 struct Rows<'a> {
@@ -144,14 +152,54 @@ impl Rows<'_> {
         let schema = Arc::clone(self.database.schema());
         for object in schema.objects() {
             for record_type in &object.record_types {
-                let record = json!({
+                let mut record = json!({
                     "Name": record_type.name,
                     "DeveloperName": record_type.developer_name,
                     "SobjectType": object.name,
                     "IsActive": record_type.active,
                 });
+                if record_type.is_person {
+                    record["IsPersonType"] = json!(true);
+                }
                 self.put("RecordType", record_type.id, record)?;
             }
+        }
+        Ok(())
+    }
+
+    fn currencies(&mut self, scenario: &Scenario) -> Result<(), PopulateError> {
+        let Some(spec) = &scenario.currencies else { return Ok(()) };
+        for (index, (code, rate)) in spec.all().into_iter().enumerate() {
+            let whole = ["CLP", "ISK", "JPY", "KRW", "VND", "XAF", "XOF"].contains(&code.as_str());
+            let record = json!({
+                "IsoCode": code,
+                "ConversionRate": rate,
+                "DecimalPlaces": if whole { 0 } else { 2 },
+                "IsActive": true,
+                "IsCorporate": code == spec.corporate,
+            });
+            self.put("CurrencyType", scenario_id("01L", index), record)?;
+        }
+        Ok(())
+    }
+
+    /// Persons with names in several scripts; one in ten has a last name alone.
+    fn person_accounts(&mut self, number: u64) -> Result<(), PopulateError> {
+        for index in 0..number {
+            let nth =
+                |names: [&'static str; 5], every: u64| names[usize::try_from(index / every % 5).unwrap_or_default()];
+            let mut person = json!({
+                "LastName": format!("{} {index}", nth(["Öztürk", "Müller", "山田", "O'Neil", "Иванова"], 1)),
+                "PersonEmail": format!("person{index}@example.com"),
+                "PersonMailingCity": nth(["Köln", "Kyōto", "Cork", "Paris", "Kyiv"], 3),
+                "PersonBirthdate": format!("19{:02}-02-28", index % 100),
+            });
+            if index % 10 != 9 {
+                person["FirstName"] = json!(nth(["Ayşe", "Jürgen", "花子", "Seán", "Ольга"], 2));
+            }
+            self.database
+                .insert("Account", &as_record(person), &self.author)
+                .map_err(|source| PopulateError::Row { object: "Account".into(), source })?;
         }
         Ok(())
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use crate::jwt::Certificate;
+use crate::value::Decimal;
 
-use super::{AppSpec, IssuedRefreshToken, SandboxSpec, Scenario, ScenarioError, Setup, UserSpec};
+use super::{AppSpec, CurrencySpec, IssuedRefreshToken, SandboxSpec, Scenario, ScenarioError, Setup, UserSpec};
 
 impl Scenario {
     pub(super) fn check(&self) -> Result<(), ScenarioError> {
@@ -13,11 +14,24 @@ impl Scenario {
         setup.check()?;
         self.refresh_tokens.iter().try_for_each(|token| check_refresh_token(&setup, token))?;
         self.sandboxes.iter().try_for_each(check_sandbox)?;
+        self.currencies.iter().try_for_each(check_currencies)?;
         require(self.pages.rows > 0 && self.pages.rows_with_long_text > 0, || {
             "a query page holds at least one row".to_owned()
         })?;
         require(self.bulk.page_rows > 0, || "a bulk result page holds at least one row".to_owned())
     }
+}
+
+fn check_currencies(spec: &CurrencySpec) -> Result<(), ScenarioError> {
+    require(!spec.rates.contains_key(&spec.corporate), || {
+        format!("the corporate currency {} has a rate of 1 and no other", spec.corporate)
+    })?;
+    spec.all().iter().try_for_each(|(code, rate)| {
+        let is_code = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+        require(is_code, || format!("{code:?} is not the ISO code of a currency, such as EUR"))?;
+        let is_rate = Decimal::parse(rate).is_some() && !rate.starts_with('-');
+        require(is_rate, || format!("{rate:?} is not a rate of {code}, such as \"1.0842\""))
+    })
 }
 
 fn check_refresh_token(setup: &Setup, token: &IssuedRefreshToken) -> Result<(), ScenarioError> {

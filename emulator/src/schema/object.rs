@@ -15,6 +15,8 @@ pub struct RecordType {
     pub developer_name: String,
     pub name: String,
     pub active: bool,
+    /// Whether accounts of this type are persons.
+    pub is_person: bool,
 }
 
 /// What can be done with an object's records through the API.

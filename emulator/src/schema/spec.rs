@@ -182,6 +182,7 @@ impl ObjectSpec {
                 developer_name: spec.developer_name.clone(),
                 name: spec.name.clone().unwrap_or_else(|| spoken(&spec.developer_name)),
                 active: true,
+                is_person: false,
             })
             .collect();
         Ok(object)

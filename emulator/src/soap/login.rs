@@ -107,18 +107,20 @@ impl Org {
 
     fn user_info_result(&self, setup: &Setup, user: &UserSpec, session_seconds: i64) -> Elements {
         let id = self.user_id(&user.username).to_string();
+        let currencies = self.scenario.currencies.as_ref();
+        let corporate = currencies.map_or("USD", |currencies| &currencies.corporate);
         let mut info = Elements::default();
         info.put("accessibilityMode", "false");
         info.put("chatterExternal", "false");
         info.put("currencySymbol", "$");
         info.nil("defaultAppIdForProfile");
         info.put("orgAttachmentFileSizeLimit", "5242880");
-        info.put("orgDefaultCurrencyIsoCode", "USD");
+        info.put("orgDefaultCurrencyIsoCode", corporate);
         info.put("orgDefaultCurrencyLocale", "en_US");
         info.put("orgDisallowHtmlAttachments", "false");
-        info.put("orgHasPersonAccounts", "false");
+        info.put("orgHasPersonAccounts", if self.scenario.person_accounts.is_some() { "true" } else { "false" });
         info.put("organizationId", &self.id.to_string());
-        info.put("organizationMultiCurrency", "false");
+        info.put("organizationMultiCurrency", if currencies.is_some() { "true" } else { "false" });
         info.put("organizationName", &setup.org.name);
         info.put("profileId", &self.profile_id(&user.profile).to_string());
         info.nil("roleId");

@@ -10,6 +10,7 @@ mod control;
 mod device;
 mod example;
 mod faults;
+mod features;
 mod fidelity;
 mod guides;
 mod history;

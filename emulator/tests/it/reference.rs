@@ -10,7 +10,7 @@ const PAGE: &str = include_str!("../../../docs/scenarios.md");
 const GUIDES: &str = include_str!("../../../docs/guides.md");
 
 /// A section of the page, and the beginning of a scenario in which a key of that section may follow.
-const SECTIONS: [(&str, &str); 18] = [
+const SECTIONS: [(&str, &str); 19] = [
     ("Top level", ""),
     ("`[org]`", "[org]"),
     ("`[[sandboxes]]`", "[[sandboxes]]"),
@@ -23,6 +23,7 @@ const SECTIONS: [(&str, &str); 18] = [
     ("`[limits]`", "[limits]"),
     ("`[pages]`", "[pages]"),
     ("`[bulk]`", "[bulk]"),
+    ("`[currencies]`", "[currencies]"),
     ("`[[objects]]`", "[[objects]]"),
     ("`record_types`", "[[objects]]\n[[objects.record_types]]"),
     ("`can`", "[[objects]]\n[objects.can]"),
