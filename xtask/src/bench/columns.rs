@@ -12,6 +12,8 @@ enum Kind {
     Boolean,
     /// `5000000` and `5.0E6` are one; compared to 15 digits, which is what SQLite can say of both.
     Number,
+    Date,
+    Timestamp,
 }
 
 const COLUMNS: [(&str, Kind); 30] = [
@@ -30,21 +32,21 @@ const COLUMNS: [(&str, Kind); 30] = [
     ("Title", Kind::Text),
     ("Department", Kind::Text),
     ("LeadSource", Kind::Text),
-    ("Birthdate", Kind::Text),
+    ("Birthdate", Kind::Date),
     ("Description", Kind::Text),
     ("HasOptedOutOfEmail", Kind::Boolean),
     ("DoNotCall", Kind::Boolean),
     ("OwnerId", Kind::Text),
-    ("CreatedDate", Kind::Text),
-    ("LastModifiedDate", Kind::Text),
-    ("SystemModstamp", Kind::Text),
+    ("CreatedDate", Kind::Timestamp),
+    ("LastModifiedDate", Kind::Timestamp),
+    ("SystemModstamp", Kind::Timestamp),
     ("Customer_Id__c", Kind::Text),
     ("Level__c", Kind::Text),
     ("Languages__c", Kind::Text),
     ("Score__c", Kind::Number),
     ("Lifetime_Value__c", Kind::Number),
     ("Newsletter__c", Kind::Boolean),
-    ("Member_Since__c", Kind::Text),
+    ("Member_Since__c", Kind::Date),
 ];
 
 /// The names, in the order of the query.
@@ -64,6 +66,37 @@ pub(super) struct Contents {
     checksum: String,
 }
 
+impl Contents {
+    pub(super) fn new(rows: &str, checksum: &str) -> Result<Self, Failure> {
+        let rows = rows.trim().parse().map_err(|_| Failure::new(format!("not a number of rows: {rows:?}")))?;
+        Ok(Self { rows, checksum: checksum.trim().to_owned() })
+    }
+}
+
+/// The columns with the types of a PostgreSQL table.
+pub(super) fn typed() -> impl Iterator<Item = (&'static str, &'static str)> {
+    COLUMNS.iter().map(|(name, kind)| {
+        let kind = match kind {
+            Kind::Text if *name == "Id" => "text COLLATE \"C\"",
+            Kind::Text => "text",
+            Kind::Boolean => "boolean",
+            Kind::Number => "numeric",
+            Kind::Date => "date",
+            Kind::Timestamp => "timestamptz",
+        };
+        (*name, kind)
+    })
+}
+
+/// The columns of a PostgreSQL table in one spelling: `5.0` and `5` are one number.
+pub(super) fn typed_values() -> String {
+    let value = |(name, kind): &(&str, Kind)| match kind {
+        Kind::Number => format!("trim_scale(\"{name}\")"),
+        Kind::Text | Kind::Boolean | Kind::Date | Kind::Timestamp => format!("\"{name}\""),
+    };
+    COLUMNS.iter().map(value).collect::<Vec<_>>().join(", ")
+}
+
 /// Reads the table `Contact` of a database.
 pub(super) fn contents(database: &Path) -> Result<Contents, Failure> {
     let sqlite = |sql: &str, then: &str| {
@@ -72,14 +105,13 @@ pub(super) fn contents(database: &Path) -> Result<Contents, Failure> {
         output_of(shell.arg(database).arg(sql))
     };
     let rows = sqlite("SELECT count(*) FROM Contact", "")?;
-    let rows = rows.trim().parse().map_err(|_| Failure::new(format!("not a number of rows: {rows:?}")))?;
     let checksum = sqlite(&one_spelling(), "| sha256sum")?;
-    Ok(Contents { rows, checksum: checksum.trim().to_owned() })
+    Contents::new(&rows, &checksum)
 }
 
 fn one_spelling() -> String {
     let values = COLUMNS.iter().map(|(name, kind)| match kind {
-        Kind::Text => format!("coalesce({name}, '')"),
+        Kind::Text | Kind::Date | Kind::Timestamp => format!("coalesce({name}, '')"),
         Kind::Boolean => {
             format!("CASE {name} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE coalesce({name}, '') END")
         }
@@ -104,7 +136,7 @@ mod tests {
             .iter()
             .map(|(name, kind)| match kind {
                 Kind::Text if *name == "Fax" => empty.to_owned(),
-                Kind::Text => "'text'".to_owned(),
+                Kind::Text | Kind::Date | Kind::Timestamp => "'text'".to_owned(),
                 Kind::Boolean => boolean.to_owned(),
                 Kind::Number => number.to_owned(),
             })

@@ -1,12 +1,16 @@
 //! The floor: fetch the pages as they are, then import the text.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use super::{columns, wire::Wire};
+use super::{
+    columns,
+    place::{self, FLOOR, Place, Server},
+    wire::Wire,
+};
 use crate::{Failure, command::succeed};
 
 /// As long as the id of a connection.
@@ -14,21 +18,22 @@ const CONNECTION: &str = "con_00000000000000000000";
 
 /// A finished load.
 pub(super) struct Load {
-    pub(super) database: PathBuf,
     pub(super) fetch_took: Duration,
     pub(super) import_took: Duration,
 }
 
 /// Fetches all pages of a complete job into files, then imports them into a fresh database.
-pub(super) fn load(wire: &Wire<'_>, results: &str, folder: &Path) -> Result<Load, Failure> {
+pub(super) fn load(wire: &Wire<'_>, results: &str, place: Place<'_>, folder: &Path) -> Result<Load, Failure> {
     let start = Instant::now();
     let pages = fetch(wire, results, folder)?;
     let fetch_took = start.elapsed();
 
-    let database = folder.join("floor.db");
     let start = Instant::now();
-    import(&database, &pages, folder)?;
-    Ok(Load { database, fetch_took, import_took: start.elapsed() })
+    match place {
+        Place::Sqlite => import(&place::file(folder, FLOOR), &pages, folder)?,
+        Place::Postgres(server) => copy(server, &pages, folder)?,
+    }
+    Ok(Load { fetch_took, import_took: start.elapsed() })
 }
 
 /// Returns the names of the pages within `folder`.
@@ -60,6 +65,35 @@ fn import(database: &Path, pages: &[String], folder: &Path) -> Result<(), Failur
     let mut sqlite = Command::new("sqlite3");
     sqlite.current_dir(folder).args(["-batch", "-bail"]).arg(database).args(script);
     succeed(sqlite.stdin(Stdio::null()).stdout(Stdio::null()))
+}
+
+/// Text into a typed table without a log, then into a table with the product's columns and key, by the product's merge.
+fn copy(server: &Server, pages: &[String], folder: &Path) -> Result<(), Failure> {
+    let columns: Vec<String> = columns::typed().map(|(name, kind)| format!("\"{name}\" {kind}")).collect();
+    let names: Vec<String> = columns::names().map(|name| format!("\"{name}\"")).collect();
+    let newer: Vec<String> =
+        names.iter().filter(|name| *name != "\"Id\"").map(|name| format!("{name} = excluded.{name}")).collect();
+    let (columns, names) = (columns.join(", "), names.join(", "));
+    let mut script = vec![
+        format!("CREATE SCHEMA {FLOOR}"),
+        format!(
+            "CREATE TABLE {FLOOR}.\"Contact\" (_connection text COLLATE \"C\" NOT NULL, {columns}, \
+             _deleted boolean NOT NULL DEFAULT false, PRIMARY KEY (_connection, \"Id\"))"
+        ),
+        format!("CREATE UNLOGGED TABLE {FLOOR}.staging ({columns})"),
+    ];
+    script.extend(pages.iter().map(|page| {
+        format!("\\copy {FLOOR}.staging FROM '{page}' WITH (FORMAT csv, HEADER true, FORCE_NULL ({names}))")
+    }));
+    script.push(format!(
+        "INSERT INTO {FLOOR}.\"Contact\" AS held (_connection, {names}) SELECT '{CONNECTION}', {names} FROM {FLOOR}.staging \
+         ON CONFLICT (_connection, \"Id\") DO UPDATE SET {}, _deleted = false \
+         WHERE excluded.\"SystemModstamp\" >= held.\"SystemModstamp\" OR held.\"SystemModstamp\" IS NULL \
+         OR excluded.\"SystemModstamp\" IS NULL",
+        newer.join(", ")
+    ));
+    let commands: Vec<&str> = script.iter().flat_map(|command| ["--command", command]).collect();
+    succeed(server.psql(&commands).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()))
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use super::{columns, memory, wire};
+use super::{memory, wire};
 use crate::{
     Failure,
     command::{describe, succeed},
@@ -17,7 +17,6 @@ use crate::{
 
 /// A finished import.
 pub(super) struct Import {
-    pub(super) database: PathBuf,
     pub(super) ended: Instant,
     pub(super) peak_kib: u64,
     pub(super) api_calls: u64,
@@ -31,42 +30,72 @@ pub(super) fn release_build() -> Result<PathBuf, Failure> {
     if program.is_file() { Ok(program) } else { Err(Failure::new(format!("{} was not built", program.display()))) }
 }
 
-/// Connects the emulated org, then imports its contacts into a fresh SQLite file.
-pub(super) fn import(program: &Path, org: &EmulatedOrg, folder: &Path) -> Result<Import, Failure> {
-    let host = org.url.trim_start_matches("https://");
-    let database = folder.join("orgtide.db");
-    let orgtide = || {
-        let mut orgtide = Command::new(program);
-        orgtide.current_dir(folder).stdin(Stdio::null());
-        orgtide.env("ORGTIDE_DATA_DIR", folder.join("data"));
-        orgtide.env("ORGTIDE_MAPPED_HOSTS", format!("{host}={}", org.tls));
-        orgtide.env("ORGTIDE_MAPPED_HOSTS_CA", &org.ca);
-        // Both sides fetch the same pages, as they are.
-        orgtide.env("ORGTIDE_COMPRESSION", "false");
+/// Orgtide with its data in `folder`.
+#[derive(Clone, Copy)]
+pub(super) struct Product<'a> {
+    pub(super) program: &'a Path,
+    pub(super) org: &'a EmulatedOrg,
+    pub(super) folder: &'a Path,
+    /// Both sides fetch pages alike, as they are or packed.
+    pub(super) is_packed: bool,
+}
+
+impl Product<'_> {
+    fn host(&self) -> &str {
+        self.org.url.trim_start_matches("https://")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut orgtide = Command::new(self.program);
+        orgtide.args(arguments).current_dir(self.folder).stdin(Stdio::null());
+        orgtide.env("ORGTIDE_DATA_DIR", self.folder.join("data"));
+        orgtide.env("ORGTIDE_MAPPED_HOSTS", format!("{}={}", self.host(), self.org.tls));
+        orgtide.env("ORGTIDE_MAPPED_HOSTS_CA", &self.org.ca);
+        orgtide.env("ORGTIDE_COMPRESSION", self.is_packed.to_string());
         orgtide.env("ORGTIDE_CLIENT_SECRET", wire::CLIENT_SECRET);
         orgtide
-    };
-    let mut connect = orgtide();
-    connect.args(["connect", "bench", "--org", host, "--client-id", wire::CLIENT_ID]);
-    succeed(connect.stdout(Stdio::null()))?;
-
-    let mut import = orgtide();
-    import.args(["import", "bench", "Contact", "--read", "bulk", "--json", "--fields"]);
-    import.arg(columns::names().collect::<Vec<_>>().join(","));
-    import.arg("--to").arg(format!("sqlite:{}", database.display()));
-    // A file takes any amount of output while nobody reads.
-    let answer = folder.join("import.json");
-    import.stdout(fs::File::create(&answer)?);
-    let line = describe(&import);
-    let mut child = import.spawn()?;
-    let (status, peak_kib) = memory::wait(&mut child)?;
-    let ended = Instant::now();
-    let summary = fs::read_to_string(answer)?;
-    if !status.success() {
-        return Err(Failure::new(format!("`{line}` ended with {status}: {summary}")));
     }
-    let api_calls = json::number(&summary, "api_calls");
-    let api_calls =
-        api_calls.ok_or_else(|| Failure::new(format!("the import did not count its API calls: {summary}")))?;
-    Ok(Import { database, ended, peak_kib, api_calls })
+
+    /// Connects the emulated org.
+    pub(super) fn connect(&self) -> Result<(), Failure> {
+        let mut connect = self.command(&["connect", "bench", "--org", self.host(), "--client-id", wire::CLIENT_ID]);
+        succeed(connect.stdout(Stdio::null()))
+    }
+
+    /// Imports these fields of an object, or all, by Bulk into a destination.
+    pub(super) fn import(&self, object: &str, fields: Option<&[&str]>, to: &str) -> Result<Import, Failure> {
+        let mut import = self.command(&["import", "bench", object, "--read", "bulk", "--json", "--to", to]);
+        import.args(fields.map(|fields| format!("--fields={}", fields.join(","))));
+        // A file takes any amount of output while nobody reads.
+        let answer = self.folder.join("import.json");
+        import.stdout(fs::File::create(&answer)?);
+        let line = describe(&import);
+        let mut child = import.spawn()?;
+        let (status, peak_kib) = memory::wait(&mut child)?;
+        let ended = Instant::now();
+        let summary = fs::read_to_string(answer)?;
+        if !status.success() {
+            return Err(Failure::new(format!("`{line}` ended with {status}: {summary}")));
+        }
+        let api_calls = json::number(&summary, "api_calls");
+        let api_calls =
+            api_calls.ok_or_else(|| Failure::new(format!("the import did not count its API calls: {summary}")))?;
+        Ok(Import { ended, peak_kib, api_calls })
+    }
+
+    /// Brings everything up to date; returns the CPU time that it took, its start and end included.
+    pub(super) fn sync(&self) -> Result<Duration, Failure> {
+        let sync = self.command(&["sync", "bench", "--json"]);
+        let mut timed = Command::new("bash");
+        // Bash tells the times that the kernel has counted for the program, user and system, in milliseconds.
+        timed.args(["-c", "TIMEFORMAT='%U %S'; { time \"$@\" >sync.json 2>sync.log; } 2>times", "bash"]);
+        timed.arg(sync.get_program()).args(sync.get_args()).current_dir(self.folder).stdin(Stdio::null());
+        timed.envs(sync.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        succeed(&mut timed)?;
+        let times = fs::read_to_string(self.folder.join("times"))?;
+        let seconds: Option<Vec<f64>> = times.split_whitespace().map(|time| time.parse().ok()).collect();
+        let seconds = seconds.filter(|times| times.len() == 2);
+        let seconds = seconds.ok_or_else(|| Failure::new(format!("the shell told no times: {times:?}")))?;
+        Ok(Duration::from_secs_f64(seconds.iter().sum()))
+    }
 }

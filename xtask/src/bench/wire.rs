@@ -17,17 +17,19 @@ const LONGEST_JOB: Duration = Duration::from_secs(3600);
 pub(super) struct Wire<'a> {
     org: &'a EmulatedOrg,
     session: String,
+    /// Result pages are asked for packed.
+    is_packed: bool,
 }
 
 impl<'a> Wire<'a> {
-    pub(super) fn sign_in(org: &'a EmulatedOrg) -> Result<Self, Failure> {
+    pub(super) fn sign_in(org: &'a EmulatedOrg, is_packed: bool) -> Result<Self, Failure> {
         let form = format!("grant_type=client_credentials&client_id={CLIENT_ID}");
         let mut curl = curl(org);
         curl.args(["--data", &form, "--data-urlencode", &format!("client_secret={CLIENT_SECRET}")]);
         let answer = output_of(curl.arg(format!("{}/services/oauth2/token", org.url)))?;
         let session = json::text(&answer, "access_token");
         let session = session.ok_or_else(|| Failure::new(format!("the bench cannot sign in: {answer}")))?;
-        Ok(Self { org, session })
+        Ok(Self { org, session, is_packed })
     }
 
     /// Creates a Bulk query job and waits until it is complete; returns the path of its results.
@@ -61,24 +63,31 @@ impl<'a> Wire<'a> {
         };
         let mut curl = self.get(&path);
         curl.args(["--fail", "--header", "Accept: text/csv", "--dump-header", "-", "--output"]).arg(file);
+        if self.is_packed {
+            curl.arg("--compressed");
+        }
         Ok(next_locator(&output_of(&mut curl)?))
     }
 
     /// When the first page of results was asked for, and what the org's clock shows now, as seconds of its day.
     pub(super) fn first_results(&self) -> Result<(f64, f64), Failure> {
-        let control = |route: &str| {
-            output_of(
-                Command::new("curl")
-                    .args(["--silent", "--show-error"])
-                    .arg(format!("{}/__emulator/{route}", self.org.plain)),
-            )
-        };
-        let clock = control("clock")?;
+        let clock = self.control("clock")?;
         let now = json::text(&clock, "now").and_then(|now| second_of_day(&now));
-        let journal = control("journal")?;
+        let journal = self.control("journal")?;
         let entry = journal.split("},").find(|entry| entry.contains("/jobs/query/") && entry.contains("/result"));
         let first = entry.and_then(|entry| second_of_day(&json::text(entry, "at")?));
         first.zip(now).ok_or_else(|| Failure::new("the journal names no request for results"))
+    }
+
+    /// How many requests for data the org has had: sign-ins are none.
+    pub(super) fn requests(&self) -> Result<usize, Failure> {
+        Ok(self.control("journal")?.matches("/services/data/").count())
+    }
+
+    fn control(&self, route: &str) -> Result<String, Failure> {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error"]).arg(format!("{}/__emulator/{route}", self.org.plain));
+        output_of(&mut curl)
     }
 
     fn get(&self, path: &str) -> Command {
