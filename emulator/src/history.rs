@@ -15,7 +15,7 @@ use crate::control::{Control, ControlError, Writer};
 use crate::database::{Record, Snapshot, TransactionId};
 use crate::ids::RecordId;
 use crate::random::Random;
-use crate::schema::{FieldType, Object, ObjectIndex};
+use crate::schema::{Field, FieldType, Object, ObjectIndex, contact_field};
 use crate::table::{IdRange, Row};
 
 /// Transactions that are open at a time.
@@ -264,14 +264,15 @@ impl Walk<'_> {
     fn update(&mut self, times: u64) -> Result<Option<Deed>, ControlError> {
         let Some((object, id)) = self.live(|object| object.can.updateable) else { return Ok(None) };
         for _ in 0..times {
-            self.control.update(&id, Value::Object(self.changes(&object)))?;
+            let fields = self.changes_of(&object, &id);
+            self.control.update(&id, fields)?;
         }
         Ok(Some(Deed::Update { id, times }))
     }
 
     fn mass_update(&mut self) -> Result<Option<Deed>, ControlError> {
         let Some((index, object)) = self.object(|object| object.can.updateable) else { return Ok(None) };
-        let fields = self.changes(&object);
+        let fields = self.changes(&object, false);
         let most = usize::try_from(1 + self.history.random.below(MAX_MASS)).unwrap_or(1);
         let live = self.snapshot.table(index).scan(IdRange::ALL).filter(|row| !row.is_deleted());
         let ids: Vec<RecordId> = live.take(most).map(|row| row.id()).collect();
@@ -292,7 +293,8 @@ impl Walk<'_> {
         let Some((object, id)) = self.live(|object| object.can.updateable) else { return Ok(None) };
         let own = RecordId::parse(&id).ok().and_then(|id| self.snapshot.row(id)?.stamp());
         let stamped = own.map_or(self.earlier(), |own| DateTime::<Utc>::from(own).max(self.earlier()));
-        self.control.update_at(&id, Value::Object(self.changes(&object)), stamped)?;
+        let fields = self.changes_of(&object, &id);
+        self.control.update_at(&id, fields, stamped)?;
         Ok(Some(Deed::LateCommit { id, stamped }))
     }
 
@@ -320,7 +322,7 @@ impl Walk<'_> {
         };
         match self.history.random.once_in(4) {
             true => writer.delete(&id)?,
-            false => writer.update(&id, Value::Object(self.changes(&object)))?,
+            false => writer.update(&id, self.changes_of(&object, &id))?,
         }
         Ok(Some(Deed::Inside { transaction, id }))
     }
@@ -427,15 +429,19 @@ impl Walk<'_> {
     }
 
     /// A row that a reference may name, as a person picks it.
-    fn target(&mut self, field: &crate::schema::Field) -> Option<String> {
+    fn target(&mut self, field: &Field) -> Option<String> {
         let name = self.history.random.pick(&field.reference_to)?.clone();
         let (index, _) = self.snapshot.schema().find(&name)?;
         self.row_of(index, |row| !row.is_deleted())
     }
 
     fn new_record(&mut self, object: &Object) -> Option<Record> {
-        let mut record = self.changes(object);
-        for field in object.fields().iter().filter(|field| field.is_required()) {
+        let person = object.record_types.iter().any(|kind| kind.is_person) && self.history.random.once_in(3);
+        let mut record = self.changes(object, person);
+        if person {
+            record.insert("LastName".to_owned(), json!(format!("Person {}", self.history.random.below(1_000_000))));
+        }
+        for field in object.fields().iter().filter(|field| field.is_required() && !(person && field.name_field)) {
             let value = match field.kind {
                 FieldType::Reference => Value::String(self.target(field)?),
                 _ => values::of(field, &mut self.history.random)?,
@@ -445,14 +451,27 @@ impl Walk<'_> {
         Some(record)
     }
 
-    /// New values for a few fields.
-    fn changes(&mut self, object: &Object) -> Record {
-        let open: Vec<_> = object.fields().iter().filter(|field| values::is_open(field)).collect();
+    fn changes_of(&mut self, object: &Object, id: &str) -> Value {
+        let flag = object.find("IsPersonAccount").map(|(flag, _)| flag);
+        let row = RecordId::parse(id).ok().and_then(|id| self.snapshot.row(id));
+        let person = row.zip(flag).is_some_and(|(row, flag)| row.value(flag) == crate::value::Value::Bool(true));
+        Value::Object(self.changes(object, person))
+    }
+
+    /// New values for a few fields. Of an account, a business has none of a person's, and a person's name comes by itself.
+    fn changes(&mut self, object: &Object, person: bool) -> Record {
+        let barred = |field: &Field| match object.name.as_str() {
+            "Account" if person => field.name_field,
+            "Account" => contact_field(field).is_some(),
+            _ => false,
+        };
+        let fields = object.fields().iter().filter(|field| values::is_open(field) && !barred(field));
+        let open: Vec<_> = fields.collect();
         let number = 1 + self.history.random.below(4);
         let mut record = Record::new();
         for _ in 0..number {
             let Some(field) = self.history.random.pick(&open) else { break };
-            let null = field.nillable && self.history.random.once_in(6);
+            let null = field.nillable && field.name != "LastName" && self.history.random.once_in(6);
             let value = if null { Some(Value::Null) } else { values::of(field, &mut self.history.random) };
             if let Some(value) = value {
                 record.insert(field.name.clone(), value);

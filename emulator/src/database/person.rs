@@ -29,8 +29,10 @@ impl Database {
         };
         let field = |name: &str| object.find(name).map(|(field, _)| field);
         if !is_person {
-            let refused = ["FirstName", "LastName", "Salutation"].into_iter().filter(|name| record.contains_key(*name));
-            let refused: Vec<String> = refused.map(str::to_owned).collect();
+            let named = record.iter().filter(|(_, value)| !value.is_null());
+            let fields = named.filter_map(|(name, _)| Some(object.find(name)?.1));
+            let personal = fields.filter(|field| contact_field(field).is_some());
+            let refused: Vec<String> = personal.map(|field| field.name.clone()).collect();
             return if refused.is_empty() { Ok(()) } else { Err(not_writable(refused)) };
         }
         if record.contains_key("Name") {

@@ -307,3 +307,38 @@ async fn a_history_does_everything_and_what_it_leaves_is_what_queries_show() {
         assert_eq!(snapshot.table(index).live_rows(), known.len() as u64, "{object}");
     }
 }
+
+#[tokio::test]
+async fn every_object_of_an_org_with_every_feature_has_a_history_that_gets_somewhere() {
+    let text = include_str!("../../scenarios/acme.toml")
+        .replace("[rows]", "[currencies]\ncorporate = 'EUR'\nrates = { USD = '1.1' }\n[rows]");
+    let mut scenario = Scenario::from_toml(&text).unwrap();
+    scenario.person_accounts = Some(20);
+    for object in
+        ["Lead", "Case", "Task", "Event", "Campaign", "CampaignMember", "ContentDocument", "Idea", "Vote", "Attachment"]
+    {
+        scenario.rows.insert(object.to_owned(), 20);
+    }
+    let acme = Acme::start_in(scenario, emulator::Options::default()).await;
+    let control = acme.emulator.control();
+    let snapshot = control.snapshot();
+    let objects: Vec<&str> = snapshot.schema().objects().iter().map(|object| object.name.as_str()).collect();
+    let mut history = History::new(11, &objects);
+    let steps = control.wander(&mut history, 1500);
+    control.settle(&mut history);
+    let refused: Vec<&Step> =
+        steps.iter().filter(|step| matches!(step.deed, Deed::Refused { .. } | Deed::Nothing)).collect();
+    assert!(
+        refused.len() * 2 < steps.len(),
+        "{} of {} steps did nothing: {:?}",
+        refused.len(),
+        steps.len(),
+        &refused[..20]
+    );
+    let persons = control.records("Account").into_iter().filter(|account| account["IsPersonAccount"] == true);
+    for person in persons {
+        let contact =
+            control.records("Contact").into_iter().find(|contact| contact["Id"] == person["PersonContactId"]).unwrap();
+        assert_eq!((&contact["AccountId"], &contact["Name"]), (&person["Id"], &person["Name"]));
+    }
+}
