@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use salesforce::{ApiError, Client, describe::ObjectDescribe};
+use salesforce::{
+    ApiError, Client,
+    describe::{FieldDescribe, ObjectDescribe},
+};
 
 use crate::{mapping::Mapping, read::is_missing};
 
@@ -84,6 +87,27 @@ impl Catalogue {
     /// The describe of an object.
     pub fn object(&self, name: &str) -> Option<&ObjectDescribe> {
         self.objects.get(&name.to_ascii_lowercase()).map(|describe| &**describe)
+    }
+
+    /// The field that a path leads to, and the path as the schema spells it; `None` as well where a relationship leads to
+    /// several objects.
+    pub fn field(&self, object: &str, path: &str) -> Option<(String, &FieldDescribe)> {
+        let mut describe = self.object(object)?;
+        let mut steps = path.split('.').map(str::trim).peekable();
+        let mut spelt = String::new();
+        while let Some(step) = steps.next() {
+            if steps.peek().is_none() {
+                let field = describe.field(step)?;
+                spelt.push_str(&field.name);
+                return Some((spelt, field));
+            }
+            let link = describe.relationship(step)?;
+            let [parent] = link.reference_to.as_slice() else { return None };
+            spelt.push_str(link.relationship_name.as_deref().unwrap_or(step));
+            spelt.push('.');
+            describe = self.object(parent)?;
+        }
+        None
     }
 
     /// The one object that a relationship leads to; `None` when there is no such relationship, or when it leads to

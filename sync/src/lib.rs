@@ -16,6 +16,7 @@ pub mod catalogue;
 pub mod checkpoint;
 pub mod decode;
 pub mod destination;
+pub mod drift;
 pub mod mapping;
 pub mod matching;
 pub mod read;

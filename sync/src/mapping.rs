@@ -26,7 +26,7 @@ use make::Make;
 
 pub use column::{Case, ColumnMapping, Constant, Misfitting, Other, Source, Target};
 pub use path::MAX_HOPS;
-pub(crate) use path::nearest;
+pub(crate) use path::{column_type, nearest};
 
 /// A stream's mapping, as data; `docs/mapping.md` has an example of each key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -121,7 +121,7 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>)
 }
 
 /// The column type of a field type.
-fn column_type(kind: &FieldType) -> ColumnType {
+pub(crate) fn column_type(kind: &FieldType) -> ColumnType {
     match kind {
         FieldType::Boolean => ColumnType::Boolean,
         FieldType::Int | FieldType::Long => ColumnType::Integer,
