@@ -32,6 +32,7 @@ pub mod care;
 pub mod connect;
 mod describes;
 pub mod disconnect;
+pub mod drift;
 pub mod import;
 pub mod mapped;
 pub mod objects;

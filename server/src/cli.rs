@@ -20,6 +20,7 @@ mod connect;
 mod connection;
 mod demo;
 mod disconnect;
+mod drift;
 mod emulator;
 mod explain;
 mod export;
@@ -110,6 +111,7 @@ enum Command {
     Runs(runs::Arguments),
     Rejected(rejected::Arguments),
     Serve(serve::Arguments),
+    Drift(drift::Arguments),
     Status(status::Arguments),
     Token(token::Arguments),
     ApiKey(token::ApiKeyArguments),
@@ -195,6 +197,7 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
             rejected::run(arguments, open(config, "rejected", terminal).await?, terminal).await
         }
         Command::Serve(arguments) => serve::run(arguments, config, terminal).await,
+        Command::Drift(arguments) => drift::run(arguments, open(config, "drift", terminal).await?, terminal).await,
         Command::Status(arguments) => status::run(arguments, open(config, "status", terminal).await?, terminal).await,
         Command::Token(arguments) => token::run(arguments, open(config, "token", terminal).await?, terminal).await,
         Command::ApiKey(arguments) => {

@@ -95,6 +95,9 @@ pub enum Error {
     NotRejected { object: String, record: String },
     #[error("the mapping of {object} does not fit the org:{}", listed(problems))]
     Mapping { object: String, problems: Vec<MappingProblem> },
+    /// The org's fields are others than a stream has agreed to read, and it is not to go on then.
+    #[error("{object}: the org's fields have changed, and nothing is read until somebody decides:{}", lines(changes))]
+    Drifted { connection: String, object: String, changes: Vec<String> },
     #[error("the mapping file {} cannot be used: {reason}", path.display())]
     MappingFile { path: PathBuf, reason: String },
     #[error("{source}")]
@@ -152,6 +155,10 @@ impl Error {
 
 fn listed(problems: &[MappingProblem]) -> String {
     problems.iter().map(|problem| format!("\n  {problem}")).collect()
+}
+
+fn lines(changes: &[String]) -> String {
+    changes.iter().map(|change| format!("\n  {change}")).collect()
 }
 
 /// A refusal without its remedy, which stands apart.
@@ -225,6 +232,7 @@ impl Error {
             | Self::UnknownStream { .. }
             | Self::NotRejected { .. }
             | Self::Mapping { .. }
+            | Self::Drifted { .. }
             | Self::MappingFile { .. }
             | Self::Package(_)
             | Self::Listen(_)
@@ -271,7 +279,7 @@ impl Error {
                 (_, Layer::Api | Layer::Data | Layer::Limit) => Exit::Refused,
                 (_, Layer::Network | Layer::Org | Layer::SignIn | Layer::Life) => Exit::Setup,
             },
-            Self::Version { .. } | Self::Mapping { .. } => Exit::Refused,
+            Self::Version { .. } | Self::Mapping { .. } | Self::Drifted { .. } => Exit::Refused,
             Self::Api { source, .. } => exit_of_api(source),
             Self::Destination { source } => exit_of_destination(source),
             Self::Run { source, .. } => match (api_of(source), &**source) {
@@ -307,6 +315,7 @@ impl Error {
             Self::Schedule(_) => "schedule",
             Self::NoStreams { .. } | Self::UnknownStream { .. } => "unknown_stream",
             Self::Mapping { .. } | Self::MappingFile { .. } => "mapping",
+            Self::Drifted { .. } => "drift",
             Self::Destination { .. } => "destination",
             Self::Run { source, .. } => match (api_of(source), &**source) {
                 (Some(ApiError::SignIn(_)), _) => "sign_in",
@@ -370,6 +379,10 @@ impl Error {
             }
             Self::Mapping { object, .. } => Some(format!(
                 "`orgtide objects describe <connection> {object}` shows the fields that the user may read"
+            )),
+            Self::Drifted { connection, object, .. } => Some(format!(
+                "go on with what the org has now (`orgtide drift accept {connection} {object}`), or with what was agreed \
+                 (`orgtide drift reject {connection} {object}`)"
             )),
             Self::MappingFile { .. } => Some("docs/cli.md shows a mapping file".into()),
             Self::Package(error) => error.remedy().map(str::to_owned),

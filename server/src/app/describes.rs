@@ -139,7 +139,7 @@ impl App {
     }
 
     /// The describes, and whether nothing had to be asked for them.
-    async fn look_up(
+    pub(super) async fn look_up(
         &self,
         connection: &Connection,
         mappings: &[&Mapping],

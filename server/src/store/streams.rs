@@ -5,9 +5,10 @@ use sync::{checkpoint::Checkpoint, mapping::Mapping, read::ReadChoice, table::St
 
 use super::{
     Store,
-    database::{Change, DatabaseError, Row},
+    database::{Change, Committed, DatabaseError, Row},
     error::StoreError,
     fresh_id,
+    journal::Actor,
 };
 
 /// A remembered stream.
@@ -69,7 +70,7 @@ const BY_ID: &str = "SELECT id, connection_id, destination, object, table_name, 
 
 const AT: &str = "SELECT id, connection_id, destination, object, table_name, mapping, mapping_version, \
      read_mode, checkpoint, checkpoint_at FROM streams \
-     WHERE connection_id = $1 AND destination = $2 AND table_name = $3";
+     WHERE connection_id = $1 AND destination = $2 AND place = $3";
 
 impl Store {
     /// The streams of a connection, oldest first.
@@ -92,31 +93,47 @@ impl Store {
     /// # Errors
     /// [`StoreError::NameTaken`] when the table holds another object.
     pub async fn remember_stream(&self, new: &NewStream<'_>) -> Result<Stream, StoreError> {
-        const REMEMBER: &str = "INSERT INTO streams (id, connection_id, destination, object, table_name, mapping, \
-             mapping_version, read_mode, created_at) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8) \
-             ON CONFLICT (connection_id, destination, table_name) DO UPDATE SET \
+        const REMEMBER: &str = "INSERT INTO streams (id, connection_id, destination, object, place, table_name, mapping, \
+             mapping_version, read_mode, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9) \
+             ON CONFLICT (connection_id, destination, place) DO UPDATE SET \
              mapping_version = streams.mapping_version + \
              (CASE WHEN streams.mapping = excluded.mapping THEN 0 ELSE 1 END), \
              mapping = excluded.mapping, read_mode = excluded.read_mode \
-             WHERE streams.object = excluded.object RETURNING id";
+             WHERE streams.object = excluded.object";
+        const KEEP: &str = "INSERT INTO mapping_versions (stream_id, version, mapping, author, note, made_at) \
+             SELECT id, mapping_version, mapping, CAST($4 AS TEXT), 'by an import', CAST($5 AS BIGINT) FROM streams \
+             WHERE connection_id = $1 AND destination = $2 AND place = $3 ON CONFLICT (stream_id, version) DO NOTHING";
         let mapping = serde_json::to_string(new.mapping).expect("a mapping is plain data");
-        let values = vec![
+        let (place, now) = (place(new.table, new.mapping), self.clock.now());
+        let remember = vec![
             fresh_id("str").into(),
             new.connection_id.into(),
             new.destination.into(),
             new.object.into(),
+            (&place).into(),
             new.table.into(),
             mapping.into(),
             choice_name(new.read).into(),
-            self.clock.now().into(),
+            now.into(),
         ];
-        let rows = self.database.commit_one(Change::new(REMEMBER, values)).await.map_err(DatabaseError::unexpected)?;
-        if rows.is_empty() {
-            return Err(StoreError::NameTaken { kind: "table", name: new.table.to_owned() });
+        let author = Actor::Orgtide.text();
+        let keep = [new.connection_id.into(), new.destination.into(), (&place).into(), author.into(), now.into()];
+        let changes = vec![Change::exactly_one(REMEMBER, remember), Change::new(KEEP, keep)];
+        match self.database.commit(changes).await.map_err(DatabaseError::unexpected)? {
+            Committed::Done(_) => {}
+            Committed::Undone => return Err(StoreError::NameTaken { kind: "table", name: new.table.to_owned() }),
         }
-        let at = [new.connection_id.into(), new.destination.into(), new.table.into()];
+        let at = [new.connection_id.into(), new.destination.into(), place.into()];
         let row = self.database.query_first(AT, at).await?;
         row.map(stream).transpose()?.ok_or_else(|| StoreError::corrupt("a stream vanished while it was remembered"))
+    }
+}
+
+/// Where rows go within a destination: the table, and which of the streams that fill it.
+fn place(table: &str, mapping: &Mapping) -> String {
+    match &mapping.stream {
+        Some(stream) => format!("{table}\n{stream}"),
+        None => table.to_owned(),
     }
 }
 

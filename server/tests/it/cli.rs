@@ -33,6 +33,7 @@ async fn every_command_explains_itself_with_an_example() {
         "objects describe",
         "import",
         "sync",
+        "drift",
         "schedule",
         "runs",
         "runs show",

@@ -10,6 +10,7 @@ mod connect;
 mod database;
 mod describes;
 mod doctor;
+mod drift;
 mod findings;
 mod guide;
 mod guide_findings;

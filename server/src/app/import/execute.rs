@@ -5,6 +5,7 @@ use std::sync::Arc;
 use salesforce::Client;
 use sync::{
     checkpoint::Epoch,
+    destination::Destination,
     mapping::CompiledMapping,
     read::ReadOptions,
     run::{self, Outcome, Report, RunError, RunOptions},
@@ -25,6 +26,9 @@ use crate::{
         streams::Stream,
     },
 };
+
+/// So often a run goes on with fresh describes when the org's fields change under it.
+const SCHEMA_ATTEMPTS: u32 = 3;
 
 /// A stream that is to be run.
 pub(super) struct Order {
@@ -108,41 +112,57 @@ impl App {
         order: Order,
         progress: &Arc<Mirror>,
     ) -> Result<Report, Error> {
-        let Errand { connection, client, purpose, stop, .. } = *errand;
         let Order { stream, mapping } = order;
-        let mut mapping = match mapping {
-            Some(mapping) => mapping,
-            None => Arc::new(self.compiled(connection, &stream.mapping).await?),
-        };
+        if mapping.is_some() {
+            // Whoever imports anew agrees to what the org has now.
+            self.agree_to_everything(errand.connection, &stream).await?;
+        }
+        let mut mapping = self.fitting(errand.connection, &stream, false).await?;
         let settings = stream.destination.parse().map_err(Error::destination)?;
         let mut destination = destinations::open(&settings).map_err(Error::destination)?;
-        let mut is_described_anew = false;
-        let result = loop {
-            let result = run::run(run::Run {
-                client: client.clone(),
-                mapping: Arc::clone(&mapping),
-                stream: stream.key(&connection.name),
-                destination: &mut *destination,
-                progress: Arc::clone(progress) as Arc<dyn run::Progress>,
-                epoch: Epoch(lease.epoch),
-                options: self.run_options(&stream, purpose),
-                stop: stop.clone(),
-            })
-            .await;
-            match result {
-                // A field has gone since the describe: what is there still is read, from where the run stopped.
-                Err(RunError::Outdated { .. }) if !is_described_anew => {
-                    is_described_anew = true;
-                    self.describes.forget(&connection.id);
-                    mapping = Arc::new(self.compiled(connection, &stream.mapping).await?);
-                }
-                result => break result,
+        let mut result = self.run_once(lease, errand, &stream, mapping.clone(), &mut *destination, progress).await;
+        for _ in 0..SCHEMA_ATTEMPTS {
+            let is_outdated =
+                matches!(&result, Err(Error::Run { source, .. }) if matches!(**source, RunError::Outdated { .. }));
+            if !is_outdated {
+                break;
             }
-        };
+            // A field has gone since the describe: what is there still is read, from where the run stopped.
+            let fresh = self.fitting(errand.connection, &stream, true).await?;
+            if fresh.fields == mapping.fields && fresh.asked == mapping.asked {
+                break;
+            }
+            mapping = fresh;
+            result = self.run_once(lease, errand, &stream, mapping.clone(), &mut *destination, progress).await;
+        }
         match (result, destination.close().await) {
             (Ok(_), Err(source)) => Err(Error::destination(source)),
-            (result, _) => result.map_err(|source| Error::Run { object: stream.object, source: Box::new(source) }),
+            (result, _) => result,
         }
+    }
+
+    async fn run_once(
+        &self,
+        lease: &Lease,
+        errand: &Errand<'_>,
+        stream: &Stream,
+        mapping: CompiledMapping,
+        destination: &mut dyn Destination,
+        progress: &Arc<Mirror>,
+    ) -> Result<Report, Error> {
+        let Errand { connection, client, purpose, stop, .. } = *errand;
+        let ended = run::run(run::Run {
+            client: client.clone(),
+            mapping: Arc::new(mapping),
+            stream: stream.key(&connection.name),
+            destination,
+            progress: Arc::clone(progress) as Arc<dyn run::Progress>,
+            epoch: Epoch(lease.epoch),
+            options: self.run_options(stream, purpose),
+            stop: stop.clone(),
+        })
+        .await;
+        ended.map_err(|source| Error::Run { object: stream.object.clone(), source: Box::new(source) })
     }
 
     fn run_options(&self, stream: &Stream, purpose: Purpose) -> RunOptions {
