@@ -376,7 +376,10 @@ fn spell_out(fitted: &mut Mapping, agreed: &Shape, now: &Shape) {
 /// The type to convert to, where the field's own is not what its column holds.
 fn kept_type(path: &str, agreed: &Shape, now: &Shape) -> Option<Target> {
     let (known, field) = (agreed.find(path)?, now.find(path)?);
-    (known.held != column_type(&field.kind)).then(|| match known.held {
+    if known.held == column_type(&field.kind) {
+        return None;
+    }
+    Some(match known.held {
         ColumnType::Text => Target::Text,
         ColumnType::Boolean => Target::Boolean,
         ColumnType::Integer => Target::Integer,
