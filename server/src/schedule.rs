@@ -136,14 +136,25 @@ impl Workers {
         if store.lease_holder(&streams::lease_name(&due.object, &due.stream_id)).await?.is_some() {
             return Ok(Begun::Elsewhere);
         }
-        let Some(slot) = Slot::take(&self.app, &due.org_id, slots).await? else { return Ok(Begun::OrgIsFull) };
-        let Some(turn) = store.take_turn(due).await? else {
+        let Some(slot) = Held::slot(&self.app, &due.org_id, slots).await? else { return Ok(Begun::OrgIsFull) };
+        // Until what came of the run is recorded: the lease of the stream itself is given back before that.
+        let Some(alone) = Held::take(&self.app, &format!("turn of {}", due.stream_id)).await? else {
             slot.give_back().await;
             return Ok(Begun::Elsewhere);
         };
-        let run = run(Arc::clone(&self.app), due.clone(), turn, slot, self.stop.clone());
-        let task = self.runs.spawn(run);
-        self.streams.insert(task.id(), due.stream_id.clone());
+        let Some(turn) = store.take_turn(due).await? else {
+            slot.give_back().await;
+            alone.give_back().await;
+            return Ok(Begun::Elsewhere);
+        };
+        let (app, due, stop) = (Arc::clone(&self.app), due.clone(), self.stop.clone());
+        let stream_id = due.stream_id.clone();
+        let task = self.runs.spawn(async move {
+            let ended = run(&app, due, turn, slot, stop).await;
+            alone.give_back().await;
+            ended
+        });
+        self.streams.insert(task.id(), stream_id);
         Ok(Begun::Here)
     }
 
@@ -185,13 +196,7 @@ impl Workers {
 }
 
 /// Runs a stream, and records what comes of it.
-async fn run(
-    app: Arc<App>,
-    due: Due,
-    turn: Turn,
-    slot: Slot,
-    stop: watch::Receiver<bool>,
-) -> Result<Ended, StoreError> {
+async fn run(app: &App, due: Due, turn: Turn, slot: Held, stop: watch::Receiver<bool>) -> Result<Ended, StoreError> {
     let unwatched: Arc<dyn Watcher> = Arc::new(Unwatched);
     let outcome = app.run_stream(&due.stream_id, &unwatched, &stop).await;
     slot.give_back().await;
@@ -203,7 +208,7 @@ async fn run(
         Err(_) if !turn::is_ready(&app.store().connection(&due.connection).await?.state, app.now()) => Next::StillDue,
         Err(error) => turn::after(error, due.failures),
     };
-    record(&app, &due, turn, next, result.as_ref().err()).await?;
+    record(app, &due, turn, next, result.as_ref().err()).await?;
     let Due { stream_id, connection, object, .. } = due;
     match &result {
         Ok(report) => tracing::info!(
@@ -243,23 +248,28 @@ impl Watcher for Unwatched {
     fn event(&self, _event: RunEvent<'_>) {}
 }
 
-/// The right to one of the runs that an org bears at once.
-struct Slot {
+/// A lease that a run needs beside that of its stream.
+struct Held {
     app: Arc<App>,
     lease: Lease,
     _heartbeat: Heartbeat,
 }
 
-impl Slot {
-    /// A free one among the first `slots` of the org; `None` when all are taken.
-    async fn take(app: &Arc<App>, org_id: &str, slots: usize) -> Result<Option<Self>, StoreError> {
+impl Held {
+    /// `None` while another run has it.
+    async fn take(app: &Arc<App>, name: &str) -> Result<Option<Self>, StoreError> {
+        match app.acquire_lease(name).await {
+            Ok((lease, heartbeat)) => Ok(Some(Self { app: Arc::clone(app), lease, _heartbeat: heartbeat })),
+            Err(StoreError::Leased { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The right to one of the runs that an org bears at once; `None` when all are taken.
+    async fn slot(app: &Arc<App>, org_id: &str, slots: usize) -> Result<Option<Self>, StoreError> {
         for number in 1..=slots {
-            match app.acquire_lease(&format!("run {number} in org {org_id}")).await {
-                Ok((lease, heartbeat)) => {
-                    return Ok(Some(Self { app: Arc::clone(app), lease, _heartbeat: heartbeat }));
-                }
-                Err(StoreError::Leased { .. }) => {}
-                Err(error) => return Err(error),
+            if let Some(slot) = Self::take(app, &format!("run {number} in org {org_id}")).await? {
+                return Ok(Some(slot));
             }
         }
         Ok(None)

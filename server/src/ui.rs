@@ -32,6 +32,7 @@ mod objects;
 mod own;
 mod problem;
 mod routes;
+mod schedules;
 mod sign_in;
 mod users;
 mod ways;

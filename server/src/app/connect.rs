@@ -13,8 +13,8 @@ use salesforce::{
 };
 use secrecy::SecretString;
 
-pub use self::client_app::AppChoice;
 use self::client_app::ChosenApp;
+pub use self::{client_app::AppChoice, first_import::FirstImport};
 use super::{App, check_name};
 use crate::{
     diagnose::{Checklist, Finding, Patience},
@@ -31,6 +31,7 @@ mod client_app;
 mod client_key;
 mod conclude;
 pub mod device;
+mod first_import;
 pub mod web_server;
 
 /// The newest API version that this program was written for; a newer one is used only when a person asks for it.
@@ -56,6 +57,8 @@ pub struct ConnectRequest {
     /// The person who signs in, where persons have accounts here.
     pub owner: Option<String>,
     pub actor: Actor,
+    /// What is imported as soon as the connection is saved; empty: what the configured client app says.
+    pub first_import: FirstImport,
 }
 
 /// What a person hands over to sign in with at once.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use destinations::DestinationSettings;
 use salesforce::{ApiError, Timestamp};
 use sync::{
-    mapping::Mapping,
+    mapping::{CompiledMapping, Mapping},
     read::{Phase, ReadChoice},
     run::{Counts, Report},
 };
@@ -87,12 +87,25 @@ impl App {
         let connection = self.store.connection(&request.connection).await?;
         self.refuse_paused(&connection).await?;
         let client = self.client(&connection);
-        let destination = self.destination(&connection, request.destination.as_deref())?;
+        let remembered = self.remember_streams(&connection, request).await?;
+        let orders =
+            remembered.into_iter().map(|(stream, compiled)| Order { stream, mapping: Some(compiled) }).collect();
+        let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Import, watcher, stop };
+        self.carry_out_all(&errand, orders).await
+    }
+
+    /// Checks all mappings of a request against the org, and remembers them as streams when they fit.
+    pub(super) async fn remember_streams(
+        &self,
+        connection: &Connection,
+        request: &ImportRequest,
+    ) -> Result<Vec<(Stream, Arc<CompiledMapping>)>, Error> {
+        let destination = self.destination(connection, request.destination.as_deref())?;
         let mut compiled = Vec::new();
         for mapping in &request.mappings {
-            compiled.push((mapping, self.compiled(&connection, mapping).await?));
+            compiled.push((mapping, self.compiled(connection, mapping).await?));
         }
-        let mut orders = Vec::new();
+        let mut remembered = Vec::new();
         for (mapping, compiled) in compiled {
             let new = NewStream {
                 connection_id: &connection.id,
@@ -102,11 +115,9 @@ impl App {
                 mapping,
                 read: request.read,
             };
-            let stream = self.store.remember_stream(&new).await?;
-            orders.push(Order { stream, mapping: Some(Arc::new(compiled)) });
+            remembered.push((self.store.remember_stream(&new).await?, Arc::new(compiled)));
         }
-        let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Import, watcher, stop };
-        self.carry_out_all(&errand, orders).await
+        Ok(remembered)
     }
 
     /// Brings remembered streams up to date: all, or those of the named objects.

@@ -71,6 +71,7 @@ impl App {
             confirmed: Confirmed::default(),
             owner: Some(caller.user.id.clone()),
             actor: Actor::User(caller.user.email.clone()),
+            first_import: Default::default(),
         };
         self.begin_web_server(request, redirect_uri, begun_by).await
     }

@@ -1,10 +1,11 @@
 //! `orgtide connect`
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use salesforce::{ApiVersion, oauth::PrivateKey};
-use serde_json::json;
+use serde_json::{Value, json};
+use sync::{mapping::Mapping, read::ReadChoice};
 use zeroize::Zeroizing;
 
 mod browser;
@@ -14,16 +15,22 @@ pub(super) use self::loopback::USUAL_CALLBACK;
 use super::{
     findings,
     follower::Follower,
+    import::STOPPING,
+    progress::{Bars, documents, exit_of},
     secrets::{Asked, ask},
+    stop_signal,
     terminal::Terminal,
 };
 use crate::{
     app::{
         App,
-        connect::{AppChoice, ConnectRequest, Connected, Offered, UserPassword},
+        connect::{AppChoice, ConnectRequest, Connected, FirstImport, Offered, UserPassword},
+        import::{ImportRequest, Watcher},
+        schedules::Decision,
     },
     diagnose::Severity,
     error::{Error, Exit},
+    schedule::when::Schedule,
     store::{connections::Confirmed, journal::Actor},
 };
 
@@ -40,6 +47,7 @@ Examples:
   orgtide connect acme --org https://acme.lightning.force.com/lightning/setup --client-id 3MVG9…
   orgtide connect acme --org acme.my.salesforce.com --flow web-server --client-id 3MVG9…
   orgtide connect acme --org acme.my.salesforce.com --flow device --app
+  orgtide connect acme.my.salesforce.com --then-import Account,Contact --every 15m
   orgtide connect acme --flow password --username integration@acme.com --client-secret-file secret.txt")]
 pub(super) struct Arguments {
     /// The connection's name; or the org's address, of which the first part becomes the name
@@ -87,6 +95,12 @@ pub(super) struct Arguments {
     /// The API version, such as 60.0 [default: the newest that both sides know]
     #[arg(long, value_name = "VERSION", value_parser = api_version)]
     api_version: Option<ApiVersion>,
+    /// Imports these objects at once, such as Account,Contact
+    #[arg(long, value_name = "OBJECT,…", value_delimiter = ',')]
+    then_import: Vec<String>,
+    /// When they are brought up to date afterwards, such as 15m or "daily at 03:00 UTC" [default: never by themselves]
+    #[arg(long, value_name = "WHEN", requires = "then_import")]
+    every: Option<Schedule>,
     /// Tries again for up to ten minutes while a change in Setup may not have taken effect
     #[arg(long)]
     wait: bool,
@@ -122,12 +136,14 @@ fn api_version(text: &str) -> Result<ApiVersion, String> {
 }
 
 pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> Result<Exit, Error> {
+    let first =
+        FirstImport { objects: arguments.then_import.clone(), schedule: arguments.every.clone().unwrap_or_default() };
     let connected = sign_in(arguments, &app, terminal).await?;
     for warning in &connected.warnings {
         terminal.warning(warning);
     }
     let Connected { connection, user, again, warnings, .. } = &connected;
-    terminal.document(&json!({
+    let document = json!({
         "connection": connection.name,
         "customer": connection.customer,
         "org": connection.org.host(),
@@ -138,7 +154,7 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
         "again": again,
         "warnings": warnings,
         "findings": connected.findings,
-    }));
+    });
     let failed = connected.findings.iter().filter(|finding| finding.severity == Severity::Failed);
     failed.for_each(|finding| terminal.notice(&findings::block(finding)));
     let name = &connection.name;
@@ -146,8 +162,39 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
     terminal.say(format!("  org          {} ({})", connection.instance.host(), connection.org_id));
     terminal.say(format!("  user         {}", user.preferred_username));
     terminal.say(format!("  API version  {}", connection.api_version));
-    terminal.say(format!("Next: orgtide check {name}, then orgtide import {name} Account Contact"));
-    Ok(Exit::Done)
+    if first.objects.is_empty() {
+        terminal.document(&document);
+        terminal.say(format!("Next: orgtide check {name}, then orgtide import {name} Account Contact"));
+        return Ok(Exit::Done);
+    }
+    import(name, first, document, &app, terminal).await
+}
+
+/// Imports what was asked for at once. The document of the connection then has the streams, too.
+async fn import(
+    connection: &str,
+    first: FirstImport,
+    mut document: Value,
+    app: &App,
+    terminal: &Terminal,
+) -> Result<Exit, Error> {
+    let mapping = |object: &String| Mapping { object: object.trim().to_owned(), ..Mapping::default() };
+    let request = ImportRequest {
+        connection: connection.to_owned(),
+        mappings: first.objects.iter().map(mapping).collect(),
+        destination: None,
+        read: ReadChoice::Auto,
+    };
+    let stop = stop_signal(terminal, STOPPING);
+    let watcher: Arc<dyn Watcher> = Arc::new(Bars::new(*terminal));
+    let outcomes = app.import(&request, &watcher, &stop).await?;
+    let objects: Vec<String> = outcomes.iter().map(|outcome| outcome.stream.object.clone()).collect();
+    if first.schedule != Schedule::None {
+        app.decide(connection, &objects, &Decision::Schedule(first.schedule), &Actor::CommandLine).await?;
+    }
+    document["streams"] = documents(&outcomes);
+    terminal.document(&document);
+    Ok(exit_of(&outcomes))
 }
 
 async fn sign_in(arguments: Arguments, app: &App, terminal: &Terminal) -> Result<Connected, Error> {
@@ -192,6 +239,7 @@ fn request(arguments: &Arguments) -> Result<ConnectRequest, Error> {
         confirmed: Confirmed { other_user: arguments.other_user, other_org: arguments.other_org },
         owner: None,
         actor: Actor::CommandLine,
+        first_import: Default::default(),
     })
 }
 

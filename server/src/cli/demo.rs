@@ -190,11 +190,16 @@ impl Demo<'_> {
                 }
             }
         };
+        let (stop, stopped) = watch::channel(false);
+        let running = tokio::spawn(Arc::clone(&self.app).keep_running(stopped));
         tokio::select! {
             () = work => {}
             () = interrupted() => {}
         }
+        stop.send_replace(true);
         listener.stop().await;
+        // Runs under way end at their next checkpoint.
+        let _ = running.await;
         Ok(())
     }
 
@@ -232,6 +237,7 @@ impl Demo<'_> {
             confirmed: Confirmed::default(),
             owner: None,
             actor: Actor::CommandLine,
+            first_import: Default::default(),
         };
         let connected = self.app.connect(request, Offered::ClientCredentials, &Quiet).await?;
         let user = &connected.user.preferred_username;

@@ -22,8 +22,11 @@ use crate::{
     app::{
         App,
         import::{ImportRequest, Watcher},
+        schedules::Decision,
     },
     error::{Error, Exit},
+    schedule::when::Schedule,
+    store::journal::Actor,
 };
 
 pub(super) const STOPPING: &str = "Stopping at the next checkpoint; Ctrl-C again stops at once.";
@@ -35,7 +38,7 @@ pub(super) const STOPPING: &str = "Stopping at the next checkpoint; Ctrl-C again
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  orgtide import acme Account Contact
+  orgtide import acme Account Contact --every 15m
   orgtide import acme Contact --fields Id,Email --where \"Email != null\" --to mails.db
   orgtide import acme --mapping contacts.toml --deletes remove")]
 pub(super) struct Arguments {
@@ -64,6 +67,9 @@ pub(super) struct Arguments {
     /// How records are read: by Bulk for many and REST for few, or always by one
     #[arg(long, value_enum, default_value_t = Read::Auto)]
     read: Read,
+    /// When they are brought up to date afterwards, such as 15m or hourly: see `orgtide schedule`
+    #[arg(long, value_name = "WHEN")]
+    every: Option<Schedule>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -93,6 +99,10 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
     let stop = stop_signal(terminal, STOPPING);
     let watcher: Arc<dyn Watcher> = Arc::new(Bars::new(*terminal));
     let outcomes = app.import(&request, &watcher, &stop).await?;
+    if let Some(schedule) = arguments.every {
+        let objects: Vec<String> = outcomes.iter().map(|outcome| outcome.stream.object.clone()).collect();
+        app.decide(&request.connection, &objects, &Decision::Schedule(schedule), &Actor::CommandLine).await?;
+    }
     Ok(show_outcomes(&request.connection, &outcomes, terminal))
 }
 

@@ -164,15 +164,19 @@ fn line(outcome: &StreamOutcome) -> String {
 
 /// Prints the document of all outcomes, and says how the process ends.
 pub(super) fn show_outcomes(connection: &str, outcomes: &[StreamOutcome], terminal: &Terminal) -> Exit {
-    let streams: Vec<Value> = outcomes.iter().map(document).collect();
-    terminal.document(&json!({ "connection": connection, "streams": streams }));
+    terminal.document(&json!({ "connection": connection, "streams": documents(outcomes) }));
     let mut places: Vec<String> =
         outcomes.iter().map(|outcome| destination_place(&outcome.stream.destination)).collect();
     places.dedup();
     if outcomes.iter().any(|outcome| outcome.result.is_ok()) {
         terminal.say(format!("Rows are in {}", places.join(", ")));
     }
-    exit(outcomes)
+    exit_of(outcomes)
+}
+
+/// The outcomes, as documents show them.
+pub(super) fn documents(outcomes: &[StreamOutcome]) -> Value {
+    outcomes.iter().map(document).collect()
 }
 
 /// A destination as people know it: the file, where it is one.
@@ -212,7 +216,8 @@ fn document(outcome: &StreamOutcome) -> Value {
     document
 }
 
-fn exit(outcomes: &[StreamOutcome]) -> Exit {
+/// How a process ends that ran these.
+pub(super) fn exit_of(outcomes: &[StreamOutcome]) -> Exit {
     let is_stopped =
         |outcome: &StreamOutcome| matches!(&outcome.result, Ok(report) if report.outcome == Outcome::Stopped);
     let mut failures = outcomes.iter().filter_map(|outcome| outcome.result.as_ref().err());

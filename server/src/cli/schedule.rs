@@ -54,6 +54,11 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
     for decision in schedule.map(Decision::Schedule).into_iter().chain(by_flag) {
         app.decide(name, &objects, &decision, &Actor::CommandLine).await?;
     }
+    if arguments.now {
+        terminal.notice(&format!(
+            "`orgtide serve` runs it as soon as a worker is free; `orgtide sync {name}` runs it here."
+        ));
+    }
     let streams = app.schedules(name, &objects).await?;
     terminal.document(&json!({ "connection": name, "streams": streams }));
     let row = |stream: &PlannedStream| {

@@ -10,6 +10,7 @@ use salesforce::{HostRules, OrgUrl, oauth::ClientApp, secret::ClientSecret};
 use serde::Deserialize;
 
 use super::ConfigError;
+use crate::{app::connect::FirstImport, schedule::when::ScheduleError};
 
 /// A client app that every user of this installation may sign in with, where it fits.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub struct ConfiguredApp {
     /// Whose orgs it serves; empty, with `orgs` empty too: every org (an app that is installed as a package).
     customers: Vec<String>,
     orgs: Vec<OrgUrl>,
+    /// What is imported as soon as an org is connected with it.
+    pub first_import: FirstImport,
 }
 
 /// All client apps of the server configuration.
@@ -50,6 +53,9 @@ struct Section {
     customers: Vec<String>,
     #[serde(default)]
     orgs: Vec<String>,
+    #[serde(default)]
+    first_import: Vec<String>,
+    schedule: Option<String>,
 }
 
 impl ConfiguredApp {
@@ -135,6 +141,8 @@ impl Section {
             return Err("its client_id is empty".to_owned());
         }
         let client_secret = self.secret(directory, environment)?;
+        let schedule = self.schedule.as_deref().map(str::parse).transpose();
+        let schedule = schedule.map_err(|error: ScheduleError| error.to_string())?.unwrap_or_default();
         let orgs = self.orgs.iter().map(|org| OrgUrl::parse(org, rules).map_err(|error| error.to_string()));
         Ok(ConfiguredApp {
             name: name.to_owned(),
@@ -142,6 +150,7 @@ impl Section {
             title: self.title.unwrap_or_else(|| name.to_owned()),
             app: ClientApp { client_id: self.client_id.trim().to_owned(), client_secret },
             customers: self.customers,
+            first_import: FirstImport { objects: self.first_import, schedule },
         })
     }
 
@@ -215,6 +224,7 @@ mod tests {
             ("[a]\nclient_id = ' '", "empty"),
             ("[a]\nclient_id = 'x'\norgs = ['acme.example.com']", "acme.example.com"),
             ("[a]\nclient_id = 'x'\nsecret = 's'", "unknown field"),
+            ("[a]\nclient_id = 'x'\nschedule = 'at times'", "at times"),
         ] {
             let error = apps(text).unwrap_err().to_string();
             assert!(error.contains(words) && error.contains("client_apps.a"), "{error}");

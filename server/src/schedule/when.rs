@@ -10,6 +10,7 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use croner::Cron;
 use ring::digest::{SHA256, digest};
 use salesforce::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::config::closest;
 
@@ -26,9 +27,11 @@ pub const FORMS: &str = "write none, `every 15 minutes` (or 15m, 2h), hourly, `h
 const UNREADABLE: &str = "it is none of the forms";
 
 /// When a stream runs by itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Schedule {
     /// Only when somebody asks for it.
+    #[default]
     None,
     /// At multiples of so many minutes since 1970 (UTC): 15 minutes are :00, :15, :30 and :45.
     Every { minutes: u32 },
@@ -158,6 +161,20 @@ impl fmt::Display for Schedule {
             Self::Daily { time, zone } => write!(out, "daily at {time} {zone}"),
             Self::Cron { pattern, zone } => write!(out, "cron {} {zone}", pattern.written),
         }
+    }
+}
+
+impl From<Schedule> for String {
+    fn from(schedule: Schedule) -> Self {
+        schedule.to_string()
+    }
+}
+
+impl TryFrom<String> for Schedule {
+    type Error = ScheduleError;
+
+    fn try_from(written: String) -> Result<Self, ScheduleError> {
+        written.parse()
     }
 }
 

@@ -87,8 +87,8 @@ pub(super) async fn show(call: Call) -> Answer {
 }
 
 fn read_address(call: &Call, org: &OrgUrl) -> ReadAddress {
-    let (name, customer) = (call.query.text("name"), call.query.text("customer"));
-    let query = [("org", org.host()), ("name", name), ("customer", customer)];
+    let carried = ["name", "customer", "first_import", "schedule"].map(|field| (field, call.query.text(field)));
+    let query: Vec<(&str, &str)> = std::iter::once(("org", org.host())).chain(carried).collect();
     let way = |(index, flow): (usize, Flow)| Way {
         title: flow.title(),
         address: address(&format!("/connect/{flow}"), &query),
@@ -170,6 +170,12 @@ pub(super) async fn begin(call: Call) -> Answer {
         let page = form_page(&call, form, &missing, Vec::new()).await?;
         return Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &page));
     }
+    if let Err(error) = form.first_import() {
+        let problem =
+            Some(format!("{} Write none, every 15 minutes, hourly, or daily at 03:00 UTC.", sentence(&error)));
+        let page = FormPage { problem, ..form_page(&call, form, &[], Vec::new()).await? };
+        return Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &page));
+    }
     let request = form.request(&call)?;
     match flow {
         Flow::WebServer => begin_web_server(&call, form, request).await,
@@ -186,6 +192,10 @@ pub(super) async fn begin(call: Call) -> Answer {
             go_to(&format!("/attempts/{}", attempt.id))
         }
     }
+}
+
+fn sentence(error: &impl ToString) -> String {
+    format!("{}.", capital(&error.to_string()))
 }
 
 fn begin_attempt(call: &Call, subject: Subject, device: Option<DeviceCode>) -> Result<Arc<Attempt>, Problem> {

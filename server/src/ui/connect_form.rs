@@ -10,7 +10,9 @@ use super::{
     ways::{self, Asked, Kind},
 };
 use crate::{
-    app::connect::{AppChoice, ConnectRequest, Offered, UserPassword},
+    app::connect::{AppChoice, ConnectRequest, FirstImport, Offered, UserPassword},
+    error::Error,
+    schedule::when::{Schedule, ScheduleError},
     store::{connections::Confirmed, journal::Actor},
 };
 
@@ -26,6 +28,9 @@ pub(super) struct ConnectForm {
     pub(super) username: String,
     pub(super) other_user: bool,
     pub(super) other_org: bool,
+    /// What is imported at once, as it was typed.
+    pub(super) first_import: String,
+    pub(super) schedule: String,
 }
 
 /// A field as the page shows it.
@@ -55,6 +60,8 @@ impl ConnectForm {
             username: text("username"),
             other_user: fields.given("other_user").is_some(),
             other_org: fields.given("other_org").is_some(),
+            first_import: text("first_import"),
+            schedule: text("schedule"),
         }
     }
 
@@ -77,6 +84,15 @@ impl ConnectForm {
         std::iter::once("org").chain(asked).filter(|name| is_empty(name)).collect()
     }
 
+    /// What is imported at once, and when it is brought up to date.
+    ///
+    /// # Errors
+    /// What was typed is no schedule.
+    pub(super) fn first_import(&self) -> Result<FirstImport, ScheduleError> {
+        let schedule = if self.schedule.is_empty() { Schedule::None } else { self.schedule.parse()? };
+        Ok(FirstImport { objects: FirstImport::read_objects(&self.first_import), schedule })
+    }
+
     /// What is wanted, in the caller's name.
     pub(super) fn request(&self, call: &Call) -> Result<ConnectRequest, Problem> {
         let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
@@ -97,6 +113,7 @@ impl ConnectForm {
             confirmed: Confirmed { other_user: self.other_user, other_org: self.other_org },
             owner: None,
             actor: Actor::User(call.caller()?.user.email.clone()),
+            first_import: self.first_import().map_err(Error::from)?,
         })
     }
 

@@ -10,6 +10,7 @@ use super::{
     findings::FindingView,
     frame::Frame,
     problem::Problem,
+    schedules::ScheduleView,
     words::{BAD, BUSY, Badge, CALM, GOOD, Moment, WARN, address, badge_of, grouped},
 };
 use crate::{
@@ -76,6 +77,7 @@ pub(super) struct StreamView {
     pub(super) rows: String,
     pub(super) fresh: Option<Moment>,
     pub(super) error: Option<String>,
+    pub(super) schedule: ScheduleView,
     /// For admins alone.
     pub(super) table: Option<String>,
 }
@@ -210,6 +212,7 @@ pub(super) fn streams(status: &ConnectionStatus, is_admin: bool, now: salesforce
             rows,
             fresh: stream.fresh_as_of.map(|at| Moment::of(at, now)),
             error: failed.and_then(|run| run.error.clone()),
+            schedule: ScheduleView::of(&stream.schedule, is_admin, now),
             table: is_admin.then(|| format!("{} in {}", stream.table, place_of(&stream.destination))),
         }
     };

@@ -35,6 +35,8 @@ const NOTICES: &[(&str, &str)] = &[
     ("signed-out", "You are signed out."),
     ("signed-out-everywhere", "You are signed out in every browser."),
     ("checked", "The connection was checked again."),
+    ("scheduled", "The schedule is changed."),
+    ("wanted", "It runs as soon as a worker is free."),
     ("certificate", "A key and its certificate are made. Upload the certificate to the app in Setup."),
 ];
 

@@ -35,6 +35,7 @@ use crate::{
 mod access;
 mod accounts;
 mod pages;
+mod schedules;
 mod waiting;
 
 const HOST: &str = "127.0.0.1:8723";

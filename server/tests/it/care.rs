@@ -34,6 +34,7 @@ async fn connect(app: &App, client: (&str, &str, &str)) {
         confirmed: Confirmed::default(),
         owner: None,
         actor: Actor::CommandLine,
+        first_import: Default::default(),
     };
     let offered = Offered::RefreshToken { refresh_token: client.2.to_owned().into() };
     app.connect(request, offered, &Quiet).await.unwrap();

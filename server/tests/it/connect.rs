@@ -172,6 +172,7 @@ pub(crate) fn by_configured_app() -> ConnectRequest {
         confirmed: Confirmed::default(),
         owner: None,
         actor: Actor::CommandLine,
+        first_import: Default::default(),
     }
 }
 

@@ -66,6 +66,7 @@ pub(crate) fn request(name: &str, org: &str, app: (&str, &str)) -> ConnectReques
         confirmed: Confirmed::default(),
         owner: None,
         actor: Actor::CommandLine,
+        first_import: Default::default(),
     }
 }
 

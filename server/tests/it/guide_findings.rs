@@ -78,6 +78,7 @@ fn request(org: &Acme, client: &Client) -> ConnectRequest {
         confirmed: Confirmed::default(),
         owner: None,
         actor: Actor::CommandLine,
+        first_import: Default::default(),
     }
 }
 

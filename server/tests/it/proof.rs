@@ -5,6 +5,7 @@
 mod callers;
 mod killed;
 mod process;
+mod served;
 
 use std::{
     path::Path,

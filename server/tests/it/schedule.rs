@@ -10,7 +10,7 @@ use emulator::{Effect, FaultRate, Pattern, Scenario};
 use orgtide::{
     app::{
         App,
-        connect::{AppChoice, ConnectRequest, Offered},
+        connect::{AppChoice, ConnectRequest, FirstImport, Offered},
         import::{ImportRequest, RunEvent, Watcher},
         schedules::{Decision, PlannedStream},
     },
@@ -34,11 +34,10 @@ use tokio::sync::watch;
 use crate::{
     database::{Fixture, HandClock, on_both_databases},
     keeper::scene::{STEADY, refreshing},
-    org::{Acme, CLIENT_ID, CLIENT_SECRET, ORG, TOKEN},
+    org::{Acme, CLIENT_ID, CLIENT_SECRET, ORG, TOKEN, rows},
 };
 
 const QUARTER: Duration = Duration::from_secs(15 * 60);
-const QUERY: &str = "GET /services/data/vXX.X/query";
 
 struct Unwatched;
 
@@ -70,6 +69,7 @@ async fn connect(app: &App, name: &str, org: &str, client: (&str, &str)) {
         confirmed: Confirmed::default(),
         owner: None,
         actor: Actor::CommandLine,
+        first_import: Default::default(),
     };
     app.connect(request, Offered::ClientCredentials, &Quiet).await.unwrap();
 }
@@ -91,6 +91,25 @@ async fn import(app: &App, connection: &str, tables: &[(&str, &str)]) {
     for outcome in app.import(&request, &unwatched(), &never()).await.unwrap() {
         outcome.result.unwrap();
     }
+}
+
+/// A connection of Acme's org by its client app, with what is imported first.
+async fn connect_and_import(app: &App, name: &str, choice: AppChoice, objects: &[&str], schedule: &str) -> Vec<String> {
+    let request = ConnectRequest {
+        name: Some(name.into()),
+        org: ORG.into(),
+        customer: None,
+        app: choice,
+        api_version: None,
+        confirmed: Confirmed::default(),
+        owner: None,
+        actor: Actor::CommandLine,
+        first_import: FirstImport {
+            objects: objects.iter().map(|object| (*object).to_owned()).collect(),
+            schedule: schedule.parse().unwrap(),
+        },
+    };
+    app.connect(request, Offered::ClientCredentials, &Quiet).await.unwrap().warnings
 }
 
 async fn decide(app: &App, connection: &str, decision: Decision) {
@@ -444,7 +463,6 @@ async fn a_stream_that_a_person_runs_is_left_to_them_and_looked_at_later() {
     clock.advance_by(2 * QUARTER);
     hold_everything(&acme);
     let by_hand = tokio::spawn(async move { person.sync("acme", &[], &unwatched(), &never()).await });
-    acme.arrival(QUERY).await;
     while acme.emulator.control().journal().last().unwrap().status.is_some() {
         tokio::task::yield_now().await;
     }
@@ -468,6 +486,43 @@ async fn a_process_that_is_told_to_end_begins_nothing_more_and_leaves_what_is_du
     assert!(work_off(&mut ending).await.is_empty());
     app.clone().keep_running(stopped).await;
     assert_eq!(work_off(&mut workers(&app)).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_to_be_imported_first_starts_by_itself_when_the_connection_is_saved() {
+    let (acme, clock) = (Acme::start().await, Arc::new(HandClock::new()));
+    let app = Arc::new(acme.app_with_clock(clock.clone()).await);
+    let own = || AppChoice::Own { client_id: CLIENT_ID.into(), client_secret: Some(CLIENT_SECRET.to_owned().into()) };
+    let warnings = connect_and_import(&app, "acme", own(), &["account", "Kontakt__c", "Contact"], "hourly").await;
+    assert!(warnings.len() == 1 && warnings[0].starts_with("Kontakt__c is not imported: "), "{warnings:?}");
+    let mut workers = workers(&app);
+    let mut imported: Vec<String> = work_off(&mut workers).await.into_iter().map(|ended| ended.object).collect();
+    imported.sort();
+    assert_eq!(imported, ["Account", "Contact"]);
+    assert_eq!(rows(&acme.data().join("acme.db"), "SELECT count(*) FROM Contact"), 400);
+    let stream = planned(&app, "acme").await.schedule;
+    assert!(stream.schedule == "hourly" && stream.next_at.unwrap() > clock.now(), "{stream:?}");
+    decide(&app, "acme", every_quarter()).await;
+    connect_and_import(&app, "acme", own(), &["Account"], "none").await;
+    assert!(work_off(&mut workers).await.is_empty(), "what is imported already is left as it is");
+    assert_eq!(planned(&app, "acme").await.schedule.schedule, "every 15 minutes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_app_of_the_server_configuration_says_what_its_orgs_import_first() {
+    let (acme, clock) = (Acme::start().await, Arc::new(HandClock::new()));
+    let file = acme.directory.path().join("config.toml");
+    let section = format!(
+        "[client_apps.acme]\nclient_id = '{CLIENT_ID}'\nclient_secret = '{CLIENT_SECRET}'\n\
+         first_import = ['Account']\nschedule = 'daily at 03:00 Europe/Berlin'\n"
+    );
+    std::fs::write(&file, section).unwrap();
+    let config = acme.config(&[("ORGTIDE_CONFIG", file.to_str().unwrap())]);
+    let app = Arc::new(App::open(config, clock, "test").await.unwrap());
+    let configured = AppChoice::Configured { name: None };
+    assert!(connect_and_import(&app, "acme", configured, &[], "none").await.is_empty());
+    assert_eq!(work_off(&mut workers(&app)).await.len(), 1);
+    assert_eq!(planned(&app, "acme").await.schedule.schedule, "daily at 03:00 Europe/Berlin");
 }
 
 #[tokio::test]

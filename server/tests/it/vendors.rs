@@ -121,17 +121,26 @@ async fn g4_multisource_connector_client_credentials_of_a_connected_app() {
 }
 
 #[tokio::test]
-async fn g5_tesorio_a_password_with_a_security_token_works_and_says_that_it_is_ending() {
+async fn g5_tesorio_a_password_with_a_security_token_works_says_that_it_is_ending_and_imports_by_itself() {
     let org = org("g5-tesorio").await;
     let line = "connect tesorio --org login.salesforce.com --flow password --client-id 3MVG9.cascade.tesorio \
-                --username tesorio@cascade-freight.example";
+                --username tesorio@cascade-freight.example --then-import Account,Contact --every 15m --json";
     let secrets = [
         ("ORGTIDE_CLIENT_SECRET", "cascade-tesorio-secret"),
         ("ORGTIDE_PASSWORD", "cascade-tesorio-password"),
         ("ORGTIDE_SECURITY_TOKEN", "TesorioSecurityToken000000"),
     ];
     let ended = org.run_with(line, &secrets).await;
-    assert_eq!(ended.code, 0, "{ended:?}");
-    assert!(ended.err.contains("is ending") && ended.err.contains("client credentials"), "{}", ended.err);
+    let document = connected(&ended);
+    let warning = document["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("is ending") && warning.contains("client credentials"), "{warning}");
+    let streams = document["streams"].as_array().unwrap();
+    let imported: Vec<_> = streams.iter().map(|stream| (stream["object"].as_str().unwrap(), &stream["rows"])).collect();
+    assert_eq!(imported, [("Account", &1500.into()), ("Contact", &3500.into())], "nobody has asked for them again");
+    let status = org.run("status --json").await.json();
+    for stream in status["connections"][0]["streams"].as_array().unwrap() {
+        assert_eq!(stream["schedule"]["schedule"], "every 15 minutes", "{stream}");
+        assert!(stream["schedule"]["next_at"].is_string(), "{stream}");
+    }
     imports_and_is_well(&org, "tesorio", &[("Account", 1500), ("Contact", 3500)], &[]).await;
 }

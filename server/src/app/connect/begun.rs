@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{AppChoice, ConnectRequest, Prepared};
+use super::{AppChoice, ConnectRequest, FirstImport, Prepared};
 use crate::{
     app::App,
     error::Error,
@@ -28,6 +28,8 @@ pub(super) struct Begun {
     confirmed: Confirmed,
     owner: Option<String>,
     actor: Actor,
+    #[serde(default)]
+    first_import: FirstImport,
     pub(super) pending: Pending,
 }
 
@@ -54,6 +56,7 @@ impl Begun {
             confirmed: request.confirmed,
             owner: request.owner.clone(),
             actor: request.actor.clone(),
+            first_import: request.first_import.clone(),
             pending,
         }
     }
@@ -76,6 +79,7 @@ impl Begun {
             confirmed: self.confirmed,
             owner: self.owner.clone(),
             actor: self.actor.clone(),
+            first_import: self.first_import.clone(),
         }
     }
 

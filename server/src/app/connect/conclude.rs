@@ -143,6 +143,7 @@ impl App {
         self.describes.forget(&connection.id);
         let mut warnings = warnings(flow, &connection.scopes, connection.api_version);
         warnings.extend(self.approvals_warning(&connection).await?);
+        warnings.extend(self.begin_first_import(prepared, &connection).await);
         Ok(Connected { connection, user, again, warnings, findings: examined.findings })
     }
 

@@ -24,6 +24,7 @@ async fn connected() -> (Emulator, Installation) {
         confirmed: Confirmed::default(),
         owner: None,
         actor: Actor::CommandLine,
+        first_import: Default::default(),
     };
     installation.app.connect(request, Offered::ClientCredentials, &Quiet).await.unwrap();
     (emulator, installation)

@@ -222,6 +222,7 @@ async fn an_exported_app_is_connected_by_a_code_on_another_device() {
         confirmed: Confirmed::default(),
         owner: None,
         actor: Actor::CommandLine,
+        first_import: Default::default(),
     };
     let begun = app.begin_device(request, "browser").await.unwrap();
     let seen = Person::new(&org.emulator, SAM.0, SAM.1).visit(begun.prefilled_uri.as_str(), Answer::Allow).await;

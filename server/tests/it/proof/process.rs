@@ -1,7 +1,8 @@
 //! Further processes of a proof: this test binary, started again with a task in its environment.
 
 use std::{
-    path::PathBuf,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
     process::Stdio,
     sync::{
         Arc,
@@ -12,7 +13,9 @@ use std::{
 
 use futures_util::{FutureExt, future::BoxFuture};
 use orgtide::{
+    app::App,
     clock::{Clock, SharedClock, SystemClock},
+    config::{Config, Sources},
     connection::keeper::{Keeper, Means, TokenEndpoint},
     store::{Store, StoreAddress, lease::Holder},
     vault::Vault,
@@ -37,6 +40,8 @@ pub(super) struct Task {
     pub(super) kind: String,
     pub(super) place: String,
     pub(super) keyring: String,
+    /// Where the program keeps its own files.
+    pub(super) data: PathBuf,
     pub(super) ca: String,
     pub(super) hosts: Vec<(String, String)>,
     pub(super) pace: Pace,
@@ -64,6 +69,10 @@ impl Task {
             kind: fixture.kind().to_owned(),
             place: fixture.place(),
             keyring: fixture.keyring.clone(),
+            data: match fixture.kind() {
+                "sqlite" => Path::new(&fixture.place()).parent().unwrap().to_owned(),
+                _ => org.data(),
+            },
             ca: org.emulator.ca_pem().to_owned(),
             hosts: org.mapped_hosts().into_iter().map(|host| (host.host, host.address.to_string())).collect(),
             pace,
@@ -100,16 +109,33 @@ impl Task {
     }
 
     pub(super) fn http(&self) -> Http {
+        Http::new(self.http_config()).unwrap()
+    }
+
+    fn http_config(&self) -> HttpConfig {
         let hosts = self.hosts.iter();
         let mapped_hosts =
             hosts.map(|(host, address)| MappedHost { host: host.clone(), address: address.parse().unwrap() }).collect();
-        Http::new(HttpConfig {
+        HttpConfig {
             extra_ca_pem: vec![self.ca.clone()],
             mapped_hosts,
             timer: Arc::new(self.pace),
             ..HttpConfig::default()
-        })
-        .unwrap()
+        }
+    }
+
+    /// The program in this process.
+    pub(super) async fn app(&self) -> App {
+        let mut environment = BTreeMap::from([
+            ("ORGTIDE_DATA_DIR".to_owned(), self.data.display().to_string()),
+            ("ORGTIDE_KEY".to_owned(), self.keyring.clone()),
+        ]);
+        if self.kind != "sqlite" {
+            environment.insert("ORGTIDE_DATABASE_URL".to_owned(), self.place.clone());
+        }
+        let mut config = Config::load(&Sources { environment, ..Sources::default() }).unwrap();
+        config.http = self.http_config();
+        App::open(config, Arc::new(self.pace), "orgtide serve").await.unwrap()
     }
 
     /// The keeper of a connection in this process.
