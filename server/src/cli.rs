@@ -30,6 +30,7 @@ mod follower;
 mod guide;
 mod import;
 mod key;
+mod matches;
 mod objects;
 mod progress;
 mod reading;
@@ -110,6 +111,7 @@ enum Command {
     Schedule(schedule::Arguments),
     Runs(runs::Arguments),
     Rejected(rejected::Arguments),
+    Match(matches::Arguments),
     Serve(serve::Arguments),
     Drift(drift::Arguments),
     Status(status::Arguments),
@@ -193,6 +195,7 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
             schedule::run(arguments, open(config, "schedule", terminal).await?, terminal).await
         }
         Command::Runs(arguments) => runs::run(arguments, open(config, "runs", terminal).await?, terminal).await,
+        Command::Match(arguments) => matches::run(arguments, open(config, "match", terminal).await?, terminal).await,
         Command::Rejected(arguments) => {
             rejected::run(arguments, open(config, "rejected", terminal).await?, terminal).await
         }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use destinations::matching::MatchError;
 use salesforce::{
     ApiError, OAuthError, Recovery, error::advice, host::HostError, http::HttpConfigError, oauth::CallbackError,
 };
@@ -102,6 +103,8 @@ pub enum Error {
     MappingFile { path: PathBuf, reason: String },
     #[error("{source}")]
     Destination { source: Box<DestinationError> },
+    #[error(transparent)]
+    Match(#[from] MatchError),
     #[error("{object}: {}", run(.source))]
     Run { object: String, source: Box<RunError> },
     #[error(transparent)]
@@ -214,6 +217,7 @@ impl Error {
             Self::SignIn { source, .. } => source.recovery(),
             Self::Api { source, .. } => source.recovery(),
             Self::Destination { source } => source.recovery(),
+            Self::Match(error) => error.recovery(),
             Self::Run { source, .. } => source.recovery(),
             Self::Callback { source, .. } => source.recovery(),
             Self::Spent { .. } | Self::SignInOver => Recovery::Reauthorize,
@@ -282,6 +286,8 @@ impl Error {
             Self::Version { .. } | Self::Mapping { .. } | Self::Drifted { .. } => Exit::Refused,
             Self::Api { source, .. } => exit_of_api(source),
             Self::Destination { source } => exit_of_destination(source),
+            Self::Match(MatchError::Destination(error)) => exit_of_destination(error),
+            Self::Match(error) => setup_or(error.recovery()),
             Self::Run { source, .. } => match (api_of(source), &**source) {
                 (Some(error), _) => exit_of_api(error),
                 (None, RunError::Destination(error)) => exit_of_destination(error),
@@ -316,7 +322,9 @@ impl Error {
             Self::NoStreams { .. } | Self::UnknownStream { .. } => "unknown_stream",
             Self::Mapping { .. } | Self::MappingFile { .. } => "mapping",
             Self::Drifted { .. } => "drift",
-            Self::Destination { .. } => "destination",
+            Self::Destination { .. } | Self::Match(MatchError::Destination(_)) => "destination",
+            Self::Match(MatchError::NotMatching { .. }) => "mapping",
+            Self::Match(MatchError::NoRecord { .. } | MatchError::NoRow { .. }) => "unknown_name",
             Self::Run { source, .. } => match (api_of(source), &**source) {
                 (Some(ApiError::SignIn(_)), _) => "sign_in",
                 (None, RunError::Destination(_)) => "destination",
@@ -391,8 +399,14 @@ impl Error {
             Self::NotRejected { object, .. } => {
                 Some(format!("it may be a row by now; `orgtide rejected <connection> {object}` lists what is not"))
             }
-            Self::Emulator { .. } | Self::Unwritable { .. } | Self::Unreadable { .. } | Self::Destination { .. } => {
-                None
+            Self::Emulator { .. }
+            | Self::Unwritable { .. }
+            | Self::Unreadable { .. }
+            | Self::Destination { .. }
+            | Self::Match(MatchError::Destination(_)) => None,
+            Self::Match(MatchError::NotMatching { .. }) => Some("docs/matching.md shows a [match] section".into()),
+            Self::Match(MatchError::NoRecord { .. } | MatchError::NoRow { .. }) => {
+                Some("`orgtide match list <connection>` shows records; the key is your row's".into())
             }
         }
     }

@@ -143,4 +143,78 @@ async fn g5_tesorio_a_password_with_a_security_token_works_says_that_it_is_endin
         assert!(stream["schedule"]["next_at"].is_string(), "{stream}");
     }
     imports_and_is_well(&org, "tesorio", &[("Account", 1500), ("Contact", 3500)], &[]).await;
+    matches_customers(&org).await;
+}
+
+/// Customers that Tesorio has already are found by the field that holds their id, and get the phone of the account.
+async fn matches_customers(org: &Acme) {
+    let database = org.data().join("tesorio.db");
+    let own = rusqlite::Connection::open(&database).unwrap();
+    own.execute_batch(
+        "CREATE TABLE customers (id TEXT PRIMARY KEY, title TEXT, phone TEXT, city TEXT);
+         INSERT INTO customers SELECT DISTINCT Tesorio_Customer_Id__c, 'own', NULL, 'own' FROM Account
+         WHERE Tesorio_Customer_Id__c IS NOT NULL ORDER BY Id LIMIT 900;
+         INSERT INTO customers VALUES ('nobody', 'own', NULL, 'own');
+         CREATE TABLE expected AS SELECT a.Id AS record, c.id, a.Phone AS phone FROM Account AS a
+         LEFT JOIN customers AS c ON c.id = a.Tesorio_Customer_Id__c",
+    )
+    .unwrap();
+    drop(own);
+    let mapping = org.data().join("customers.toml");
+    let text = r#"
+        object = "Account"
+        rest = true
+        [match]
+        table = "customers"
+        key = "id"
+        by = [[{ theirs = "id", ours = "Tesorio_Customer_Id__c" }]]
+        [match.columns]
+        title = { from = "Name", wins = "theirs" }
+        phone = { from = "Phone", wins = "salesforce" }
+        city = { from = "BillingCity", wins = "empty" }
+    "#;
+    std::fs::write(&mapping, text).unwrap();
+    let imported = org.run(&format!("import tesorio --mapping {}", mapping.display())).await;
+    assert_eq!(imported.code, 0, "{imported:?}");
+    let is = |sql: &str, expected: i64| assert_eq!(rows(&database, sql), expected, "{sql}");
+    is("SELECT COUNT(*) FROM customers", 901);
+    is("SELECT COUNT(*) FROM expected WHERE id IS NOT NULL", 900);
+    is("SELECT COUNT(*) FROM expected AS e JOIN customers AS c ON c.id = e.id WHERE c.phone IS NOT e.phone", 0);
+    is(
+        "SELECT COUNT(*) FROM customers WHERE phone IS NOT NULL",
+        rows(&database, "SELECT COUNT(phone) FROM expected WHERE id IS NOT NULL"),
+    );
+    is("SELECT COUNT(*) FROM customers WHERE title <> 'own' OR city <> 'own'", 0);
+    is("SELECT COUNT(*) FROM _orgtide_matches WHERE status = 'matched'", 900);
+    is("SELECT COUNT(*) FROM _orgtide_matches WHERE status = 'unmatched'", 600);
+
+    let list = |line: &str| format!("match list tesorio {line} --limit 1000 --json");
+    let open = org.run(&list("")).await.json();
+    let waiting = open["streams"][0]["matches"].as_array().unwrap().clone();
+    assert_eq!((waiting.len(), &open["streams"][0]["matched_with"]), (600, &"customers".into()));
+    let record = waiting[0]["record"].as_str().unwrap();
+    let linked = org.run(&format!("match link tesorio Account {record} nobody --json")).await;
+    assert_eq!((linked.code, &linked.json()["their_key"]), (0, &"nobody".into()), "{linked:?}");
+    is(
+        &format!(
+            "SELECT COUNT(*) FROM customers WHERE id = 'nobody' AND phone IS (SELECT Phone FROM Account WHERE Id = '{record}')"
+        ),
+        1,
+    );
+    let other = waiting[1]["record"].as_str().unwrap();
+    assert_eq!(org.run(&format!("match ignore tesorio Account {other}")).await.code, 0);
+    let unknown = org.run(&format!("match link tesorio Account {other} missing --json")).await;
+    assert!(
+        unknown.code == 3 && unknown.json()["error"]["message"].as_str().unwrap().contains("missing"),
+        "{unknown:?}"
+    );
+    let retried = org.run("match retry tesorio --json").await.json();
+    assert_eq!(retried["streams"][0]["unmatched"], 598);
+    let decided = org.run(&list("--status ignored")).await.json();
+    assert_eq!(decided["streams"][0]["matches"][0]["decided_by"], "command line");
+    let elsewhere = org.run("match list tesorio Contact --json").await;
+    assert!(
+        elsewhere.code == 3 && elsewhere.json()["error"]["message"].as_str().unwrap().contains("[match]"),
+        "{elsewhere:?}"
+    );
 }

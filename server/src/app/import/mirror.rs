@@ -217,6 +217,9 @@ pub(super) fn stored(counts: Counts) -> RunCounts {
         swept_rows: counts.swept,
         rejected_rows: counts.rejected,
         rejected_values: counts.misfits,
+        matched_rows: counts.matched,
+        unmatched_rows: counts.unmatched,
+        ambiguous_rows: counts.ambiguous,
         read_bytes: counts.wire_bytes,
         api_calls: counts.api_calls,
         ..RunCounts::default()
