@@ -42,6 +42,7 @@ pub mod rejected;
 pub mod runs;
 pub mod schedules;
 pub mod sealing;
+pub mod stage;
 pub mod status;
 
 use import::heartbeat::{Heartbeat, LEASE_TERM};

@@ -39,6 +39,7 @@ mod runs;
 mod schedule;
 mod secrets;
 mod serve;
+mod stage;
 mod status;
 mod sync;
 mod terminal;
@@ -107,6 +108,7 @@ enum Command {
     Explain(explain::Arguments),
     Objects(objects::Arguments),
     Import(import::Arguments),
+    Stage(stage::Arguments),
     Sync(sync::Arguments),
     Schedule(schedule::Arguments),
     Runs(runs::Arguments),
@@ -190,6 +192,7 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
             objects::run(arguments, open(config, "objects", terminal).await?, terminal).await
         }
         Command::Import(arguments) => import::run(arguments, open(config, "import", terminal).await?, terminal).await,
+        Command::Stage(arguments) => stage::run(arguments, open(config, "stage", terminal).await?, terminal).await,
         Command::Sync(arguments) => sync::run(arguments, open(config, "sync", terminal).await?, terminal).await,
         Command::Schedule(arguments) => {
             schedule::run(arguments, open(config, "schedule", terminal).await?, terminal).await

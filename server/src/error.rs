@@ -92,6 +92,14 @@ pub enum Error {
     NoStreams { connection: String },
     #[error("{connection} has no stream of {object:?} (there is: {})", known.join(", "))]
     UnknownStream { connection: String, object: String, known: Vec<String> },
+    #[error("{object} of {connection} is staged, and nothing of it is imported yet")]
+    NotImported { connection: String, object: String },
+    #[error("{object} of {connection} is imported already; a test would change its table")]
+    Imported { connection: String, object: String },
+    #[error("{object} of {connection} is not staged")]
+    NotStaged { connection: String, object: String },
+    #[error("the record {record} is not among the staged ones of {object}")]
+    NotAmongStaged { object: String, record: String },
     #[error("the record {record} is not among the rejected ones of {object}")]
     NotRejected { object: String, record: String },
     #[error("the mapping of {object} does not fit the org:{}", listed(problems))]
@@ -235,6 +243,10 @@ impl Error {
             | Self::NoStreams { .. }
             | Self::UnknownStream { .. }
             | Self::NotRejected { .. }
+            | Self::NotAmongStaged { .. }
+            | Self::NotImported { .. }
+            | Self::Imported { .. }
+            | Self::NotStaged { .. }
             | Self::Mapping { .. }
             | Self::Drifted { .. }
             | Self::MappingFile { .. }
@@ -269,6 +281,10 @@ impl Error {
             | Self::NoStreams { .. }
             | Self::UnknownStream { .. }
             | Self::NotRejected { .. }
+            | Self::NotAmongStaged { .. }
+            | Self::NotImported { .. }
+            | Self::Imported { .. }
+            | Self::NotStaged { .. }
             | Self::MappingFile { .. }
             | Self::Package(_)
             | Self::Listen(_)
@@ -334,7 +350,10 @@ impl Error {
             Self::Package(_) => "package",
             Self::Listen(_) => "listen",
             Self::Emulator { .. } => "emulator",
-            Self::NotRejected { .. } => "unknown_name",
+            Self::NotRejected { .. } | Self::NotAmongStaged { .. } => "unknown_name",
+            Self::NotImported { .. } => "not_imported",
+            Self::Imported { .. } => "imported",
+            Self::NotStaged { .. } => "not_staged",
             Self::Missing { .. } | Self::Unwritable { .. } | Self::Unreadable { .. } => "input",
         }
     }
@@ -396,6 +415,19 @@ impl Error {
             Self::Package(error) => error.remedy().map(str::to_owned),
             Self::Run { source, .. } => api_of(source).and_then(remedy_of_api),
             Self::Missing { remedy, .. } => Some((*remedy).into()),
+            Self::NotImported { connection, object } => Some(format!(
+                "`orgtide stage list {connection} {object}` shows what would be imported, `orgtide stage import {connection} \
+                 {object}` imports it"
+            )),
+            Self::Imported { connection, object } => Some(format!(
+                "`orgtide stage run {connection} {object}` reads and judges its records and writes nothing"
+            )),
+            Self::NotStaged { connection, object } => {
+                Some(format!("begin with `orgtide stage run {connection} {object}`"))
+            }
+            Self::NotAmongStaged { object, .. } => {
+                Some(format!("`orgtide stage list <connection> {object}` lists them"))
+            }
             Self::NotRejected { object, .. } => {
                 Some(format!("it may be a row by now; `orgtide rejected <connection> {object}` lists what is not"))
             }

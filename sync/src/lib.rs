@@ -20,7 +20,9 @@ pub mod drift;
 pub mod mapping;
 pub mod matching;
 pub mod read;
+pub mod reread;
 pub mod run;
+pub mod shown;
 pub mod strategy;
 pub mod table;
 

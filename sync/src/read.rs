@@ -2,6 +2,7 @@
 
 mod bulk;
 mod deletions;
+mod ids;
 mod query;
 mod slices;
 mod soql;
@@ -15,6 +16,7 @@ use crate::{batch::Batch, checkpoint::Position, decode::DecodeError, mapping::Co
 
 use bulk::BulkReader;
 pub(crate) use deletions::{Heard, LOOKED_UP, Span, gone};
+pub(crate) use ids::IdReader;
 use query::{First, QueryReader};
 use slices::SliceReader;
 use soql::Condition;

@@ -86,7 +86,7 @@ pub trait Progress: Send + Sync {
 /// Records that have been read and mapped, and what of them is not going to be written.
 #[derive(Debug, Clone, Copy)]
 pub struct Judged<'a> {
-    /// The Ids of all of them.
+    /// The Ids of all of them that were mapped whole: none when columns are filled.
     pub ids: &'a StringArray,
     pub rejected: &'a [RejectedRow],
     pub misfits: &'a [Misfit],

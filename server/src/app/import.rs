@@ -5,7 +5,7 @@ use std::sync::Arc;
 use destinations::DestinationSettings;
 use salesforce::{ApiError, Timestamp};
 use sync::{
-    mapping::{CompiledMapping, Mapping},
+    mapping::Mapping,
     read::{Phase, ReadChoice},
     run::{Counts, Report},
 };
@@ -22,9 +22,9 @@ use crate::{
     },
 };
 
-mod execute;
+pub(super) mod execute;
 pub(crate) mod heartbeat;
-mod mirror;
+pub(super) mod mirror;
 
 /// What is to be imported.
 #[derive(Debug)]
@@ -86,26 +86,24 @@ impl App {
     ) -> Result<Vec<StreamOutcome>, Error> {
         let connection = self.store.connection(&request.connection).await?;
         self.refuse_paused(&connection).await?;
+        let orders = self.remember_streams(&connection, request).await?;
         let client = self.client(&connection);
-        let remembered = self.remember_streams(&connection, request).await?;
-        let orders =
-            remembered.into_iter().map(|(stream, compiled)| Order { stream, mapping: Some(compiled) }).collect();
         let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Import, watcher, stop };
         self.carry_out_all(&errand, orders).await
     }
 
-    /// Checks all mappings of a request against the org, and remembers them as streams when they fit.
+    /// Checks all mappings against the org, and remembers each as a stream.
     pub(super) async fn remember_streams(
         &self,
         connection: &Connection,
         request: &ImportRequest,
-    ) -> Result<Vec<(Stream, Arc<CompiledMapping>)>, Error> {
+    ) -> Result<Vec<Order>, Error> {
         let destination = self.destination(connection, request.destination.as_deref())?;
         let mut compiled = Vec::new();
         for mapping in &request.mappings {
             compiled.push((mapping, self.compiled(connection, mapping).await?));
         }
-        let mut remembered = Vec::new();
+        let mut orders = Vec::new();
         for (mapping, compiled) in compiled {
             let new = NewStream {
                 connection_id: &connection.id,
@@ -115,15 +113,16 @@ impl App {
                 mapping,
                 read: request.read,
             };
-            remembered.push((self.store.remember_stream(&new).await?, Arc::new(compiled)));
+            let stream = self.store.remember_stream(&new).await?;
+            orders.push(Order { stream, mapping: Some(Arc::new(compiled)) });
         }
-        Ok(remembered)
+        Ok(orders)
     }
 
     /// Brings remembered streams up to date: all, or those of the named objects.
     ///
     /// # Errors
-    /// Nothing is remembered of what is named. What happens to one stream stands in its outcome, and the others go on.
+    /// Nothing is remembered of what is named, or it is staged and not imported. What happens to one stream stands in its outcome, and the others go on.
     pub async fn sync(
         &self,
         connection: &str,
@@ -134,6 +133,13 @@ impl App {
         let connection = self.store.connection(connection).await?;
         self.refuse_paused(&connection).await?;
         let streams = chosen(&connection, self.store.streams(&connection.id).await?, objects)?;
+        let (streams, drafts): (Vec<Stream>, Vec<Stream>) = {
+            let drafts = self.store.drafts(&connection.id).await?;
+            streams.into_iter().partition(|stream| !drafts.contains(&stream.id))
+        };
+        if let Some(draft) = drafts.into_iter().next().filter(|_| streams.is_empty() || !objects.is_empty()) {
+            return Err(Error::NotImported { connection: connection.name, object: draft.object });
+        }
         let client = self.client(&connection);
         let orders = streams.into_iter().map(|stream| Order { stream, mapping: None }).collect();
         let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Sync, watcher, stop };

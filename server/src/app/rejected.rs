@@ -94,7 +94,7 @@ impl App {
         Ok(all)
     }
 
-    async fn rejected_records(
+    pub(super) async fn rejected_records(
         &self,
         stream: &Stream,
         reason: Option<&str>,

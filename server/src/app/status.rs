@@ -4,7 +4,7 @@ use destinations::{DestinationSettings, RowCounts};
 use salesforce::{Timestamp, oauth::Flow};
 use serde::Serialize;
 
-use super::{App, runs::RunStatus, schedules::ScheduleStatus};
+use super::{App, runs::RunStatus, schedules::ScheduleStatus, stage::StageStatus};
 use crate::{
     connection::{forecast::Forecast, state::ConnectionState},
     error::Error,
@@ -54,6 +54,10 @@ pub struct StreamStatus {
     /// Rows that are kept although their record was deleted.
     pub deleted_rows: Option<u64>,
     pub last_run: Option<RunStatus>,
+    /// Records that become no row at present.
+    pub rejected_records: u64,
+    /// What is read and judged and not imported.
+    pub stage: Option<StageStatus>,
     /// Which process runs it now.
     pub running: Option<String>,
     /// When it runs by itself.
@@ -138,8 +142,11 @@ impl App {
     async fn stream_status(&self, connection: &str, stream: Stream, plan: &Plan) -> Result<StreamStatus, Error> {
         let last_run = self.store.runs(&stream.id, 1).await?.into_iter().next().map(RunStatus::of);
         let holder = self.store.lease_holder(&stream.lease_name()).await?;
+        let stage = self.store.stage(&stream.id).await?;
         let counts = count(connection, &stream).await;
         Ok(StreamStatus {
+            rejected_records: self.store.count_rejected(&stream.id).await?,
+            stage: stage.as_ref().map(StageStatus::of),
             rows: counts.map(|counts| counts.present),
             deleted_rows: counts.map(|counts| counts.deleted),
             fresh_as_of: fresh_as_of(&stream),

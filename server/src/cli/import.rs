@@ -87,6 +87,15 @@ enum Read {
     Rest,
 }
 
+impl Arguments {
+    /// More is said than which objects.
+    pub(super) fn says_how(&self) -> bool {
+        let is_chosen = !matches!(self.read, Read::Auto) || self.deletes.is_some();
+        let is_part = !self.fields.is_empty() || self.filter.is_some() || self.limit.is_some();
+        is_chosen || is_part || self.to.is_some() || self.mapping.is_some()
+    }
+}
+
 /// A file with one mapping, or with several.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,7 +115,7 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
     Ok(show_outcomes(&request.connection, &outcomes, terminal))
 }
 
-fn request(arguments: &Arguments) -> Result<ImportRequest, Error> {
+pub(super) fn request(arguments: &Arguments) -> Result<ImportRequest, Error> {
     let in_file = arguments.mapping.as_deref().map(read_mappings).transpose()?.unwrap_or_default();
     let is_one_object = !arguments.fields.is_empty() || arguments.filter.is_some();
     if is_one_object && (arguments.objects.len() != 1 || !in_file.is_empty()) {

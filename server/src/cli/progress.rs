@@ -27,6 +27,8 @@ use crate::{
 pub(super) struct Bars {
     terminal: Terminal,
     indent: &'static str,
+    /// A line tells how each stream ended.
+    has_words: bool,
     bars: Mutex<HashMap<String, ProgressBar>>,
 }
 
@@ -37,7 +39,12 @@ impl Bars {
 
     /// Bars and lines that begin with `indent`.
     pub(super) fn indented(terminal: Terminal, indent: &'static str) -> Self {
-        Self { terminal, indent, bars: Mutex::default() }
+        Self { terminal, indent, has_words: true, bars: Mutex::default() }
+    }
+
+    /// Bars alone.
+    pub(super) fn wordless(terminal: Terminal) -> Self {
+        Self { has_words: false, ..Self::new(terminal) }
     }
 
     fn start(&self, stream: &str, object: &str) {
@@ -73,6 +80,7 @@ impl Watcher for Bars {
                 self.on(&outcome.stream.id, ProgressBar::finish_and_clear);
                 let line = format!("{}{}", self.indent, line(outcome));
                 match outcome.result {
+                    Ok(_) if !self.has_words => {}
                     Ok(_) => self.terminal.say(line),
                     Err(_) => self.terminal.notice(&line),
                 }
@@ -147,6 +155,9 @@ fn line(outcome: &StreamOutcome) -> String {
     if counts.deletes > 0 {
         parts.push(format!("{} deleted", grouped(counts.deletes)));
     }
+    if counts.rejected > 0 {
+        parts.push(format!("{} rejected", counted(counts.rejected, "record")));
+    }
     if counts.misfits > 0 {
         parts.push(format!("{} that fitted no type", counted(counts.misfits, "value")));
     }
@@ -187,7 +198,7 @@ pub(super) fn destination_place(destination: &str) -> String {
     }
 }
 
-fn document(outcome: &StreamOutcome) -> Value {
+pub(super) fn document(outcome: &StreamOutcome) -> Value {
     let stream = &outcome.stream;
     let mut document = json!({
         "object": stream.object,
@@ -204,6 +215,7 @@ fn document(outcome: &StreamOutcome) -> Value {
             "window": report.window,
             "rows": report.counts.rows,
             "deleted": report.counts.deletes,
+            "rejected": report.counts.rejected,
             "rejected_values": report.counts.misfits,
             "bytes": report.counts.wire_bytes,
             "api_calls": report.counts.api_calls,

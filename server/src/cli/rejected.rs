@@ -1,6 +1,6 @@
 //! `orgtide rejected`
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -8,11 +8,16 @@ use sync::mapping::RowProblem;
 
 use super::{
     export::{self, Exported},
+    import::STOPPING,
+    progress::Bars,
+    stage::show_again,
+    stop_signal,
     terminal::{Terminal, counted, grouped, short},
 };
 use crate::{
     app::{
         App,
+        import::Watcher,
         rejected::{RejectedOfStream, RejectedRecord},
     },
     error::{Error, Exit},
@@ -58,6 +63,18 @@ enum RejectedCommand {
         /// The record's Id
         record: String,
     },
+    /// Reads records again that became no row, writes those that are fine now, and keeps the others
+    #[command(after_help = "Examples:\n  orgtide rejected retry acme\n  \
+                            orgtide rejected retry acme Contact --record 0035g00000ABCDEAA4")]
+    Retry {
+        /// The connection's name
+        connection: String,
+        /// Only records of these objects or tables
+        objects: Vec<String>,
+        /// Only the record of this Id; may be repeated
+        #[arg(long = "record", value_name = "ID")]
+        records: Vec<String>,
+    },
     /// Writes the records with their reasons into a file, for whoever puts them right
     ///
     /// The file is personal data: only its owner may read it, and nobody deletes it but you.
@@ -81,6 +98,12 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
         Some(RejectedCommand::Show { connection, object, record }) => {
             let record = app.rejected_record(&connection, &object, &record).await?;
             show(&record, terminal);
+        }
+        Some(RejectedCommand::Retry { connection, objects, records }) => {
+            let watcher: Arc<dyn Watcher> = Arc::new(Bars::wordless(*terminal));
+            let stop = stop_signal(terminal, STOPPING);
+            let again = app.retry_rejected(&connection, &objects, &records, &watcher, &stop).await?;
+            return Ok(show_again(&again, "written", terminal));
         }
         Some(RejectedCommand::Export { connection, objects, to, reason }) => {
             let streams = app.rejected(&connection, &objects, reason.as_deref(), usize::MAX).await?;

@@ -92,6 +92,21 @@ fn show(connection: &ConnectionStatus, terminal: &Terminal) {
         if let Some(error) = stream.last_run.as_ref().and_then(|run| run.error.as_ref()) {
             terminal.say(format!("  {}: {error}", stream.object));
         }
+        let name = &connection.name;
+        if stream.rejected_records > 0 {
+            let number = counted(stream.rejected_records, "record");
+            terminal.say(format!("  {}: {number} rejected: orgtide rejected {name} {}", stream.object, stream.table));
+        }
+        if let Some(stage) = &stream.stage {
+            let counts = stage.counts;
+            terminal.say(format!(
+                "  {} is staged: {} ready, {} cannot be imported: orgtide stage list {name} {}",
+                stream.object,
+                grouped(counts.ready),
+                grouped(counts.rejected),
+                stream.table
+            ));
+        }
         if let Some(holder) = &stream.running {
             terminal.say(format!("  {} is being run by {holder}", stream.object));
         }

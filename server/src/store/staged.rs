@@ -1,5 +1,7 @@
 //! Stages: what an import would write, and what it could not, before it writes anything.
 
+use std::collections::HashSet;
+
 use salesforce::Timestamp;
 use serde::{Deserialize, Serialize};
 use sync::{
@@ -209,6 +211,14 @@ impl Store {
         let mut changes = vec![still_held(lease)];
         changes.extend([ROWS, STAGE].map(|sql| Change::new(sql, [stream_id.into()])));
         self.commit_under(lease, changes).await
+    }
+
+    /// The streams of a connection that are staged and have never been imported whole.
+    pub async fn drafts(&self, connection_id: &str) -> Result<HashSet<String>, StoreError> {
+        const DRAFTS: &str = "SELECT stages.stream_id FROM stages JOIN streams ON streams.id = stages.stream_id \
+             WHERE streams.connection_id = $1 AND stages.is_draft = 1";
+        let rows = self.database.query(DRAFTS, [connection_id.into()]).await?;
+        rows.into_iter().map(|mut row| row.text()).collect()
     }
 
     /// A stream's stage with its counts; `None`: the stream is not staged.

@@ -27,5 +27,6 @@ mod samples;
 mod schedule;
 mod secrets;
 mod serve;
+mod staging;
 mod store;
 mod vendors;

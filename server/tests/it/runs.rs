@@ -51,18 +51,20 @@ async fn every_run_leaves_a_record_of_what_was_asked_and_what_it_did() {
 
 #[tokio::test]
 async fn a_run_that_fails_leaves_its_reason_and_the_other_streams_go_on() {
-    let org = imported().await;
+    let org = Acme::start().await;
+    org.connect().await;
+    let file = org.directory.path().join("accounts.db");
+    assert_eq!(org.run(&format!("import acme Account --to sqlite:{}", file.display())).await.code, 0);
     assert_eq!(org.run("import acme Contact").await.code, 0);
-    let body = json!([{"errorCode": "INVALID_TYPE", "message": "sObject type 'Account' is not supported."}]);
-    let gone = Effect::Answer { status: 404, content_type: "application/json".to_owned(), body: body.to_string() };
-    org.fault("GET /services/data/vXX.X/sobjects/{object}/describe", gone);
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
     let synced = org.run("sync acme --json").await;
     assert_eq!(synced.code, 7, "{synced:?}");
     let runs = org.run("runs acme --json").await.json()["runs"].clone();
     assert_eq!((&runs[0]["object"], &runs[0]["state"]), (&"Contact".into(), &"completed".into()), "{runs}");
     assert_eq!((&runs[1]["object"], &runs[1]["state"]), (&"Account".into(), &"failed".into()), "{runs}");
-    assert_eq!(runs[1]["error_code"], "salesforce");
-    assert!(runs[1]["error"].as_str().unwrap().contains("INVALID_TYPE"), "{runs}");
+    assert_eq!(runs[1]["error_code"], "destination");
+    assert!(runs[1]["error"].as_str().unwrap().contains("accounts.db"), "{runs}");
 }
 
 #[tokio::test]

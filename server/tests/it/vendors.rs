@@ -58,6 +58,10 @@ async fn g1_fynancial_an_administrator_enters_a_code_and_a_verification_code_fro
         (child.wait().await.unwrap().code(), &last["username"]),
         (Some(0), &"rhea@meridian-wealth.example".into())
     );
+    // "Ready" and "cannot be imported", before anything is.
+    assert_eq!(org.run("stage run fynancial Contact").await.code, 0);
+    let staged = org.run("stage list fynancial Contact --json").await.json();
+    assert_eq!((&staged["ready"], &staged["rejected"]), (&1800.into(), &0.into()), "{staged}");
     imports_and_is_well(&org, "fynancial", &[("Account", 400), ("Contact", 1800)], &[]).await;
 }
 
@@ -117,6 +121,14 @@ async fn g4_multisource_connector_client_credentials_of_a_connected_app() {
     let line = "connect source --org brightwater.my.salesforce.com --client-id 3MVG9.brightwater.csm --json";
     let ended = org.run_with(line, &[("ORGTIDE_CLIENT_SECRET", "brightwater-csm-secret")]).await;
     assert_eq!(connected(&ended)["flow"], "client-credentials");
+    // Build, Test, Full import, with a record limit.
+    assert_eq!(org.run("stage build source Account").await.code, 0);
+    assert_eq!(org.run("stage test source Account").await.code, 0);
+    assert_eq!(rows(&org.data().join("source.db"), "SELECT COUNT(*) FROM Account"), 10);
+    assert_eq!(org.run("stage import source Account").await.code, 0);
+    assert_eq!(org.run("stage run source Contact --limit 100").await.code, 0);
+    let staged = org.run("stage list source Contact --json").await.json();
+    assert_eq!((&staged["ready"], &staged["rejected"]), (&100.into(), &0.into()), "{staged}");
     imports_and_is_well(&org, "source", &[("Account", 1200), ("Contact", 4000)], &[]).await;
 }
 

@@ -127,7 +127,7 @@ pub enum RunError {
 }
 
 impl RunError {
-    pub(super) fn read(object: &str, error: ReadError) -> Self {
+    pub(crate) fn read(object: &str, error: ReadError) -> Self {
         match error.is_about_schema() {
             true => Self::Outdated { object: object.to_owned(), source: error },
             false => Self::Read(error),

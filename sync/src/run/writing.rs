@@ -1,6 +1,6 @@
 //! The writing half of a run: rows and checkpoint into the destination, together.
 
-use arrow_array::cast::AsArray;
+use arrow_array::{StringArray, cast::AsArray};
 use salesforce::Client;
 use tokio::sync::{mpsc, watch};
 
@@ -121,7 +121,11 @@ impl Writing<'_> {
                 self.report.counts.stages.mapping += self.client.timer().instant().saturating_duration_since(begun);
                 self.report.counts.read += batch.records.num_rows() as u64;
                 mapped.misfits.extend(batch.misfits);
-                let ids = batch.records.column(self.mapping.record_id).as_string();
+                let nothing_whole = StringArray::new_null(0);
+                let ids = match self.leg {
+                    Leg::Window => batch.records.column(self.mapping.record_id).as_string(),
+                    Leg::Fill => &nothing_whole,
+                };
                 self.progress.keep(Judged { ids, rejected: &mapped.rejected, misfits: &mapped.misfits }).await?;
                 mapped
             }

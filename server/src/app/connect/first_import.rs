@@ -6,10 +6,13 @@ use sync::{mapping::Mapping, read::ReadChoice};
 
 use super::Prepared;
 use crate::{
-    app::{App, import::ImportRequest},
+    app::{
+        App,
+        import::{ImportRequest, execute::Order},
+    },
     error::Error,
     schedule::when::Schedule,
-    store::{connections::Connection, journal::Actor, schedules::Plan, streams::Stream},
+    store::{connections::Connection, journal::Actor, schedules::Plan},
 };
 
 /// What is imported as soon as a connection is saved.
@@ -73,7 +76,7 @@ impl App {
             read: ReadChoice::Auto,
         };
         let now = self.clock.now();
-        let plan = |(stream, _): (Stream, _)| {
+        let plan = |Order { stream, .. }: Order| {
             let next_at = schedule.next(now, &stream.id);
             (stream.id, Plan { schedule: schedule.clone(), next_at, wanted_at: Some(now), ..Plan::default() })
         };

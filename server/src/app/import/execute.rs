@@ -22,7 +22,7 @@ use crate::{
     store::{
         connections::Connection,
         lease::Lease,
-        runs::{Ending, Purpose, Reading, RunFault, RunState},
+        runs::{Ending, Purpose, Reading, Run, RunCounts, RunFault, RunState},
         streams::Stream,
     },
 };
@@ -31,27 +31,34 @@ use crate::{
 const SCHEMA_ATTEMPTS: u32 = 3;
 
 /// A stream that is to be run.
-pub(super) struct Order {
-    pub(super) stream: Stream,
+pub(in crate::app) struct Order {
+    pub(in crate::app) stream: Stream,
     /// `None`: still to be described and compiled, under the lease.
-    pub(super) mapping: Option<Arc<CompiledMapping>>,
+    pub(in crate::app) mapping: Option<Arc<CompiledMapping>>,
 }
 
 /// What the runs of one command share.
 #[derive(Clone, Copy)]
-pub(super) struct Errand<'a> {
-    pub(super) connection: &'a Connection,
-    pub(super) client: &'a Client,
-    pub(super) purpose: Purpose,
-    pub(super) watcher: &'a Arc<dyn Watcher>,
-    pub(super) stop: &'a watch::Receiver<bool>,
+pub(in crate::app) struct Errand<'a> {
+    pub(in crate::app) connection: &'a Connection,
+    pub(in crate::app) client: &'a Client,
+    pub(in crate::app) purpose: Purpose,
+    pub(in crate::app) watcher: &'a Arc<dyn Watcher>,
+    pub(in crate::app) stop: &'a watch::Receiver<bool>,
+}
+
+/// A run whose lease is held and whose record is open.
+pub(in crate::app) struct OpenRun {
+    pub(in crate::app) lease: Lease,
+    pub(in crate::app) record: Run,
+    heartbeat: Heartbeat,
 }
 
 impl App {
     /// Brings one remembered stream up to date, under its lease and with a record of its run.
     ///
     /// # Errors
-    /// There is no such stream, or its connection is paused. Whatever happens to the run stands in its outcome; one that
+    /// There is no such stream, it is staged and not imported, or its connection is paused. Whatever happens to the run stands in its outcome; one that
     /// another process does already is [`StoreError::Leased`](crate::store::StoreError::Leased) there.
     pub async fn run_stream(
         &self,
@@ -62,13 +69,16 @@ impl App {
         let stream = self.store.stream(stream_id).await?;
         let connection = self.store.connection_of_id(&stream.connection_id).await?;
         self.refuse_paused(&connection).await?;
+        if self.store.drafts(&connection.id).await?.contains(&stream.id) {
+            return Err(Error::NotImported { connection: connection.name, object: stream.object });
+        }
         let client = self.client(&connection);
         let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Sync, watcher, stop };
         Ok(self.carry_out(&errand, Order { stream, mapping: None }).await)
     }
 
     /// Runs one stream to its end, and tells the watcher how that was.
-    pub(super) async fn carry_out(&self, errand: &Errand<'_>, order: Order) -> StreamOutcome {
+    pub(in crate::app) async fn carry_out(&self, errand: &Errand<'_>, order: Order) -> StreamOutcome {
         let stream = order.stream.clone();
         let started_at = self.clock.now();
         let result = self.run_alone(errand, order).await;
@@ -77,32 +87,64 @@ impl App {
         outcome
     }
 
-    /// Takes the stream's lease for one run.
+    /// Runs under the stream's lease, with a record in the store from the first question on.
     async fn run_alone(&self, errand: &Errand<'_>, order: Order) -> Result<Report, Error> {
-        let lease = self.store.acquire_lease(&order.stream.lease_name(), &self.holder, LEASE_TERM).await?;
-        let heartbeat = Heartbeat::start(Arc::clone(&self.store), Arc::clone(&self.config.http.timer), lease.clone());
-        let result = self.run_recorded(&lease, errand, order).await;
-        drop(heartbeat);
-        // A lease that cannot be given back lapses.
-        let _ = self.store.release_lease(&lease).await;
-        result
-    }
-
-    /// Runs, with a record in the store from the first question on.
-    async fn run_recorded(&self, lease: &Lease, errand: &Errand<'_>, order: Order) -> Result<Report, Error> {
+        let open = self.open_run(&order.stream, errand.purpose).await?;
         errand.watcher.event(RunEvent::Started { stream: &order.stream });
-        let record = self.store.begin_run(&order.stream, errand.purpose, &self.holder, lease).await?;
-        let progress = Mirror::open(self, &order.stream, &record, lease, errand.watcher, errand.client).await?;
-        let progress = Arc::new(progress);
-        let is_limited = order.stream.mapping.limit.is_some();
-        let result = self.run_under(lease, errand, order, &progress).await;
-        let settled = progress.settled(!is_limited && result.as_ref().is_ok_and(has_read_everything));
-        let ended = self.store.end_run(&record, &ending(&result, &progress), &settled, lease).await;
+        let mirror = Mirror::open(self, &order.stream, &open, errand.watcher, errand.client).await;
+        let (result, settled, ending) = match mirror {
+            Ok(progress) => {
+                let progress = Arc::new(progress);
+                let is_limited = order.stream.mapping.limit.is_some();
+                let result = self.run_under(&open.lease, errand, order, &progress).await;
+                let settled = progress.settled(!is_limited && result.as_ref().is_ok_and(has_read_everything));
+                let ending = ending(&result, &progress);
+                (result, settled, ending)
+            }
+            Err(error) => {
+                let error = Error::from(error);
+                let ending = failed(&error);
+                (Err(error), Vec::new(), ending)
+            }
+        };
+        let ends_stage = errand.purpose == Purpose::Import && ending.state == RunState::Completed;
+        let ended = self.close_run(open, &ending, &settled, ends_stage).await;
         // The run's own error says more than the one of its record.
         match (result, ended) {
-            (Ok(_), Err(error)) => Err(error.into()),
+            (Ok(_), Err(error)) => Err(error),
             (result, _) => result,
         }
+    }
+
+    /// Takes the stream's lease and opens the record of a run.
+    pub(in crate::app) async fn open_run(&self, stream: &Stream, purpose: Purpose) -> Result<OpenRun, Error> {
+        let lease = self.store.acquire_lease(&stream.lease_name(), &self.holder, LEASE_TERM).await?;
+        let heartbeat = Heartbeat::start(Arc::clone(&self.store), Arc::clone(&self.config.http.timer), lease.clone());
+        match self.store.begin_run(stream, purpose, &self.holder, &lease).await {
+            Ok(record) => Ok(OpenRun { lease, record, heartbeat }),
+            Err(error) => {
+                let _ = self.store.release_lease(&lease).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Closes the record of a run, and the stream's stage when it is imported now, and gives the lease back.
+    pub(in crate::app) async fn close_run(
+        &self,
+        open: OpenRun,
+        ending: &Ending,
+        settled: &[String],
+        ends_stage: bool,
+    ) -> Result<(), Error> {
+        let mut ended = self.store.end_run(&open.record, ending, settled, &open.lease).await;
+        if ends_stage && ended.is_ok() {
+            ended = self.store.end_stage(&open.record.stream_id, &open.lease).await;
+        }
+        drop(open.heartbeat);
+        // A lease that cannot be given back lapses.
+        let _ = self.store.release_lease(&open.lease).await;
+        Ok(ended?)
     }
 
     async fn run_under(
@@ -165,7 +207,7 @@ impl App {
         ended.map_err(|source| Error::Run { object: stream.object.clone(), source: Box::new(source) })
     }
 
-    fn run_options(&self, stream: &Stream, purpose: Purpose) -> RunOptions {
+    pub(in crate::app) fn run_options(&self, stream: &Stream, purpose: Purpose) -> RunOptions {
         RunOptions {
             read: ReadOptions { choice: stream.read, bulk_from: self.config.bulk_threshold, ..ReadOptions::default() },
             overlap: self.config.overlap,
@@ -183,22 +225,32 @@ fn has_read_everything(report: &Report) -> bool {
     report.outcome == Outcome::Complete && report.window.from.is_none() && !report.resumed
 }
 
+/// The record of a run that ended well.
+pub(in crate::app) fn ending_of(report: &Report) -> Ending {
+    Ending {
+        state: match report.outcome {
+            Outcome::Complete => RunState::Completed,
+            Outcome::Stopped => RunState::Stopped,
+        },
+        reading: Reading { mode: report.mode, is_resumed: report.resumed, window: Some(report.window) },
+        counts: stored(report.counts),
+        error: None,
+    }
+}
+
 /// How a run ended, for its record.
 fn ending(result: &Result<Report, Error>, progress: &Mirror) -> Ending {
     match result {
-        Ok(report) => Ending {
-            state: match report.outcome {
-                Outcome::Complete => RunState::Completed,
-                Outcome::Stopped => RunState::Stopped,
-            },
-            reading: Reading { mode: report.mode, is_resumed: report.resumed, window: Some(report.window) },
-            counts: stored(report.counts),
-            error: None,
-        },
+        Ok(report) => ending_of(report),
         Err(error) => {
             let (counts, reading) = progress.so_far();
-            let error = Some(RunFault { code: error.code().to_owned(), message: error.to_string() });
-            Ending { state: RunState::Failed, reading, counts: stored(counts), error }
+            Ending { reading, counts: stored(counts), ..failed(error) }
         }
     }
+}
+
+/// The end of a run that failed before anything was done.
+pub(in crate::app) fn failed(error: &Error) -> Ending {
+    let error = Some(RunFault { code: error.code().to_owned(), message: error.to_string() });
+    Ending { state: RunState::Failed, reading: Reading::default(), counts: RunCounts::default(), error }
 }

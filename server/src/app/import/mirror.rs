@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
@@ -14,13 +15,13 @@ use sync::{
     run::{self, Counts, Judged, ProgressError},
 };
 
-use super::{App, RunEvent, Watcher};
+use super::{App, RunEvent, Watcher, execute::OpenRun};
 use crate::{
     clock::SharedClock,
     store::{
         Store, StoreError,
         lease::Lease,
-        runs::{Reading, Run, RunCounts, Unwritten},
+        runs::{Reading, Run, RunCounts, StageMillis, Unwritten},
         streams::Stream,
     },
 };
@@ -33,7 +34,7 @@ const KEPT_VALUES: u64 = 1000;
 const KEPT_ROWS: usize = 10_000;
 
 /// Mirrors a run's progress in the control store, keeps the list of rejected records, and tells the watcher.
-pub(super) struct Mirror {
+pub(in crate::app) struct Mirror {
     store: Arc<Store>,
     clock: SharedClock,
     stream: Stream,
@@ -93,11 +94,10 @@ impl List {
 }
 
 impl Mirror {
-    pub(super) async fn open(
+    pub(in crate::app) async fn open(
         app: &App,
         stream: &Stream,
-        run: &Run,
-        lease: &Lease,
+        open: &OpenRun,
         watcher: &Arc<dyn Watcher>,
         client: &Client,
     ) -> Result<Self, StoreError> {
@@ -106,8 +106,8 @@ impl Mirror {
             store: Arc::clone(&app.store),
             clock: app.clock.clone(),
             stream: stream.clone(),
-            run: run.clone(),
-            lease: lease.clone(),
+            run: open.record.clone(),
+            lease: open.lease.clone(),
             watcher: Arc::clone(watcher),
             client: client.clone(),
             state: Mutex::new(Mirrored {
@@ -125,13 +125,13 @@ impl Mirror {
     }
 
     /// What is known of a run that failed.
-    pub(super) fn so_far(&self) -> (Counts, Reading) {
+    pub(in crate::app) fn so_far(&self) -> (Counts, Reading) {
         let state = self.state();
         (state.counts, state.reading)
     }
 
     /// The records that leave the list with the end of the run. `is_whole`: the run has read everything there is.
-    pub(super) fn settled(&self, is_whole: bool) -> Vec<String> {
+    pub(in crate::app) fn settled(&self, is_whole: bool) -> Vec<String> {
         let list = &mut self.state().list;
         if is_whole {
             list.settle_unread();
@@ -205,23 +205,31 @@ impl run::Progress for Mirror {
     }
 }
 
-pub(super) fn not_kept(error: StoreError) -> ProgressError {
+pub(in crate::app) fn not_kept(error: StoreError) -> ProgressError {
     ProgressError { reason: error.to_string() }
 }
 
 /// Counts as the control store keeps them.
-pub(super) fn stored(counts: Counts) -> RunCounts {
+pub(in crate::app) fn stored(counts: Counts) -> RunCounts {
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     RunCounts {
+        read: counts.read,
         rows: counts.rows,
         deleted_rows: counts.deletes,
         swept_rows: counts.swept,
-        rejected_rows: counts.rejected,
-        rejected_values: counts.misfits,
+        patched_rows: counts.patched,
         matched_rows: counts.matched,
         unmatched_rows: counts.unmatched,
         ambiguous_rows: counts.ambiguous,
+        rejected_rows: counts.rejected,
+        rejected_values: counts.misfits,
         read_bytes: counts.wire_bytes,
         api_calls: counts.api_calls,
-        ..RunCounts::default()
+        stages: StageMillis {
+            waiting: millis(counts.stages.waiting),
+            reading: millis(counts.stages.reading),
+            mapping: millis(counts.stages.mapping),
+            writing: millis(counts.stages.writing),
+        },
     }
 }

@@ -1,0 +1,233 @@
+//! Certain records once more: those that were put right in Salesforce, and those that are to be written before the others.
+
+use std::sync::Arc;
+
+use destinations::DestinationSettings;
+use serde::Serialize;
+use sync::{
+    checkpoint::Epoch,
+    reread::{Reread, RereadReport, reread},
+    run::{Outcome, Progress},
+};
+use tokio::sync::watch;
+
+use super::{
+    super::import::{
+        Watcher, chosen,
+        execute::{OpenRun, failed},
+        mirror::{Mirror, stored},
+    },
+    App, StageProgress, StageTarget,
+};
+use crate::{
+    error::Error,
+    store::{
+        connections::Connection,
+        runs::{Ending, Purpose, Reading, RunState},
+        staged::{StagedState, Which},
+        streams::Stream,
+    },
+};
+
+/// What came of reading certain records again.
+#[derive(Debug, Serialize)]
+pub struct Again {
+    pub object: String,
+    pub table: String,
+    /// Records that are fine now: written, or ready where they are staged.
+    pub fine: u64,
+    /// Records that still become no row.
+    pub rejected: u64,
+    /// Records that the org has no more, or that no longer meet the mapping's filter.
+    pub gone: u64,
+}
+
+/// Where records that are read again go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Into {
+    Table,
+    Stage,
+}
+
+impl App {
+    /// Reads rejected records again, writes those that are fine now, and keeps the others: all of a connection or of some
+    /// objects, or those of the named Ids.
+    ///
+    /// # Errors
+    /// Nothing is remembered of what is named; a run is under way; whatever stopped it.
+    pub async fn retry_rejected(
+        &self,
+        connection: &str,
+        objects: &[String],
+        ids: &[String],
+        watcher: &Arc<dyn Watcher>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Vec<Again>, Error> {
+        let connection = self.store.connection(connection).await?;
+        self.refuse_paused(&connection).await?;
+        let streams = chosen(&connection, self.store.streams(&connection.id).await?, objects)?;
+        let mut all = Vec::new();
+        for stream in streams {
+            let known = self.store.rejected_ids(&stream.id).await?;
+            let mut wanted: Vec<String> = known.into_iter().filter(|id| ids.is_empty() || ids.contains(id)).collect();
+            wanted.sort_unstable();
+            if !wanted.is_empty() {
+                all.push(self.read_again(&connection, &stream, &wanted, Into::Table, watcher, stop).await?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Reads staged records again and judges them anew: the named ones, or all that cannot be imported.
+    ///
+    /// # Errors
+    /// As [`App::retry_rejected`]; the stream is not staged.
+    pub async fn retry_staged(
+        &self,
+        connection: &str,
+        object: &str,
+        ids: &[String],
+        watcher: &Arc<dyn Watcher>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Again, Error> {
+        let (connection, stream, _) = self.staged_stream(connection, object).await?;
+        let ids = self.staged_ids(&stream, ids, &Which::Of(StagedState::Rejected)).await?;
+        self.read_again(&connection, &stream, &ids, Into::Stage, watcher, stop).await
+    }
+
+    /// Writes staged records: the named ones, or the selected ones. They are read anew, as they are in the org now.
+    ///
+    /// # Errors
+    /// As [`App::retry_rejected`]; the stream is not staged.
+    pub async fn write_staged(
+        &self,
+        connection: &str,
+        object: &str,
+        ids: &[String],
+        watcher: &Arc<dyn Watcher>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Again, Error> {
+        let (connection, stream, _) = self.staged_stream(connection, object).await?;
+        let ids = self.staged_ids(&stream, ids, &Which::Selected).await?;
+        self.read_again(&connection, &stream, &ids, Into::Table, watcher, stop).await
+    }
+
+    /// The named Ids, or else those of the staged records that are meant.
+    async fn staged_ids(&self, stream: &Stream, ids: &[String], which: &Which) -> Result<Vec<String>, Error> {
+        if !ids.is_empty() {
+            return Ok(ids.to_owned());
+        }
+        let mut all: Vec<String> = Vec::new();
+        loop {
+            let after = all.last().cloned().unwrap_or_default();
+            let page = self.store.staged(&stream.id, which, &after, super::PAGE).await?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page.into_iter().map(|staged| staged.record_id));
+        }
+    }
+
+    async fn read_again(
+        &self,
+        connection: &Connection,
+        stream: &Stream,
+        ids: &[String],
+        into: Into,
+        watcher: &Arc<dyn Watcher>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Again, Error> {
+        self.refuse_paused(connection).await?;
+        let open = self.open_run(stream, Purpose::Retry).await?;
+        let result = match into {
+            Into::Table => self.again_into_table(connection, stream, ids, &open, watcher, stop).await,
+            Into::Stage => self.again_into_stage(connection, stream, ids, &open, watcher, stop).await,
+        };
+        let ending = result.as_ref().map_or_else(failed, ending);
+        let settled = match (&result, into) {
+            (Ok(report), Into::Table) => [report.written.as_slice(), &report.gone].concat(),
+            (Ok(_), Into::Stage) | (Err(_), _) => Vec::new(),
+        };
+        let closed = self.close_run(open, &ending, &settled, false).await;
+        let report = result?;
+        closed?;
+        Ok(Again {
+            object: stream.object.clone(),
+            table: stream.table.clone(),
+            fine: report.written.len() as u64,
+            rejected: report.counts.rejected,
+            gone: report.gone.len() as u64,
+        })
+    }
+
+    async fn again_into_table(
+        &self,
+        connection: &Connection,
+        stream: &Stream,
+        ids: &[String],
+        open: &OpenRun,
+        watcher: &Arc<dyn Watcher>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<RereadReport, Error> {
+        let client = self.client(connection);
+        let mapping = Arc::new(self.compiled(connection, &stream.mapping).await?);
+        let progress: Arc<dyn Progress> = Arc::new(Mirror::open(self, stream, open, watcher, &client).await?);
+        let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
+        let mut destination = destinations::open(&settings).map_err(Error::destination)?;
+        let result = reread(Reread {
+            client,
+            mapping,
+            ids,
+            stream: stream.key(&connection.name),
+            destination: &mut *destination,
+            progress,
+            epoch: Epoch(open.lease.epoch),
+            stop: stop.clone(),
+        })
+        .await;
+        let closed = destination.close().await;
+        let report = result.map_err(|source| Error::Run { object: stream.object.clone(), source: Box::new(source) })?;
+        closed.map_err(Error::destination)?;
+        if self.store.stage(&stream.id).await?.is_some() {
+            self.store.mark_written(&stream.id, &report.written, &open.lease).await?;
+        }
+        Ok(report)
+    }
+
+    async fn again_into_stage(
+        &self,
+        connection: &Connection,
+        stream: &Stream,
+        ids: &[String],
+        open: &OpenRun,
+        watcher: &Arc<dyn Watcher>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<RereadReport, Error> {
+        let mapping = Arc::new(self.compiled(connection, &stream.mapping).await?);
+        let progress: Arc<dyn Progress> = Arc::new(StageProgress::new(self, stream, &open.lease, watcher));
+        let mut target = StageTarget::part(&self.store, stream, &open.lease);
+        let result = reread(Reread {
+            client: self.client(connection),
+            mapping,
+            ids,
+            stream: stream.key(&connection.name),
+            destination: &mut target,
+            progress,
+            epoch: Epoch(open.lease.epoch),
+            stop: stop.clone(),
+        })
+        .await;
+        let report = result.map_err(|source| Error::Run { object: stream.object.clone(), source: Box::new(source) })?;
+        let gone = crate::store::staged::StageStep { gone: &report.gone, ..Default::default() };
+        self.store.save_stage(&stream.id, &gone, &open.lease).await?;
+        Ok(report)
+    }
+}
+
+fn ending(report: &RereadReport) -> Ending {
+    let state = match report.outcome {
+        Outcome::Complete => RunState::Completed,
+        Outcome::Stopped => RunState::Stopped,
+    };
+    Ending { state, reading: Reading::default(), counts: stored(report.counts), error: None }
+}
