@@ -58,8 +58,9 @@ impl App {
     /// Brings one remembered stream up to date, under its lease and with a record of its run.
     ///
     /// # Errors
-    /// There is no such stream, it is staged and not imported, or its connection is paused. Whatever happens to the run stands in its outcome; one that
-    /// another process does already is [`StoreError::Leased`](crate::store::StoreError::Leased) there.
+    /// There is no such stream, it is staged and not imported, or its connection is paused. Whatever happens to the run
+    /// stands in its outcome; one that another process does already is
+    /// [`StoreError::Leased`](crate::store::StoreError::Leased) there.
     pub async fn run_stream(
         &self,
         stream_id: &str,

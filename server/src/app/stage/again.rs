@@ -170,7 +170,7 @@ impl App {
         stop: &watch::Receiver<bool>,
     ) -> Result<RereadReport, Error> {
         let client = self.client(connection);
-        let mapping = Arc::new(self.compiled(connection, &stream.mapping).await?);
+        let mapping = Arc::new(self.fitting(connection, stream, false).await?);
         let progress: Arc<dyn Progress> = Arc::new(Mirror::open(self, stream, open, watcher, &client).await?);
         let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
         let mut destination = destinations::open(&settings).map_err(Error::destination)?;
