@@ -10,12 +10,16 @@ use salesforce::{
     describe::{FieldDescribe, ObjectDescribe},
 };
 
-use crate::{mapping::Mapping, read::is_missing};
+use crate::{
+    mapping::{Currencies, Mapping},
+    read::is_missing,
+};
 
 /// Describes by object name, whatever its case. Cheap to clone: the describes are shared.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     objects: BTreeMap<String, Arc<ObjectDescribe>>,
+    currencies: Option<Currencies>,
 }
 
 impl Catalogue {
@@ -32,7 +36,7 @@ impl Catalogue {
             let unknown = |name: &String| !asked.contains(&name.to_ascii_lowercase());
             let names: Vec<String> = catalogue.needed(&[mapping]).into_iter().filter(unknown).collect();
             if names.is_empty() {
-                return Ok(catalogue);
+                break;
             }
             for (name, outcome) in client.describe_many(&names).await? {
                 match outcome {
@@ -43,6 +47,10 @@ impl Catalogue {
                 asked.insert(name.to_ascii_lowercase());
             }
         }
+        if mapping.converts_currencies() {
+            catalogue.currencies = Currencies::load(client).await?;
+        }
+        Ok(catalogue)
     }
 
     /// The objects that `mappings` speak of, as far as the describes that are here tell: the mapped ones and the parents on
@@ -52,7 +60,7 @@ impl Catalogue {
         for mapping in mappings {
             names.entry(mapping.object.to_ascii_lowercase()).or_insert_with(|| mapping.object.clone());
             for path in mapping.paths() {
-                for parent in self.parents(&mapping.object, path) {
+                for parent in self.parents(&mapping.object, &path) {
                     names.entry(parent.to_ascii_lowercase()).or_insert_with(|| parent.to_owned());
                 }
             }
@@ -73,6 +81,16 @@ impl Catalogue {
         parents
     }
 
+    /// The rates of an org with several currencies, when a mapping needs them.
+    pub fn currencies(&self) -> Option<&Currencies> {
+        self.currencies.as_ref()
+    }
+
+    /// Sets the rates.
+    pub fn set_currencies(&mut self, currencies: Option<Currencies>) {
+        self.currencies = currencies;
+    }
+
     /// Adds one describe.
     pub fn insert(&mut self, describe: impl Into<Arc<ObjectDescribe>>) {
         let describe = describe.into();
@@ -82,6 +100,7 @@ impl Catalogue {
     /// Adds the describes of another catalogue.
     pub fn merge(&mut self, other: Self) {
         self.objects.extend(other.objects);
+        self.currencies = self.currencies.take().or(other.currencies);
     }
 
     /// The describe of an object.

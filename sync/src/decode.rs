@@ -13,11 +13,12 @@ mod csv;
 mod json;
 #[cfg(test)]
 mod parity;
-mod scalar;
+pub(crate) mod scalar;
 #[cfg(test)]
 mod tests;
 
 pub use builder::MISFIT_BYTES;
+pub(crate) use builder::{as_json, capped};
 pub use csv::{CsvDecoder, MAX_FIELD_BYTES};
 pub use json::{JsonDecoder, PageEnvelope};
 

@@ -3,12 +3,21 @@
 //! A [`Mapping`] is data that a person writes; [`Mapping::compile`] checks it against the org's describe and names
 //! every problem at once, before anything runs.
 
+mod cast;
 mod column;
 mod compile;
+mod currency;
+mod expression;
 mod make;
 mod path;
+mod record;
+mod text;
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use arrow_array::{Array, BooleanArray, RecordBatch, StringArray, TimestampMillisecondArray, cast::AsArray};
 use arrow_select::filter::filter_record_batch;
@@ -18,13 +27,15 @@ use serde::{Deserialize, Serialize};
 use crate::{
     batch::{Misfit, ReadField},
     checkpoint::Asked,
+    decode::capped,
     matching::Matching,
     table::{DeleteMode, Deletion, Patch, TableBatch, TableSchema},
 };
 
-use make::Make;
+use make::{Make, MakeSource, Trouble, TroubleKind};
 
 pub use column::{Case, ColumnMapping, Constant, Misfitting, Other, Source, Target};
+pub use currency::Currencies;
 pub use path::MAX_HOPS;
 pub(crate) use path::{column_type, nearest};
 
@@ -121,6 +132,9 @@ pub struct CompiledMapping {
     /// Index of the stamp in `fields` that moves with every change; `None`: the object has none that can be filtered,
     /// and is read whole each time.
     pub cursor: Option<usize>,
+    /// Index of the parent's stamp in `fields`, where the rows are the parents: what has changed is what either stamp
+    /// says.
+    pub parent_cursor: Option<usize>,
     /// Index of `IsDeleted` in `fields`.
     deleted: Option<usize>,
     /// How each column of the table is made.
@@ -164,23 +178,71 @@ pub struct RowProblem {
 
 impl Mapping {
     /// Every path to a field that this mapping reads by name, as it is written.
-    pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.columns.iter().filter_map(ColumnMapping::path).chain(self.key.as_deref())
+    pub fn paths(&self) -> impl Iterator<Item = String> {
+        let mut paths = Vec::new();
+        for column in &self.columns {
+            match &column.source {
+                Source::Field(path) => paths.push(path.clone()),
+                Source::Compute(text) => {
+                    // An expression that cannot be read is named when the mapping is compiled.
+                    let names = expression::parse(text).map(|term| term.names()).unwrap_or_default();
+                    paths.extend(names.into_iter().map(|(name, _)| name));
+                }
+                Source::Value(_) => {}
+            }
+            if let (Some(path), Some(_)) = (column.path(), &column.currency) {
+                paths.push(compile::currency_path(path));
+            }
+        }
+        if let Some(key) = &self.key {
+            paths.extend([key.clone()].into_iter().chain(parent_of(key)));
+        }
+        paths.into_iter()
     }
+
+    /// Whether amounts are converted, for which the org's rates are needed.
+    pub fn converts_currencies(&self) -> bool {
+        self.columns.iter().any(|column| column.currency.is_some())
+    }
+}
+
+/// `Owner.Id` of `OwnerId`, `Lead__r.Id` of `Lead__c`: the parent that a key of references leads to.
+fn parent_of(reference: &str) -> Option<String> {
+    let custom = reference.strip_suffix("__c").map(|name| format!("{name}__r.Id"));
+    custom.or_else(|| {
+        reference
+            .strip_suffix("Id")
+            .filter(|name| !name.is_empty() && !name.ends_with('.'))
+            .map(|name| format!("{name}.Id"))
+    })
 }
 
 impl CompiledMapping {
     /// Turns records into rows: the columns in table order, and the deletions among them.
     ///
     /// A deleted record is a deletion and no row, so that what a table holds does not depend on when it was read: one
-    /// that was never read alive leaves nothing.
+    /// that was never read alive leaves nothing. Every other record is a row or a rejected one.
     ///
     /// A mapping of [`Self::only`] some columns makes a patch instead, of deleted records too.
     pub fn apply(&self, records: &RecordBatch) -> Mapped {
-        match &self.patch {
-            None => self.rows(records),
-            Some(columns) => self.patch(records, columns),
+        let every: Vec<usize>;
+        let columns = match &self.patch {
+            Some(columns) => columns,
+            None => {
+                every = (0..self.makes.len()).collect();
+                &every
+            }
+        };
+        let mut arrays = Vec::with_capacity(columns.len());
+        let mut trouble = Vec::new();
+        for column in columns {
+            let (array, found) = self.makes[*column].make(records);
+            arrays.push(array);
+            trouble.extend(found.into_iter().map(|found| (*column, found)));
         }
+        let schema = self.table.arrow_schema().project(columns).expect("indexes of the table's columns");
+        let rows = RecordBatch::try_new(Arc::new(schema), arrays).expect("each column is made in its type");
+        self.sorted_out(records, columns, rows, trouble)
     }
 
     /// This mapping, reading only what these columns need, and making a patch of them. `None` when the table has none
@@ -198,12 +260,14 @@ impl CompiledMapping {
             .flat_map(|column| self.makes[*column].reads())
             .chain([self.record_id])
             .chain(self.cursor)
+            .chain(self.parent_cursor)
             .collect();
         let place = |field: usize| needed.iter().position(|needed| *needed == field);
         Some(Self {
             fields: needed.iter().map(|field| self.fields[*field].clone()).collect(),
             record_id: place(self.record_id)?,
             cursor: self.cursor.and_then(place),
+            parent_cursor: self.parent_cursor.and_then(place),
             deleted: None,
             makes: self.makes.iter().map(|make| make.moved(&place)).collect(),
             patch: Some(made),
@@ -211,34 +275,82 @@ impl CompiledMapping {
         })
     }
 
-    fn rows(&self, records: &RecordBatch) -> Mapped {
+    /// Takes the records that are deleted or rejected out of the rows.
+    fn sorted_out(
+        &self,
+        records: &RecordBatch,
+        columns: &[usize],
+        made: RecordBatch,
+        trouble: Vec<(usize, Trouble)>,
+    ) -> Mapped {
         let deleted = self.deleted.map(|index| records.column(index).as_boolean());
+        let is_deleted = |row: usize| deleted.is_some_and(|flags| flags.is_valid(row) && flags.value(row));
         let deletes = deleted.map_or_else(Vec::new, |flags| self.deletions(records, flags));
-        let arrays = self.makes.iter().map(|make| make.make(records)).collect();
-        let columns = RecordBatch::try_new(self.table.arrow_schema(), arrays).expect("each column is made in its type");
-        let upserts = match deleted {
-            Some(flags) if !deletes.is_empty() => {
-                let kept = BooleanArray::from_iter(flags.iter().map(|flag| Some(flag != Some(true))));
-                filter_record_batch(&columns, &kept).expect("one flag per record")
+        let key = columns.iter().position(|column| *column == self.table.id).map(|place| made.column(place).clone());
+        let mut problems: BTreeMap<usize, Vec<RowProblem>> = BTreeMap::new();
+        let mut misfits = Vec::new();
+        for (column, Trouble { row, kind }) in trouble.into_iter().filter(|(_, trouble)| !is_deleted(trouble.row)) {
+            match kind {
+                TroubleKind::Misfit(raw) => misfits.push((row, column, raw)),
+                TroubleKind::Reject(message) => {
+                    let column = self.table.columns[column].name.clone();
+                    problems.entry(row).or_default().push(RowProblem { column, message });
+                }
             }
-            _ => columns,
+        }
+        for row in
+            key.iter().filter(|key| key.null_count() > 0).flat_map(|key| (0..key.len()).filter(|row| key.is_null(*row)))
+        {
+            let column = self.table.columns[self.table.id].name.clone();
+            let message = "The record has nothing that tells its row apart.".to_owned();
+            problems.entry(row).or_default().push(RowProblem { column, message });
+        }
+        misfits.retain(|(row, ..)| !problems.contains_key(row));
+        let misfits = misfits.into_iter().map(|(row, column, raw)| Misfit {
+            id: self.id_of(records, row),
+            field: self.source_of(column),
+            raw: capped(raw.as_bytes()),
+        });
+        let misfits = misfits.collect();
+        let rows = if deletes.is_empty() && problems.is_empty() {
+            made
+        } else {
+            let is_row = |row: &usize| !is_deleted(*row) && !problems.contains_key(row);
+            let kept = BooleanArray::from_iter((0..made.num_rows()).map(|row| Some(is_row(&row))));
+            filter_record_batch(&made, &kept).expect("one flag per record")
         };
-        let rows = TableBatch { upserts, deletes, patch: None };
-        Mapped { rows, rejected: Vec::new(), misfits: Vec::new() }
+        let rejected = problems.into_iter().map(|(row, problems)| RejectedRow {
+            id: self.id_of(records, row),
+            problems,
+            record: record::json(&self.fields, records, row),
+        });
+        let rejected = rejected.collect();
+        let rows = match &self.patch {
+            None => TableBatch { upserts: rows, deletes, patch: None },
+            Some(columns) => {
+                let patch = Some(Patch { columns: columns.clone(), rows });
+                TableBatch { patch, ..TableBatch::empty(&self.table) }
+            }
+        };
+        Mapped { rows, rejected, misfits }
     }
 
-    fn patch(&self, records: &RecordBatch, columns: &[usize]) -> Mapped {
-        let schema = self.table.arrow_schema().project(columns).expect("indexes of the table's columns");
-        let arrays = columns.iter().map(|column| self.makes[*column].make(records)).collect();
-        let rows = RecordBatch::try_new(Arc::new(schema), arrays).expect("each column is made in its type");
-        let patch = Some(Patch { columns: columns.to_vec(), rows });
-        let rows = TableBatch { patch, ..TableBatch::empty(&self.table) };
-        Mapped { rows, rejected: Vec::new(), misfits: Vec::new() }
+    fn id_of(&self, records: &RecordBatch, row: usize) -> String {
+        let ids: &StringArray = records.column(self.record_id).as_string();
+        if ids.is_valid(row) { ids.value(row).to_owned() } else { String::new() }
+    }
+
+    /// What a column is made of: a field's path, or the column's own name.
+    fn source_of(&self, column: usize) -> String {
+        match self.makes[column].source {
+            MakeSource::Field(field) => self.fields[field].path.clone(),
+            MakeSource::Constant(_) | MakeSource::Computed(_) => self.table.columns[column].name.clone(),
+        }
     }
 
     /// True when the rows' key is the record's Id, by which the org names what is deleted.
     pub(crate) fn is_keyed_by_record(&self) -> bool {
-        self.makes[self.table.id].reads() == [self.record_id]
+        self.makes[self.table.id].as_field() == Some(self.record_id)
     }
 
     /// What tells of a record whether it is there: its Id and, where the object has them, the deletion flag and the stamp.
@@ -263,3 +375,6 @@ impl CompiledMapping {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

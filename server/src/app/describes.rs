@@ -9,7 +9,7 @@ use std::{
 use salesforce::{ApiError, ApiVersion, ErrorCode, Timestamp, describe::ObjectDescribe};
 use sync::{
     catalogue::Catalogue,
-    mapping::{CompiledMapping, Mapping},
+    mapping::{CompiledMapping, Currencies, Mapping},
 };
 
 use super::App;
@@ -158,8 +158,12 @@ impl App {
             let of_streams: Vec<&Mapping> = streams.iter().map(|stream| &stream.mapping).collect();
             self.fill(&mut shelf, connection, mappings, &of_streams).await?;
         }
-        let catalogue = shelf.catalogue();
+        let mut catalogue = shelf.catalogue();
         drop(shelf);
+        if mappings.iter().any(|mapping| mapping.converts_currencies()) {
+            let currencies = Currencies::load(&self.client(connection)).await;
+            catalogue.set_currencies(currencies.map_err(|source| Error::api(&connection.name, source))?);
+        }
         self.describes.make_room(&connection.id);
         Ok((catalogue, is_remembered))
     }

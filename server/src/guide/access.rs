@@ -75,7 +75,7 @@ impl Asked<'_> {
             }
             (false, _) => {}
         }
-        mapping.paths().for_each(|path| self.path(&object, path));
+        mapping.paths().for_each(|path| self.path(&object, &path));
         if let Some(filter) = &mapping.filter {
             self.notes.insert(format!("{object}: the fields of its condition have to be readable too: {filter}"));
         }

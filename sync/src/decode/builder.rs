@@ -154,7 +154,7 @@ impl BatchBuilder {
 }
 
 /// The text of a misfit, shortened between two characters, and made valid.
-fn capped(raw: &[u8]) -> String {
+pub(crate) fn capped(raw: &[u8]) -> String {
     let mut kept = &raw[..raw.len().min(MISFIT_BYTES)];
     if let Err(error) = std::str::from_utf8(kept)
         && error.error_len().is_none()
@@ -356,7 +356,7 @@ fn repaired(
 
 /// A text as JSON: itself when it is JSON, else as a JSON string, so that nothing is lost and a column of JSON holds
 /// nothing else.
-fn as_json(text: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn as_json(text: &[u8]) -> Cow<'_, [u8]> {
     match serde_json::from_slice::<IgnoredAny>(text) {
         Ok(_) => Cow::Borrowed(text),
         Err(_) => Cow::Owned(

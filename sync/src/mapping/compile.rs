@@ -1,14 +1,17 @@
 //! From a mapping and a describe to what is read and what is written, or every reason why not.
 
-use std::collections::BTreeMap;
+mod columns;
+mod key;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use ring::digest::{SHA256, digest};
 use salesforce::describe::{FieldDescribe, FieldType, ObjectDescribe};
 use serde::Serialize;
 
 use super::{
-    ColumnMapping, CompiledMapping, Mapping, MappingProblem, Source,
-    make::Make,
+    CompiledMapping, Mapping, MappingProblem,
+    make::{Make, MakeSource},
     path::{Resolved, resolve},
 };
 use crate::{
@@ -19,11 +22,22 @@ use crate::{
     table::{Column, ColumnType, TableSchema},
 };
 
+pub(super) use columns::currency_path;
+use key::Key;
+
+/// A PostgreSQL table has 1,600 columns at most, of which some are Orgtide's own (*Limits*).
+const MAX_COLUMNS: usize = 1_590;
+
+/// A query has at most so many bytes, and of parents (SOQL reference v66, *SOQL and SOSL Limits* and *Understanding
+/// Relationship Query Limitations*). Some room stays for the conditions of a window.
+const MAX_SELECT_BYTES: usize = 95_000;
+const MAX_PARENTS: usize = 55;
+
 impl Mapping {
     /// Checks this mapping against the org.
     ///
-    /// `Id` and the record's stamp become columns even when the mapping does not name them: one is the key, the other
-    /// decides which of two versions is newer.
+    /// The key and the stamp become columns even when the mapping does not name them: one tells the rows apart, the
+    /// other decides which of two versions is newer.
     ///
     /// # Errors
     /// Every problem there is, in the order of the mapping.
@@ -40,8 +54,20 @@ impl Mapping {
             columns: Vec::new(),
         };
         compiling.check_bounds(self);
-        compiling.add_columns(self);
-        compiling.finish(self)
+        let key = compiling.key(self);
+        compiling.add_columns(self, &key);
+        let own = compiling.add_own(&key);
+        compiling.check_whole();
+        let Some(own) = own else { return Err(compiling.problems) };
+        let table = compiling.table(self, &own);
+        if compiling.problems.is_empty() {
+            compiling.problems.extend(self.matching.iter().flat_map(|matching| matching.problems(&table)));
+        }
+        if compiling.problems.is_empty() {
+            Ok(compiling.finish(self, &key, own, table))
+        } else {
+            Err(compiling.problems)
+        }
     }
 }
 
@@ -69,9 +95,25 @@ struct Made {
     source: String,
 }
 
+/// Where the pipeline's own fields stand.
+struct Own {
+    /// Among the columns.
+    id: usize,
+    version: Option<usize>,
+    /// Among the fields.
+    record_id: usize,
+    cursor: Option<usize>,
+    parent_cursor: Option<usize>,
+    deleted: Option<usize>,
+}
+
 impl Compiling<'_> {
     fn refuse(&mut self, place: &str, message: impl Into<String>) {
         self.problems.push(problem(place, message.into()));
+    }
+
+    fn warn(&mut self, place: &str, message: impl Into<String>) {
+        self.warnings.push(problem(place, message.into()));
     }
 
     fn check_bounds(&mut self, mapping: &Mapping) {
@@ -90,43 +132,26 @@ impl Compiling<'_> {
         if mapping.stream.as_deref().is_some_and(|stream| stream.trim().is_empty()) {
             self.refuse("stream", "A stream's name is not empty; leave it out when no other stream fills the table.");
         }
-        if mapping.key.is_some() {
-            self.refuse("key", "Another key than the record's Id is not read yet.");
-        }
     }
 
-    fn add_columns(&mut self, mapping: &Mapping) {
+    fn add_columns(&mut self, mapping: &Mapping, key: &Key) {
         for (index, column) in mapping.columns.iter().enumerate() {
             self.add_column(column, &format!("columns[{index}]"));
         }
-        if mapping.columns.is_empty() || mapping.rest {
+        if mapping.columns.is_empty() && key.is_parent() {
+            self.refuse(
+                "columns",
+                "Rows that are not the records themselves have the columns that are named; name some.",
+            );
+        } else if mapping.columns.is_empty() || mapping.rest {
             self.add_rest();
-        }
-        self.add_own();
-    }
-
-    fn add_column(&mut self, column: &ColumnMapping, place: &str) {
-        let plain =
-            ColumnMapping { source: column.source.clone(), column: column.column.clone(), ..ColumnMapping::field("") };
-        if *column != plain {
-            return self.refuse(place, "Conversions are not made yet.");
-        }
-        match &column.source {
-            Source::Field(path) => match self.read(path, &format!("{place}.field")) {
-                Ok(field) => self.add_plain(field, column.column.clone(), place),
-                Err(found) => self.problems.push(found),
-            },
-            Source::Value(_) => self.refuse(place, "Constants are not made yet."),
-            Source::Compute(_) => self.refuse(place, "Expressions are not computed yet."),
         }
     }
 
     /// Every readable field that no column has yet, but compound addresses and locations, and base64 bodies.
     fn add_rest(&mut self) {
-        for field in every_readable_field(self.object) {
-            if self.reads.iter().any(|read| read.field.path == field.name) {
-                continue;
-            }
+        let known: BTreeSet<String> = self.reads.iter().map(|read| read.field.path.clone()).collect();
+        for field in every_readable_field(self.object).filter(|field| !known.contains(&field.name)) {
             match self.read(&field.name, "object") {
                 Ok(index) => self.add_plain(index, None, "object"),
                 Err(found) => self.problems.push(found),
@@ -134,23 +159,54 @@ impl Compiling<'_> {
         }
     }
 
-    /// The key and the stamp, unless the mapping has named them; and the deletion flag, which is only read.
-    fn add_own(&mut self) {
-        for (name, as_column) in
-            [("Id", true), (strategy::cursor(self.object).unwrap_or_default(), true), ("IsDeleted", false)]
-        {
-            if self.object.field(name).is_none() || (as_column && self.plain_column(name).is_some()) {
-                continue;
-            }
-            match self.read(name, "object") {
-                Ok(index) if as_column => self.add_plain(index, None, "object"),
-                Ok(_) => {}
-                Err(found) => self.problems.push(found),
-            }
-        }
+    /// The key and the stamp, unless the mapping has named them; and what is only read: the record's own Id and stamp,
+    /// and the deletion flag of records that are rows.
+    fn add_own(&mut self, key: &Key) -> Option<Own> {
         if self.object.field("Id").is_none() {
             self.refuse("object", format!("{} has no Id, so its records cannot be told apart.", self.object.name));
+            return None;
         }
+        let stamp = strategy::cursor(self.object);
+        let (id, version, parent_cursor) = match key {
+            Key::Record => (self.own_column("Id", "Id"), stamp.map(|stamp| self.own_column(stamp, stamp)), None),
+            Key::Parent { path, twin, stamp } => {
+                let known =
+                    twin.as_ref().filter(|twin| self.plain_column(path).is_none() && self.plain_column(twin).is_some());
+                let id = self.own_column(known.unwrap_or(path), "Id");
+                let version = stamp.as_ref().map(|stamp| self.own_column(stamp, "SystemModstamp"));
+                (id, version, stamp.as_ref().map(|stamp| self.read(stamp, "key")))
+            }
+            Key::Unique { path } => {
+                (self.own_column(path, path), stamp.map(|stamp| self.own_column(stamp, stamp)), None)
+            }
+        };
+        let record_id = self.read("Id", "object");
+        let cursor = stamp.map(|stamp| self.read(stamp, "object"));
+        let deletes = *key == Key::Record && self.object.field("IsDeleted").is_some();
+        let deleted = deletes.then(|| self.read("IsDeleted", "object"));
+        Some(Own {
+            id: self.kept(id)?,
+            version: version.and_then(|version| self.kept(version)),
+            record_id: self.kept(record_id)?,
+            cursor: cursor.and_then(|cursor| self.kept(cursor)),
+            parent_cursor: parent_cursor.and_then(|cursor| self.kept(cursor)),
+            deleted: deleted.and_then(|deleted| self.kept(deleted)),
+        })
+    }
+
+    /// What was found; a problem is kept.
+    fn kept<T>(&mut self, found: Result<T, MappingProblem>) -> Option<T> {
+        found.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    /// The column that holds a field as it is; the mapping's, or one more of this name.
+    fn own_column(&mut self, path: &str, name: &str) -> Result<usize, MappingProblem> {
+        let field = self.read(path, "object")?;
+        let path = self.reads[field].field.path.clone();
+        if self.plain_column(&path).is_none() {
+            self.add_plain(field, Some(name.to_owned()), "object");
+        }
+        Ok(self.plain_column(&path).unwrap_or(self.columns.len() - 1))
     }
 
     /// The index of a field among those to be read.
@@ -164,7 +220,7 @@ impl Compiling<'_> {
     }
 
     fn position(&self, path: &str) -> Option<usize> {
-        self.reads.iter().position(|read| read.field.path == path)
+        self.reads.iter().position(|read| read.field.path.eq_ignore_ascii_case(path))
     }
 
     fn add_plain(&mut self, field: usize, name: Option<String>, place: &str) {
@@ -173,7 +229,7 @@ impl Compiling<'_> {
             place: place.to_owned(),
             name: name.unwrap_or_else(|| path.replace('.', "_")),
             kind,
-            make: Make::Field(field),
+            make: Make::plain(MakeSource::Field(field)),
             print: hash(&(&path, kind)),
             source: path,
         });
@@ -182,50 +238,69 @@ impl Compiling<'_> {
     /// The column that holds a field as it is.
     fn plain_column(&self, path: &str) -> Option<usize> {
         let field = self.position(path)?;
-        self.columns.iter().position(|column| matches!(column.make, Make::Field(read) if read == field))
+        self.columns.iter().position(|column| column.make.as_field() == Some(field))
     }
 
-    fn finish(mut self, mapping: &Mapping) -> Result<CompiledMapping, Vec<MappingProblem>> {
-        self.check_names();
-        if !self.problems.is_empty() {
-            return Err(self.problems);
-        }
-        let stamp = strategy::cursor(self.object);
-        let record_id = self.position("Id").expect("the own Id is read");
-        let table = TableSchema {
+    fn table(&self, mapping: &Mapping, own: &Own) -> TableSchema {
+        TableSchema {
             name: mapping.table.clone().unwrap_or_else(|| self.object.name.clone()),
             columns: self.columns.iter().map(|made| Column { name: made.name.clone(), kind: made.kind }).collect(),
-            id: self.plain_column("Id").expect("the own Id is a column"),
-            version: stamp.and_then(|stamp| self.plain_column(stamp)),
+            id: own.id,
+            version: own.version,
             deletes: mapping.deletes,
             stream: mapping.stream.clone(),
             sweeps: false,
             matching: mapping.matching.clone(),
-        };
-        self.problems.extend(mapping.matching.iter().flat_map(|matching| matching.problems(&table)));
-        if !self.problems.is_empty() {
-            return Err(self.problems);
         }
+    }
+
+    fn finish(self, mapping: &Mapping, key: &Key, own: Own, table: TableSchema) -> CompiledMapping {
+        let filter = key.filter(self.object, mapping.filter.as_deref());
+        // What a column rejects now, it may take when it is made otherwise; such records are no rows that a patch finds.
+        let rejecting = self.columns.iter().filter(|made| made.make.may_reject());
+        let rejecting: Vec<(&str, &str)> = rejecting.map(|made| (made.name.as_str(), made.print.as_str())).collect();
         let asked = Asked {
-            scope: hash(&(&self.object.name, &mapping.filter, mapping.limit, &mapping.key, &mapping.stream)),
+            scope: hash(&(&self.object.name, &filter, mapping.limit, &mapping.key, &mapping.stream, rejecting)),
             columns: self.columns.iter().map(|made| (made.name.clone(), made.print.clone())).collect(),
         };
-        Ok(CompiledMapping {
+        CompiledMapping {
             object: self.object.name.clone(),
-            record_id,
-            cursor: stamp.and_then(|stamp| self.position(stamp)),
-            deleted: self.position("IsDeleted"),
+            record_id: own.record_id,
+            cursor: own.cursor,
+            parent_cursor: own.parent_cursor,
+            deleted: own.deleted,
             makes: self.columns.into_iter().map(|made| made.make).collect(),
             patch: None,
             replicateable: self.object.replicateable,
             bulk_readable: self.reads.iter().all(|read| read.bulk_readable),
             fields: self.reads.into_iter().map(|read| read.field).collect(),
             table,
-            filter: mapping.filter.clone(),
+            filter,
             limit: mapping.limit,
             asked,
             warnings: self.warnings,
-        })
+        }
+    }
+
+    fn check_whole(&mut self) {
+        self.check_names();
+        if self.columns.len() > MAX_COLUMNS {
+            self.refuse(
+                "columns",
+                format!("There are {} columns; a table has {MAX_COLUMNS} at most.", self.columns.len()),
+            );
+        }
+        let bytes: usize = self.reads.iter().map(|read| read.field.path.len() + 1).sum();
+        if bytes > MAX_SELECT_BYTES {
+            self.refuse(
+                "columns",
+                format!("The names of the fields have {bytes} bytes; a query has room for {MAX_SELECT_BYTES}."),
+            );
+        }
+        let parents = self.reads.iter().flat_map(|read| parents(&read.field.path)).collect::<BTreeSet<_>>().len();
+        if parents > MAX_PARENTS {
+            self.refuse("columns", format!("The paths lead to {parents} parents; a query has room for {MAX_PARENTS}."));
+        }
     }
 
     /// Column names are not empty, do not begin with an underscore, and differ in more than case.
@@ -246,6 +321,11 @@ impl Compiling<'_> {
         }
         self.problems.append(&mut problems);
     }
+}
+
+/// `Account` and `Account.Owner` of `Account.Owner.Name`.
+fn parents(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('.').map(|(end, _)| &path[..end])
 }
 
 /// SHA-256 of plain data, in hexadecimal.
@@ -288,7 +368,7 @@ mod tests {
     }
 
     fn mapping(fields: &[&str]) -> Mapping {
-        let columns = fields.iter().map(|field| ColumnMapping::field(*field)).collect();
+        let columns = fields.iter().map(|field| crate::mapping::ColumnMapping::field(*field)).collect();
         Mapping { object: "contact".into(), columns, ..Mapping::default() }
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Resolved {
     pub(super) field: ReadField,
     /// Bulk refuses some types (Bulk API 2.0 guide v66, *Query*).
     pub(super) bulk_readable: bool,
+    /// `None`: a field that several objects share.
+    pub(super) describe: Option<FieldDescribe>,
 }
 
 /// Follows `path` from `object`.
@@ -85,6 +87,7 @@ pub(super) fn resolve(
     Ok(Resolved {
         field: ReadField { path: spelt, kind: column_type(&field.kind) },
         bulk_readable: is_bulk_readable(&field.kind),
+        describe: Some(field.clone()),
     })
 }
 
@@ -97,7 +100,7 @@ fn polymorphic(
     match NAME_FIELDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
         Some((known, kind)) => {
             spelt.push_str(known);
-            Ok(Resolved { field: ReadField { path: spelt, kind: *kind }, bulk_readable: true })
+            Ok(Resolved { field: ReadField { path: spelt, kind: *kind }, bulk_readable: true, describe: None })
         }
         None => Err(problem(
             format!(

@@ -33,7 +33,12 @@ fn select(mapping: &CompiledMapping, condition: &Condition) -> String {
         conditions.push(format!("({filter})"));
     }
     if let (Some(from), Some(cursor)) = (condition.from, mapping.cursor) {
-        conditions.push(format!("{} > {from}", mapping.fields[cursor].path));
+        let stamp = &mapping.fields[cursor].path;
+        conditions.push(match mapping.parent_cursor.map(|parent| &mapping.fields[parent].path) {
+            // The rows are parents, of which one may change while the record that names it does not.
+            Some(parent) => format!("({stamp} > {from} OR {parent} > {from})"),
+            None => format!("{stamp} > {from}"),
+        });
     }
     if let Some((field, parents)) = &condition.parents {
         conditions.push(format!("{field} IN ('{}')", parents.join("','")));

@@ -9,5 +9,6 @@ mod faults;
 mod memory;
 mod org;
 mod parity;
+mod people;
 mod proof;
 mod window;

@@ -125,7 +125,7 @@ async fn ask_fields(client: &Client, own: Option<&BTreeSet<String>>, need: &Need
 
 /// The fields of the need and of its mappings, each once.
 fn wanted(need: &Need) -> Vec<String> {
-    let mapped = need.mappings.iter().flat_map(Mapping::paths).map(str::to_owned);
+    let mapped = need.mappings.iter().flat_map(Mapping::paths);
     let mut wanted: Vec<String> = need.fields.iter().cloned().chain(mapped).collect();
     let mut seen = BTreeSet::new();
     wanted.retain(|field| seen.insert(field.to_ascii_lowercase()));
