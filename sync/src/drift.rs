@@ -158,7 +158,7 @@ impl Shape {
             object.fields.iter().map(|field| FieldShape::of(field.name.clone(), field)).collect();
         let mut parents = BTreeMap::new();
         for path in mapping.paths().filter(|path| path.contains('.')) {
-            if let Some((spelt, field)) = catalogue.field(&mapping.object, path) {
+            if let Some((spelt, field)) = catalogue.field(&mapping.object, &path) {
                 parents.entry(spelt.to_lowercase()).or_insert_with(|| FieldShape::of(spelt, field));
             }
         }
