@@ -127,6 +127,16 @@ async fn blocking<T: Send + 'static>(
     task.await.expect("counting and removing do not panic")
 }
 
+/// Why a table does not take the rows of a connection whose name another org's rows have there.
+fn other_org(stream: &StreamKey, other: &str) -> String {
+    let StreamKey { connection, org, .. } = stream;
+    format!(
+        "its rows of connection {connection:?} are of org {other}, and this connection is of org {org}: another \
+         installation writes them. Give the connection another name, or write to another file, schema or prefix. If \
+         nobody writes them any more, delete the connection's rows here and in _orgtide_checkpoints"
+    )
+}
+
 fn is_scheme(text: &str) -> bool {
     text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
 }

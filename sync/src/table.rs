@@ -111,6 +111,9 @@ impl TableSchema {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StreamKey {
     pub connection: String,
+    /// Id of the org whose records these are. A connection of this name that reaches another org is another
+    /// installation's, and a table takes the rows of one of them.
+    pub org: String,
     pub object: String,
     pub table: String,
     /// As in [`TableSchema::stream`].

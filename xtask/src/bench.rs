@@ -175,7 +175,10 @@ impl Trial<'_> {
         let product = Product { program: self.program, org: &org, folder, is_packed: self.is_packed };
         product.connect()?;
         let fields: Vec<&str> = columns::names().collect();
-        let import = product.import("Contact", Some(&fields), &place.address(folder)?)?;
+        let import = product.import(
+            &["Contact", "--read", "bulk", &format!("--fields={}", fields.join(","))],
+            &place.address(folder)?,
+        )?;
         let (first, now) = wire.first_results()?;
         // The org's clock runs with ours; the difference is a time of day and may pass midnight.
         let product_took =

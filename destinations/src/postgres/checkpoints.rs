@@ -8,7 +8,7 @@ use sync::{
 use tokio_postgres::{Transaction, types::ToSql};
 
 use super::{fault::Fault, name::quoted, schema::Target, session::Work};
-use crate::lost::Lost;
+use crate::{lost::Lost, other_org};
 
 pub(super) const CHECKPOINTS: &str = "_orgtide_checkpoints";
 
@@ -27,6 +27,7 @@ pub(super) fn create(target: &Target) -> String {
             object text COLLATE \"C\" NOT NULL,
             \"table\" text COLLATE \"C\" NOT NULL,
             stream text COLLATE \"C\" NOT NULL DEFAULT '',
+            org text NOT NULL,
             epoch bigint NOT NULL,
             checkpoint text,
             PRIMARY KEY ({KEY})
@@ -56,13 +57,14 @@ pub(super) async fn claim(
     epoch: Epoch,
 ) -> Result<Option<Checkpoint>, Fault> {
     let claim = format!(
-        "INSERT INTO {} AS held ({KEY}, epoch) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO {} AS held ({KEY}, epoch, org) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT ({KEY}) DO UPDATE SET epoch = excluded.epoch WHERE held.epoch <= excluded.epoch
          RETURNING checkpoint",
         place(target)
     );
+    refuse_other_org(transaction, target, stream).await?;
     let key = Key::of(stream, target);
-    let Some(row) = transaction.query_opt(&claim, &key.with(&[&epoch.0])).await? else {
+    let Some(row) = transaction.query_opt(&claim, &key.with(&[&epoch.0, &stream.org])).await? else {
         return Err(fenced(transaction, target, &key, epoch).await);
     };
     let text: Option<String> = row.try_get(0)?;
@@ -87,17 +89,28 @@ pub(super) async fn save(
     checkpoint: &str,
 ) -> Result<(), Fault> {
     let save = format!(
-        "INSERT INTO {} AS held ({KEY}, epoch, checkpoint) VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO {} AS held ({KEY}, epoch, checkpoint, org) VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT ({KEY}) DO UPDATE SET epoch = excluded.epoch, checkpoint = excluded.checkpoint
          WHERE held.epoch <= excluded.epoch",
         place(target)
     );
     let save = work.prepared(save).await?;
     let key = Key::of(stream, target);
-    if work.transaction.execute(&save, &key.with(&[&epoch.0, &checkpoint])).await? == 0 {
+    if work.transaction.execute(&save, &key.with(&[&epoch.0, &checkpoint, &stream.org])).await? == 0 {
         return Err(fenced(&work.transaction, target, &key, epoch).await);
     }
     Ok(())
+}
+
+/// Rows of two orgs under one connection's name would take each other's place.
+async fn refuse_other_org(transaction: &Transaction<'_>, target: &Target, stream: &StreamKey) -> Result<(), Fault> {
+    let query =
+        format!("SELECT org FROM {} WHERE connection = $1 AND \"table\" = $2 AND org <> $3 LIMIT 1", place(target));
+    let other = transaction.query_opt(&query, &[&stream.connection, &target.table, &stream.org]).await?;
+    match other {
+        Some(row) => Err(target.incompatible(other_org(stream, row.try_get(0)?)).into()),
+        None => Ok(()),
+    }
 }
 
 /// Why an epoch was not recorded.

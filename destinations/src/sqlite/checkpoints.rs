@@ -8,7 +8,7 @@ use sync::{
 };
 
 use super::failure::Failure;
-use crate::lost::Lost;
+use crate::{lost::Lost, other_org};
 
 pub(super) const CHECKPOINTS: &str = "_orgtide_checkpoints";
 
@@ -18,6 +18,7 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS _orgtide_checkpoints (
     object TEXT NOT NULL,
     \"table\" TEXT NOT NULL,
     stream TEXT NOT NULL DEFAULT '',
+    org TEXT NOT NULL DEFAULT '',
     epoch INTEGER NOT NULL,
     checkpoint TEXT,
     PRIMARY KEY (connection, object, \"table\", stream)
@@ -25,9 +26,9 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS _orgtide_checkpoints (
 
 const OF_STREAM: &str = "connection = ?1 AND object = ?2 AND \"table\" = ?3 AND stream = ?4";
 
-/// Creates the table of checkpoints, or gives one that knows no names of streams that column.
+/// Creates the table of checkpoints, or gives one that knows neither names of streams nor orgs those columns.
 pub(super) fn make_ready(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    if has_table(transaction)? && !has_stream(transaction)? {
+    if has_table(transaction)? && !has_column(transaction, "stream")? {
         transaction.execute_batch(&format!("ALTER TABLE {CHECKPOINTS} RENAME TO _orgtide_unnamed; {CREATE};"))?;
         transaction.execute_batch(
             "INSERT INTO _orgtide_checkpoints (connection, object, \"table\", epoch, checkpoint)
@@ -35,7 +36,11 @@ pub(super) fn make_ready(transaction: &Transaction<'_>) -> rusqlite::Result<()> 
              DROP TABLE _orgtide_unnamed",
         )?;
     }
-    transaction.execute_batch(CREATE)
+    transaction.execute_batch(CREATE)?;
+    if !has_column(transaction, "org")? {
+        transaction.execute_batch(&format!("ALTER TABLE {CHECKPOINTS} ADD COLUMN org TEXT NOT NULL DEFAULT ''"))?;
+    }
+    Ok(())
 }
 
 pub(super) fn has_table(connection: &Connection) -> rusqlite::Result<bool> {
@@ -43,9 +48,27 @@ pub(super) fn has_table(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row(query, [CHECKPOINTS], |row| row.get(0))
 }
 
-fn has_stream(connection: &Connection) -> rusqlite::Result<bool> {
-    let query = "SELECT count(*) FROM pragma_table_info(?1) WHERE name = 'stream'";
-    connection.query_row(query, [CHECKPOINTS], |row| row.get(0))
+fn has_column(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let query = "SELECT count(*) FROM pragma_table_info(?1) WHERE name = ?2";
+    connection.query_row(query, [CHECKPOINTS, name], |row| row.get(0))
+}
+
+/// Refuses a stream whose rows would take the place of another org's.
+pub(super) fn refuse_other_org(transaction: &Transaction<'_>, place: &str, key: &StreamKey) -> Result<(), Failure> {
+    let query = format!(
+        "SELECT org FROM {CHECKPOINTS} WHERE connection = ?1 AND \"table\" = ?2 AND org NOT IN ('', ?3) LIMIT 1"
+    );
+    let other: Option<String> =
+        transaction.query_row(&query, [&key.connection, &key.table, &key.org], |row| row.get(0)).optional()?;
+    match other {
+        Some(other) => Err(DestinationError::Incompatible {
+            place: place.to_owned(),
+            table: key.table.clone(),
+            reason: other_org(key, &other),
+        }
+        .into()),
+        None => Ok(()),
+    }
 }
 
 /// Records the epoch and returns the stored checkpoint, unless a newer epoch holds the stream.
@@ -55,7 +78,7 @@ pub(super) fn claim(
     key: &StreamKey,
     epoch: Epoch,
 ) -> Result<Option<String>, Failure> {
-    let StreamKey { connection, object, table, stream } = key;
+    let StreamKey { connection, object, table, stream, org } = key;
     let stream = stream.as_deref().unwrap_or_default();
     let find = format!("SELECT epoch, checkpoint FROM {CHECKPOINTS} WHERE {OF_STREAM}");
     let stored: Option<(i64, Option<String>)> = transaction
@@ -67,16 +90,17 @@ pub(super) fn claim(
         return Err(DestinationError::Fenced { place: place.to_owned(), ours: epoch.0, current }.into());
     }
     if current < epoch.0 {
-        let record = "INSERT INTO _orgtide_checkpoints (connection, object, \"table\", stream, epoch)
-                      VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET epoch = excluded.epoch";
-        transaction.prepare_cached(record)?.execute(params![connection, object, table, stream, epoch.0])?;
+        let record = "INSERT INTO _orgtide_checkpoints (connection, object, \"table\", stream, epoch, org)
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                      ON CONFLICT DO UPDATE SET epoch = excluded.epoch, org = excluded.org";
+        transaction.prepare_cached(record)?.execute(params![connection, object, table, stream, epoch.0, org])?;
     }
     Ok(checkpoint)
 }
 
 /// Saves the checkpoint of a stream that was claimed.
 pub(super) fn save(transaction: &Transaction<'_>, key: &StreamKey, checkpoint: &str) -> rusqlite::Result<()> {
-    let StreamKey { connection, object, table, stream } = key;
+    let StreamKey { connection, object, table, stream, .. } = key;
     let save = format!("UPDATE {CHECKPOINTS} SET checkpoint = ?5 WHERE {OF_STREAM}");
     let stream = stream.as_deref().unwrap_or_default();
     transaction.prepare_cached(&save)?.execute(params![connection, object, table, stream, checkpoint])?;
@@ -85,7 +109,7 @@ pub(super) fn save(transaction: &Transaction<'_>, key: &StreamKey, checkpoint: &
 
 /// Removes a stream's epoch and checkpoint.
 pub(super) fn remove(transaction: &Transaction<'_>, key: &StreamKey) -> rusqlite::Result<()> {
-    let StreamKey { connection, object, table, stream } = key;
+    let StreamKey { connection, object, table, stream, .. } = key;
     let remove = format!("DELETE FROM {CHECKPOINTS} WHERE {OF_STREAM}");
     transaction.execute(&remove, params![connection, object, table, stream.as_deref().unwrap_or_default()])?;
     Ok(())

@@ -138,7 +138,7 @@ impl Links<'_> {
              ON CONFLICT DO UPDATE SET status = excluded.status, their_key = excluded.their_key, candidates = NULL,
              changed_at = excluded.changed_at, decided_by = excluded.decided_by"
         );
-        let StreamKey { connection, object, table, stream } = self.key;
+        let StreamKey { connection, object, table, stream, .. } = self.key;
         let stream = stream.as_deref().unwrap_or_default();
         let at = decider.at.to_string();
         self.transaction.execute(

@@ -191,7 +191,7 @@ impl Matcher {
         let rules = serde_json::to_string(&self.rules).expect("rules are plain data");
         let save = "INSERT INTO _orgtide_matchings (connection, object, \"table\", stream, rules)
                     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET rules = excluded.rules";
-        let StreamKey { connection, object, table, stream } = key;
+        let StreamKey { connection, object, table, stream, .. } = key;
         transaction.execute(save, params![connection, object, table, stream.as_deref().unwrap_or_default(), rules])?;
         Ok(())
     }
@@ -199,7 +199,7 @@ impl Matcher {
 
 /// The rules that the links were made by. What another version has written is none, and everything is matched again.
 fn stored(transaction: &Transaction<'_>, key: &StreamKey) -> rusqlite::Result<Option<Rules>> {
-    let StreamKey { connection, object, table, stream } = key;
+    let StreamKey { connection, object, table, stream, .. } = key;
     let query = format!("SELECT rules FROM _orgtide_matchings WHERE {OF_STREAM}");
     let text: Option<String> = transaction
         .query_row(&query, params![connection, object, table, stream.as_deref().unwrap_or_default()], |row| row.get(0))
@@ -212,7 +212,7 @@ pub(super) fn remove(transaction: &Transaction<'_>, key: &StreamKey) -> rusqlite
     if find(transaction, LINKS)?.is_none() {
         return Ok(());
     }
-    let StreamKey { connection, object, table, stream } = key;
+    let StreamKey { connection, object, table, stream, .. } = key;
     for own in [LINKS, "_orgtide_matchings"] {
         let remove = format!("DELETE FROM {own} WHERE {OF_STREAM}");
         transaction.execute(&remove, params![connection, object, table, stream.as_deref().unwrap_or_default()])?;

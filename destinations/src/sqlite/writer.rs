@@ -138,6 +138,7 @@ fn prepare_stream(
         Readiness::Made => checkpoints::forget(&transaction, &table.name)?,
         Readiness::Widened(lost) => checkpoints::revise(&transaction, &table.name, &lost)?,
     }
+    checkpoints::refuse_other_org(&transaction, place, key)?;
     let stored = checkpoints::claim(&transaction, place, key, epoch)?;
     let checkpoint = stored.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| {
         let reason = format!(
@@ -202,6 +203,7 @@ mod tests {
         let mut writer = Writer::new(SqliteSettings::at(&folder.path().join("rows.db")).unwrap());
         let key = StreamKey {
             connection: "acme".to_owned(),
+            org: "00D000000000001".to_owned(),
             object: "Contact".to_owned(),
             table: "Contact".to_owned(),
             stream: None,

@@ -70,6 +70,8 @@ struct Prepare {
     runner: String,
     #[serde(default = "acme")]
     connection: String,
+    #[serde(default = "org")]
+    org: String,
     #[serde(default = "one")]
     epoch: i64,
     table: Option<Table>,
@@ -189,6 +191,10 @@ pub(crate) fn of_key() -> Vec<String> {
     ["_connection", "Id"].map(str::to_owned).to_vec()
 }
 
+fn org() -> String {
+    "00D000000000001".to_owned()
+}
+
 fn one() -> i64 {
     1
 }
@@ -230,7 +236,7 @@ pub(crate) async fn run(case: &Case, place: &dyn Place) {
     let mut runners: BTreeMap<String, Runner> = BTreeMap::new();
     let mut kinds: BTreeMap<String, ColumnType> = BTreeMap::new();
     let mut saved = Saved::new();
-    if case.table.matching.is_some() && !place.matches() {
+    if case.is_matched() && !place.matches() {
         return;
     }
     for (index, step) in case.steps.iter().enumerate() {
@@ -304,7 +310,8 @@ async fn run_prepare(
     index: usize,
 ) {
     let schema = TableSchema { stream: prepare.stream.clone().or(table.stream.clone()), ..table.schema() };
-    let stream = StreamKey { stream: schema.stream.clone(), ..table.stream(&prepare.connection) };
+    let stream =
+        StreamKey { org: prepare.org.clone(), stream: schema.stream.clone(), ..table.stream(&prepare.connection) };
     let is_again = runners.contains_key(&prepare.runner);
     let opened = || Runner { destination: place.open(), stream: stream.clone(), table: schema.clone() };
     let runner = runners.entry(prepare.runner.clone()).or_insert_with(opened);
@@ -317,6 +324,23 @@ async fn run_prepare(
     let given = prepared.unwrap_or_else(|error| panic!("step {index}: {error}"));
     if prepare.checkpoint.is_some() || !is_again {
         assert_eq!(given, prepare.expected(&stream, saved), "checkpoint at step {index}");
+    }
+}
+
+impl Case {
+    /// Whether records are matched with the rows of somebody else's table.
+    fn is_matched(&self) -> bool {
+        let of_step = |step: &Step| match step {
+            Step::Prepare(prepare) => prepare.table.as_ref().is_some_and(|table| table.matching.is_some()),
+            Step::Write(_)
+            | Step::Reopen
+            | Step::Sql(_)
+            | Step::Decide(_)
+            | Step::Retry(_)
+            | Step::Links(_)
+            | Step::Expect(_) => false,
+        };
+        self.table.matching.is_some() || self.steps.iter().any(of_step)
     }
 }
 
@@ -394,6 +418,7 @@ impl Table {
     fn stream(&self, connection: &str) -> StreamKey {
         StreamKey {
             connection: connection.to_owned(),
+            org: org(),
             object: self.name.clone(),
             table: self.name.clone(),
             stream: self.stream.clone(),

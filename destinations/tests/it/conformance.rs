@@ -95,6 +95,7 @@ cases! {
     an_older_version_after_a_newer_one_changes_nothing,
     an_older_version_does_not_fill_a_row_with_older_values,
     an_unmatched_record_is_tried_again_when_it_changes_and_when_it_is_asked_for,
+    another_org_under_the_same_connection_name_is_refused,
     any_text_is_kept_as_it_is,
     connections_and_streams_have_their_own_links,
     decimals_of_eighteen_digits_are_exact,

@@ -115,6 +115,7 @@ async fn the_same_batch_reads_the_same_from_every_destination() {
     for place in places {
         let key = StreamKey {
             connection: "acme".to_owned(),
+            org: "00D000000000001".to_owned(),
             object: "Extremes".to_owned(),
             table: "Extremes".to_owned(),
             stream: None,

@@ -220,7 +220,13 @@ fn names() -> TableSchema {
 }
 
 fn stream() -> StreamKey {
-    StreamKey { connection: "acme".to_owned(), object: "Contact".to_owned(), table: "Contact".to_owned(), stream: None }
+    StreamKey {
+        connection: "acme".to_owned(),
+        org: "00D000000000001".to_owned(),
+        object: "Contact".to_owned(),
+        table: "Contact".to_owned(),
+        stream: None,
+    }
 }
 
 fn batch(table: &TableSchema, rows: &[Value]) -> TableBatch {

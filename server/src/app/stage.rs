@@ -256,7 +256,7 @@ impl App {
         let result = run::run(run::Run {
             client,
             mapping,
-            stream: stream.key(&connection.name),
+            stream: stream.key(connection),
             destination: &mut target,
             progress: Arc::clone(&progress) as Arc<dyn run::Progress>,
             epoch: Epoch(open.lease.epoch),
@@ -334,7 +334,7 @@ impl App {
         let result = run::run(run::Run {
             client: self.client(connection),
             mapping,
-            stream: stream.key(&connection.name),
+            stream: stream.key(connection),
             destination: &mut target,
             progress: Arc::clone(progress) as Arc<dyn run::Progress>,
             epoch: Epoch(open.lease.epoch),
@@ -463,7 +463,7 @@ impl App {
 async fn prepare(connection: &Connection, stream: &Stream, table: &TableSchema, epoch: Epoch) -> Result<(), Error> {
     let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
     let mut destination = destinations::open(&settings).map_err(Error::destination)?;
-    let prepared = destination.prepare(&stream.key(&connection.name), table, epoch).await;
+    let prepared = destination.prepare(&stream.key(connection), table, epoch).await;
     let closed = destination.close().await;
     prepared.map_err(Error::destination)?;
     closed.map_err(Error::destination)

@@ -118,7 +118,7 @@ impl App {
         let plans = self.store.plans(&connection.id).await?;
         for stream in self.store.streams(&connection.id).await? {
             let plan = plans.iter().find(|(id, _)| *id == stream.id).map(|(_, plan)| plan.clone());
-            streams.push(self.stream_status(&connection.name, stream, &plan.unwrap_or_default()).await?);
+            streams.push(self.stream_status(&connection, stream, &plan.unwrap_or_default()).await?);
         }
         let (proxied, _) = self.proxied(&connection).await?;
         Ok(ConnectionStatus {
@@ -139,7 +139,7 @@ impl App {
         })
     }
 
-    async fn stream_status(&self, connection: &str, stream: Stream, plan: &Plan) -> Result<StreamStatus, Error> {
+    async fn stream_status(&self, connection: &Connection, stream: Stream, plan: &Plan) -> Result<StreamStatus, Error> {
         let last_run = self.store.runs(&stream.id, 1).await?.into_iter().next().map(RunStatus::of);
         let holder = self.store.lease_holder(&stream.lease_name()).await?;
         let stage = self.store.stage(&stream.id).await?;
@@ -161,7 +161,7 @@ impl App {
 }
 
 /// Counts the rows of a stream's table.
-async fn count(connection: &str, stream: &Stream) -> Option<RowCounts> {
+async fn count(connection: &Connection, stream: &Stream) -> Option<RowCounts> {
     let destination: DestinationSettings = stream.destination.parse().ok()?;
     let key = stream.key(connection);
     match destinations::count(&destination, &key).await {

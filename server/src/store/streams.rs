@@ -5,6 +5,7 @@ use sync::{checkpoint::Checkpoint, mapping::Mapping, read::ReadChoice, table::St
 
 use super::{
     Store,
+    connections::Connection,
     database::{Change, Committed, DatabaseError, Row},
     error::StoreError,
     fresh_id,
@@ -30,10 +31,11 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Whose rows, in the destination, when the connection has this name.
-    pub fn key(&self, connection: &str) -> StreamKey {
+    /// Whose rows, in the destination, as a stream of this connection.
+    pub fn key(&self, connection: &Connection) -> StreamKey {
         StreamKey {
-            connection: connection.to_owned(),
+            connection: connection.name.clone(),
+            org: connection.org_id.clone(),
             object: self.object.clone(),
             table: self.table.clone(),
             stream: self.mapping.stream.clone(),

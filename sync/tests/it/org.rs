@@ -144,6 +144,7 @@ impl Org {
             mapping: Arc::clone(compiled),
             stream: StreamKey {
                 connection: "acme".into(),
+                org: "00D000000000001".into(),
                 object: compiled.object.clone(),
                 table: "t".into(),
                 stream: None,

@@ -32,7 +32,7 @@ fn measure(program: &Path, place: Place<'_>, folder: &Path) -> Result<String, Fa
     let product = Product { program, org: &org, folder, is_packed: false };
     product.connect()?;
     for index in 0..OBJECTS {
-        product.import(&object(index), None, &place.address(folder)?)?;
+        product.import(&[&object(index)], &place.address(folder)?)?;
     }
     let mut lines = String::new();
     for cycle in 1..=CYCLES {

@@ -62,10 +62,9 @@ impl Product<'_> {
         succeed(connect.stdout(Stdio::null()))
     }
 
-    /// Imports these fields of an object, or all, by Bulk into a destination.
-    pub(super) fn import(&self, object: &str, fields: Option<&[&str]>, to: &str) -> Result<Import, Failure> {
-        let mut import = self.command(&["import", "bench", object, "--read", "bulk", "--json", "--to", to]);
-        import.args(fields.map(|fields| format!("--fields={}", fields.join(","))));
+    /// Imports an object, which comes first among the arguments, into a destination.
+    pub(super) fn import(&self, arguments: &[&str], to: &str) -> Result<Import, Failure> {
+        let mut import = self.command(&[&["import", "bench", "--json", "--to", to], arguments].concat());
         // A file takes any amount of output while nobody reads.
         let answer = self.folder.join("import.json");
         import.stdout(fs::File::create(&answer)?);

@@ -22,7 +22,7 @@ pub(super) fn run(program: &Path, server: &Server, rows: u64, folder: &Path) -> 
             println!("{rows} rows of {FIELDS} fields into {}", place.name());
             let product = Product { program, org: &org, folder, is_packed: false };
             product.connect()?;
-            product.import(OBJECT, None, &place.address(folder)?)
+            product.import(&[OBJECT, "--read", "bulk"], &place.address(folder)?)
         })?;
         table.push_str(&format!("| {rows} | {} | {:.0} MiB |\n", place.name(), import.peak_kib as f64 / 1024.0));
         println!("\n{table}");

@@ -81,7 +81,7 @@ impl<'a> Wire<'a> {
 
     /// How many requests for data the org has had: sign-ins are none.
     pub(super) fn requests(&self) -> Result<usize, Failure> {
-        Ok(self.control("journal")?.matches("/services/data/").count())
+        Ok(self.control("journal")?.matches("\"path\":\"/services/data/").count())
     }
 
     fn control(&self, route: &str) -> Result<String, Failure> {

@@ -1,6 +1,6 @@
 //! A server that refuses, is away, or has others writing to it.
 
-use std::{fs, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use destinations::postgres::{PostgresDestination, PostgresSettings};
 use serde_json::{Value, json};
@@ -9,6 +9,15 @@ use sync::{
     checkpoint::Epoch,
     destination::{Destination, DestinationError},
     table::StreamKey,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer},
 };
 
 use super::{IDS, PostgresSchema, batch, names, one, quoted, stream};
@@ -228,5 +237,70 @@ async fn a_user_with_the_documented_grants_is_enough_and_one_without_is_told() {
         let written = place.query::<String>(IDS).await;
         place.execute(&format!("DROP OWNED BY {0} CASCADE; DROP ROLE {0}", quoted(&role))).await;
         assert_eq!(written, "1");
+    }
+}
+
+/// Speaks TLS in front of a server that does not; returns the port. The handshake begins as in PostgreSQL's protocol:
+/// eight bytes that ask for it, and one that agrees.
+async fn tls_in_front_of(port: u16, certified: &rcgen::CertifiedKey<rcgen::KeyPair>) -> u16 {
+    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let front = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut request = [0; 8];
+                client.read_exact(&mut request).await.unwrap();
+                assert_eq!(request, [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f], "TLS is asked for");
+                client.write_all(b"S").await.unwrap();
+                // A client that trusts nobody goes away here.
+                let Ok(mut client) = acceptor.accept(client).await else { return };
+                let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    front
+}
+
+#[tokio::test]
+async fn tls_is_spoken_and_the_server_is_verified_where_the_address_says_so() {
+    for place in PostgresSchema::on_each_server() {
+        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let roots = place.folder.path().join("roots.pem");
+        fs::write(&roots, certified.cert.pem()).unwrap();
+        let port = place.server.get_ports()[0];
+        let front = tls_in_front_of(port, &certified).await;
+        let prepare = async |host: &str, more: &str| {
+            let address = place.address(more).to_string();
+            let address = address.replace(&format!("@127.0.0.1:{port}/"), &format!("@{host}:{front}/"));
+            let mut destination = PostgresDestination::new(PostgresSettings::parse(&address).unwrap());
+            destination.prepare(&stream(), &names(), Epoch(1)).await.map(drop)
+        };
+        let trusted = format!("&sslmode=verify-full&sslrootcert={}", roots.display());
+        prepare("localhost", &trusted).await.unwrap();
+        prepare("127.0.0.1", "&sslmode=require").await.unwrap();
+        prepare("127.0.0.1", "").await.unwrap();
+        let named_otherwise = prepare("127.0.0.1", &trusted).await.unwrap_err();
+        let unknown = prepare("localhost", "&sslmode=verify-full").await.unwrap_err();
+        for error in [named_otherwise, unknown] {
+            assert!(
+                matches!(&error, DestinationError::Unusable { reason, .. } if reason.contains("certificate")),
+                "{error}"
+            );
+        }
+        let absent = prepare("localhost", "&sslmode=verify-full&sslrootcert=/absent.pem").await.unwrap_err();
+        assert!(
+            matches!(&absent, DestinationError::Unusable { reason, .. } if reason.contains("/absent.pem")),
+            "{absent}"
+        );
     }
 }
