@@ -69,7 +69,7 @@ struct Next<'a> {
 }
 
 impl Next<'_> {
-    /// Everything there is, so that nothing has to be known of deletions before it. Of rows that are there already, those that are not named any more go, unless this is a
+    /// Everything there is. Of rows that are there already, those that are not named any more go, unless this is a
     /// sample, in which deleted records would take the place of others.
     fn everything(&self, stored: Option<Checkpoint>) -> Start {
         let is_sample = self.mapping.limit.is_some();
@@ -80,7 +80,12 @@ impl Next<'_> {
         let is_archived = strategy::is_archived(&self.mapping.object);
         let window = Window { from: None, until: self.now };
         let begun = Checkpoint::new(window, self.mapping.asked.clone(), self.api, Position::Start);
-        let checkpoint = Checkpoint { with_deleted: !is_sample && (stored.is_some() || is_archived), sweep, ..begun };
+        let checkpoint = Checkpoint {
+            with_deleted: !is_sample && (stored.is_some() || is_archived),
+            sweep,
+            settled: stored.and_then(|stored| stored.settled),
+            ..begun
+        };
         Start { checkpoint, is_resumed: false, deletions: None }
     }
 
@@ -126,12 +131,15 @@ impl Next<'_> {
 
     /// The time to ask deletions for, when they are due.
     fn deletions_after(&self, stored: &Checkpoint) -> Option<Span> {
-        let since = match stored.settled {
-            Some(settled) => settled,
-            None => before(stored.window.from.unwrap_or(stored.window.until), FIRST_OVERLAP),
+        let begun = before(stored.window.from.unwrap_or(stored.window.until), FIRST_OVERLAP);
+        let since = match (stored.settled, stored.window.from) {
+            (Some(settled), Some(_)) => settled,
+            // A whole reading shows what was deleted before it, so that no log has to reach back further.
+            (Some(settled), None) => settled.max(begun),
+            (None, _) => begun,
         };
-        let age = u128::try_from(self.now.0.saturating_sub(since.0)).unwrap_or(0);
-        let is_due = stored.settled.is_none() || age >= self.options.deletions_every.as_millis();
+        let age = |settled: Timestamp| u128::try_from(self.now.0.saturating_sub(settled.0)).unwrap_or(0);
+        let is_due = stored.settled.is_none_or(|settled| age(settled) >= self.options.deletions_every.as_millis());
         (is_due && deletions_are_known(self.mapping)).then_some(Span { since, now: self.now })
     }
 }

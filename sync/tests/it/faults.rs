@@ -120,10 +120,12 @@ async fn a_job_that_was_tried_too_often_is_not_made_again_but_queried() {
     org.assert_has_all("Contact", &durable).await;
 }
 
-// Pitfall 17.
+// Pitfalls 17, 43.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_that_is_refused_as_too_large_is_read_in_pieces_and_every_piece_is_read() {
-    for (code, pieces) in [("QUERY_TIMEOUT", 1), ("OPERATION_TOO_LARGE", 3), ("QUERY_TOO_COMPLICATED", 2)] {
+    for (code, pieces) in
+        [("QUERY_TIMEOUT", 1), ("EXCEEDED_ID_LIMIT", 1), ("OPERATION_TOO_LARGE", 3), ("QUERY_TOO_COMPLICATED", 2)]
+    {
         let org = org().await;
         let durable = nowhere();
         for _ in 0..pieces {

@@ -11,4 +11,6 @@ mod org;
 mod parity;
 mod people;
 mod proof;
+mod strategies;
+mod truth_proof;
 mod window;

@@ -16,10 +16,14 @@ const PAGE: u64 = 200;
 const MOST_RUNS: u32 = 200;
 
 /// SplitMix64 (Steele, Lea and Flood): the same numbers for the same seed on every machine.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -41,7 +45,7 @@ impl Random {
     }
 
     /// A process that dies at one of the next writes, sometimes.
-    fn crash(&mut self, written: u64) -> Option<Crash> {
+    pub(crate) fn crash(&mut self, written: u64) -> Option<Crash> {
         let write = written + self.below(6);
         match self.below(3) {
             0 => Some(Crash::Before(write)),

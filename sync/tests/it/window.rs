@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
-use sync::{checkpoint::Position, mapping::Mapping, read::ReadMode, table::DeleteMode};
+use serde_json::json;
+use sync::{
+    checkpoint::Position,
+    mapping::Mapping,
+    read::{ReadChoice, ReadMode},
+    table::DeleteMode,
+};
 
 use crate::{
     memory::Durable,
-    org::{Org, nowhere, only, whole},
+    org::{Org, Setting, nowhere, only, whole},
 };
 
 const NOW: Duration = Duration::ZERO;
@@ -94,6 +100,39 @@ async fn a_second_change_within_the_same_second_is_not_lost() {
 }
 
 // Pitfall 10.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_longer_than_the_overlap_is_read_when_deletions_are_asked_for() {
+    let org = org().await;
+    let control = org.emulator.control();
+    let durable = nowhere();
+    org.sync(&names(), &durable).await;
+    control.advance(minutes(61));
+    org.sync(&names(), &durable).await;
+    control.advance(minutes(10));
+    let long = control.begin();
+    let id = control.in_transaction(long).insert("Contact", json!({"LastName": "Long"})).unwrap().to_string();
+    for _ in 0..4 {
+        control.advance(minutes(45));
+        org.sync(&names(), &durable).await;
+        assert_eq!(name(&durable.lock().unwrap(), &id), None, "it is not committed");
+    }
+    control.commit(long).unwrap();
+    control.advance(minutes(61));
+    org.sync(&names(), &durable).await;
+    assert_eq!(name(&durable.lock().unwrap(), &id), Some("Long"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_answers_for_a_time_before_its_first_request_was_worked_on() {
+    let org = org().await;
+    let before = org.client.server_time().await.unwrap();
+    for read in [ReadChoice::Query, ReadChoice::Bulk] {
+        let report = org.run(&names(), &nowhere(), Setting { read, ..Setting::default() }).await.unwrap();
+        assert!(report.window.until <= before, "{read:?}");
+        assert!(before.0 - report.window.until.0 <= 60_000, "{read:?}: {} before", before.0 - report.window.until.0);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn deleted_records_reach_the_table_as_flags_or_go() {
     let org = org().await;
