@@ -79,6 +79,21 @@ pub struct Comparison {
     pub theirs: BTreeMap<String, BTreeMap<String, Value>>,
 }
 
+impl Match {
+    /// A record that the rules have not kept anything of.
+    pub(crate) fn unseen(record: &str) -> Self {
+        Self {
+            record: record.to_owned(),
+            status: MatchStatus::Unmatched,
+            their_key: None,
+            candidates: Vec::new(),
+            changed_at: String::new(),
+            decided_by: None,
+            gone: false,
+        }
+    }
+}
+
 /// What a person says of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
@@ -132,7 +147,7 @@ pub async fn list(
         DestinationSettings::Sqlite(settings) => {
             sqlite::links::blocking(settings, stream, move |links| links.list(status, limit)).await
         }
-        DestinationSettings::Postgres(settings) => Err(postgres::without_matching(settings).into()),
+        DestinationSettings::Postgres(settings) => postgres::links::list(settings, stream, status, limit).await,
     }
 }
 
@@ -145,12 +160,12 @@ pub async fn compare(
     stream: &StreamKey,
     record: &str,
 ) -> Result<Comparison, MatchError> {
-    let record = record.to_owned();
     match settings {
         DestinationSettings::Sqlite(settings) => {
+            let record = record.to_owned();
             sqlite::links::blocking(settings, stream, move |links| links.compare(&record)).await
         }
-        DestinationSettings::Postgres(settings) => Err(postgres::without_matching(settings).into()),
+        DestinationSettings::Postgres(settings) => postgres::links::compare(settings, stream, record).await,
     }
 }
 
@@ -165,14 +180,16 @@ pub async fn decide(
     decision: Decision,
     decider: Decider<'_>,
 ) -> Result<Comparison, MatchError> {
-    let (record, name, at) = (record.to_owned(), decider.name.to_owned(), decider.at);
     match settings {
         DestinationSettings::Sqlite(settings) => {
+            let (record, name, at) = (record.to_owned(), decider.name.to_owned(), decider.at);
             let work =
                 move |links: &sqlite::links::Links<'_>| links.decide(&record, &decision, Decider { name: &name, at });
             sqlite::links::blocking(settings, stream, work).await
         }
-        DestinationSettings::Postgres(settings) => Err(postgres::without_matching(settings).into()),
+        DestinationSettings::Postgres(settings) => {
+            postgres::links::decide(settings, stream, record, &decision, decider).await
+        }
     }
 }
 
@@ -186,12 +203,12 @@ pub async fn retry(
     records: &[String],
     at: Timestamp,
 ) -> Result<Written, MatchError> {
-    let records = records.to_vec();
     match settings {
         DestinationSettings::Sqlite(settings) => {
+            let records = records.to_vec();
             sqlite::links::blocking(settings, stream, move |links| links.retry(&records, at)).await
         }
-        DestinationSettings::Postgres(settings) => Err(postgres::without_matching(settings).into()),
+        DestinationSettings::Postgres(settings) => postgres::links::retry(settings, stream, records, at).await,
     }
 }
 
@@ -209,6 +226,17 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
+    /// The same with the names that columns of ours have in the destination.
+    pub(crate) fn renamed(mut self, name: impl Fn(&str) -> String) -> Self {
+        let pairs = self.matching.by.iter_mut().flat_map(|by| &mut by.pairs).map(|pair| &mut pair.ours);
+        let transfers = self.matching.columns.values_mut().map(|transfer| &mut transfer.from);
+        let own = [&mut self.id].into_iter().chain(&mut self.version).chain(&mut self.texts);
+        for ours in pairs.chain(transfers).chain(own) {
+            *ours = name(ours);
+        }
+        self
+    }
+
     /// `None`: the table is not matched.
     pub(crate) fn of(table: &TableSchema, flag: bool) -> Option<Self> {
         let is_text = |name: &&str| {

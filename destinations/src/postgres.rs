@@ -25,6 +25,8 @@ mod checkpoints;
 mod column;
 mod copy;
 mod fault;
+pub(crate) mod links;
+mod matcher;
 mod name;
 mod password;
 mod rows;
@@ -82,12 +84,6 @@ impl PostgresSettings {
     }
 }
 
-/// Rows of somebody else's table are matched in SQLite alone.
-pub(crate) fn without_matching(settings: &PostgresSettings) -> DestinationError {
-    let reason = "rows are matched with a table of yours in SQLite destinations only; leave [match] out of the mapping";
-    DestinationError::Unusable { place: settings.place(), reason: reason.to_owned() }
-}
-
 impl Destination for PostgresDestination {
     fn prepare<'a>(
         &'a mut self,
@@ -97,16 +93,17 @@ impl Destination for PostgresDestination {
     ) -> BoxFuture<'a, Result<Option<Checkpoint>, DestinationError>> {
         async move {
             self.stream = None;
-            if table.matching.is_some() {
-                return Err(without_matching(&self.settings));
-            }
             let target = self.settings.target(stream);
             let session = self.session().await?;
             let mut collisions = 0;
             let (ready, checkpoint) = loop {
                 match writer::prepare(session, target.clone(), stream, table, epoch).await {
                     Err(fault) if fault.is_collision() && collisions < COLLISIONS => collisions += 1,
-                    prepared => break prepared.map_err(|fault| fault.resolve(&target))?,
+                    Err(fault) => {
+                        session.settle().await;
+                        return Err(fault.resolve(&target));
+                    }
+                    Ok(prepared) => break prepared,
                 }
             };
             self.stream = Some((target, ready));
@@ -122,7 +119,7 @@ impl Destination for PostgresDestination {
         epoch: Epoch,
     ) -> BoxFuture<'a, Result<Written, DestinationError>> {
         async move {
-            let (Some(session), Some((target, stream))) = (self.session.as_mut(), self.stream.as_ref()) else {
+            let (Some(session), Some((target, stream))) = (self.session.as_mut(), self.stream.as_mut()) else {
                 let reason = "rows arrived before the table was prepared".to_owned();
                 return Err(DestinationError::Other { place: self.settings.place(), reason });
             };
@@ -130,7 +127,14 @@ impl Destination for PostgresDestination {
             loop {
                 match writer::write(session, stream, &batch, resume, epoch).await {
                     Err(fault) if fault.is_collision() && collisions < COLLISIONS => collisions += 1,
-                    written => return written.map_err(|fault| fault.resolve(target)),
+                    Err(fault) => {
+                        session.settle().await;
+                        return Err(fault.resolve(target));
+                    }
+                    Ok(written) => {
+                        stream.committed();
+                        return Ok(written);
+                    }
                 }
             }
         }

@@ -7,6 +7,7 @@ use super::{
     PostgresSettings,
     checkpoints::{self, CHECKPOINTS},
     fault::Fault,
+    matcher,
     schema::{CONNECTION, DELETED, STREAM, Target},
     session::Session,
 };
@@ -31,7 +32,7 @@ pub(crate) async fn count(settings: &PostgresSettings, stream: &StreamKey) -> Re
     Ok(RowCounts { present: (all - deleted).unsigned_abs(), deleted: deleted.unsigned_abs() })
 }
 
-/// Removes the rows and the checkpoint together, and the table when no other stream has rows in it.
+/// Removes the rows, their links and the checkpoint together, and the table when no other stream has rows in it.
 pub(crate) async fn remove(settings: &PostgresSettings, stream: &StreamKey) -> Result<u64, DestinationError> {
     let target = settings.target(stream);
     let mut session = Session::open(settings).await?;
@@ -45,6 +46,7 @@ async fn remove_rows(session: &mut Session, target: &Target, stream: &StreamKey)
     let transaction = &work.transaction;
     if has_table(transaction, &target.schema, CHECKPOINTS).await? {
         checkpoints::remove(transaction, target, stream).await?;
+        matcher::remove(transaction, target, stream).await?;
     }
     let mut rows = 0;
     if has_table(transaction, &target.schema, &target.table).await? {
@@ -65,7 +67,11 @@ async fn has_table(client: &impl GenericClient, schema: &str, table: &str) -> Re
     client.query_one(query, &[&schema, &table]).await?.try_get(0)
 }
 
-async fn has_column(client: &impl GenericClient, target: &Target, column: &str) -> Result<bool, tokio_postgres::Error> {
+pub(super) async fn has_column(
+    client: &impl GenericClient,
+    target: &Target,
+    column: &str,
+) -> Result<bool, tokio_postgres::Error> {
     let query = "SELECT EXISTS (SELECT FROM pg_attribute JOIN pg_class c ON c.oid = attrelid \
                  JOIN pg_namespace n ON n.oid = relnamespace \
                  WHERE nspname = $1 AND relname = $2 AND attname = $3 AND NOT attisdropped)";

@@ -172,11 +172,11 @@ fn own_columns(table: &TableSchema) -> Vec<(&'static str, &'static str)> {
 }
 
 /// A relation of the schema.
-struct FoundTable {
-    kind: String,
+pub(super) struct FoundTable {
+    pub(super) kind: String,
     columns: Vec<FoundColumn>,
     /// The columns of each unique index that can tell rows apart, the primary key first.
-    keys: Vec<Vec<String>>,
+    pub(super) keys: Vec<Vec<String>>,
 }
 
 struct FoundColumn {
@@ -187,7 +187,7 @@ struct FoundColumn {
     is_generated: bool,
 }
 
-async fn find(transaction: &Transaction<'_>, target: &Target) -> Result<Option<FoundTable>, Fault> {
+pub(super) async fn find(transaction: &Transaction<'_>, target: &Target) -> Result<Option<FoundTable>, Fault> {
     let query = "SELECT c.oid, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                  WHERE n.nspname = $1 AND c.relname = $2";
     let Some(row) = transaction.query_opt(query, &[&target.schema, &target.table]).await? else { return Ok(None) };

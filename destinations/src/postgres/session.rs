@@ -86,6 +86,12 @@ impl Session {
         Ok(Work { transaction: builder.start().await?, statements: &mut self.statements })
     }
 
+    /// Waits until a transaction that was given up is undone, and holds no lock any more.
+    pub(super) async fn settle(&self) {
+        // Where the connection is gone, so is the transaction.
+        let _ = self.client.batch_execute("").await;
+    }
+
     /// Forgets what is prepared: the tables it names have changed.
     pub(super) fn forget_statements(&mut self) {
         self.statements.clear();

@@ -16,6 +16,7 @@ use super::{
     checkpoints,
     copy::Cells,
     fault::Fault,
+    matcher::Matcher,
     schema::{Readiness, Target, make_ready},
     session::{Session, Work},
     statements::Statements,
@@ -29,9 +30,15 @@ pub(super) struct Stream {
     ready: Readiness,
     /// Rows of this connection were there before the run, so that arriving ones are likely to be there already.
     has_rows: bool,
+    matcher: Option<Matcher>,
 }
 
 impl Stream {
+    /// A batch was committed.
+    pub(super) fn committed(&mut self) {
+        self.matcher.iter_mut().for_each(Matcher::committed);
+    }
+
     /// The parameter that statements have where the table tells streams apart.
     fn name(&self) -> Option<&(dyn ToSql + Sync)> {
         self.ready.own.stream.then_some(&self.key.stream as &(dyn ToSql + Sync))
@@ -63,8 +70,9 @@ pub(super) async fn prepare(
     let has_rows = format!("SELECT EXISTS (SELECT FROM {} WHERE _connection = $1)", target.quoted());
     let has_rows = transaction.query_one(&has_rows, &[&key.connection]).await?.try_get(0)?;
     transaction.batch_execute(&Statements::new(&target, table, &ready).stage()).await?;
+    let matcher = Matcher::prepare(transaction, &target, key, table, ready.own).await?;
     work.transaction.commit().await?;
-    Ok((Stream { key: key.clone(), table: table.clone(), target, ready, has_rows }, checkpoint))
+    Ok((Stream { key: key.clone(), table: table.clone(), target, ready, has_rows, matcher }, checkpoint))
 }
 
 /// Writes a batch with its checkpoint, or nothing.
@@ -97,6 +105,11 @@ pub(super) async fn write(
         let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&key.connection, &generation];
         parameters.extend(stream.name());
         written.swept = work.transaction.execute(&sweep, &parameters).await?;
+    }
+    if let Some(matcher) = &stream.matcher {
+        let place = (target, key, table);
+        let matched = matcher.after(&work.transaction, place, batch, written.swept > 0, resume.window.until).await?;
+        written = Written { swept: written.swept, ..matched };
     }
     work.transaction.commit().await?;
     Ok(written)

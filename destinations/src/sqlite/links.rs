@@ -103,15 +103,7 @@ impl Links<'_> {
 
     pub(crate) fn compare(&self, record: &str) -> Result<Comparison, LinksFailure> {
         let ours = self.our_values(record)?;
-        let link = self.link(record)?.unwrap_or_else(|| Match {
-            record: record.to_owned(),
-            status: MatchStatus::Unmatched,
-            their_key: None,
-            candidates: Vec::new(),
-            changed_at: String::new(),
-            decided_by: None,
-            gone: false,
-        });
+        let link = self.link(record)?.unwrap_or_else(|| Match::unseen(record));
         let mut theirs = BTreeMap::new();
         for key in link.their_key.iter().chain(&link.candidates) {
             if let Some(values) = self.their_values(key)? {

@@ -204,9 +204,6 @@ pub(crate) trait Place {
     /// As cases name the kind of destination.
     fn name(&self) -> &'static str;
 
-    /// Whether records are matched there with the rows of somebody else's table.
-    fn matches(&self) -> bool;
-
     fn open(&self) -> Box<dyn Destination>;
 
     /// The destination as people name it.
@@ -236,9 +233,6 @@ pub(crate) async fn run(case: &Case, place: &dyn Place) {
     let mut runners: BTreeMap<String, Runner> = BTreeMap::new();
     let mut kinds: BTreeMap<String, ColumnType> = BTreeMap::new();
     let mut saved = Saved::new();
-    if case.is_matched() && !place.matches() {
-        return;
-    }
     for (index, step) in case.steps.iter().enumerate() {
         match step {
             Step::Prepare(prepare) => {
@@ -324,23 +318,6 @@ async fn run_prepare(
     let given = prepared.unwrap_or_else(|error| panic!("step {index}: {error}"));
     if prepare.checkpoint.is_some() || !is_again {
         assert_eq!(given, prepare.expected(&stream, saved), "checkpoint at step {index}");
-    }
-}
-
-impl Case {
-    /// Whether records are matched with the rows of somebody else's table.
-    fn is_matched(&self) -> bool {
-        let of_step = |step: &Step| match step {
-            Step::Prepare(prepare) => prepare.table.as_ref().is_some_and(|table| table.matching.is_some()),
-            Step::Write(_)
-            | Step::Reopen
-            | Step::Sql(_)
-            | Step::Decide(_)
-            | Step::Retry(_)
-            | Step::Links(_)
-            | Step::Expect(_) => false,
-        };
-        self.table.matching.is_some() || self.steps.iter().any(of_step)
     }
 }
 

@@ -171,10 +171,6 @@ impl Place for PostgresSchema {
         "postgres"
     }
 
-    fn matches(&self) -> bool {
-        false
-    }
-
     fn open(&self) -> Box<dyn Destination> {
         destinations::open(&self.settings()).unwrap()
     }
@@ -188,7 +184,8 @@ impl Place for PostgresSchema {
     }
 
     fn sql(&self, statement: &str) {
-        apart(self.execute(statement));
+        let schema = quoted(&self.name);
+        apart(self.execute(&format!("CREATE SCHEMA IF NOT EXISTS {schema}; {statement}")));
     }
 }
 

@@ -46,10 +46,6 @@ impl Place for SqliteFile {
         "sqlite"
     }
 
-    fn matches(&self) -> bool {
-        true
-    }
-
     fn open(&self) -> Box<dyn Destination> {
         destinations::open(&self.settings()).unwrap()
     }
