@@ -35,6 +35,7 @@ pub mod disconnect;
 pub mod drift;
 pub mod import;
 pub mod mapped;
+pub mod mappings;
 pub mod matches;
 pub mod objects;
 pub mod own_sign_in;

@@ -30,6 +30,7 @@ mod follower;
 mod guide;
 mod import;
 mod key;
+mod map;
 mod matches;
 mod objects;
 mod progress;
@@ -115,6 +116,7 @@ enum Command {
     Rejected(rejected::Arguments),
     Match(matches::Arguments),
     Serve(serve::Arguments),
+    Map(map::Arguments),
     Drift(drift::Arguments),
     Status(status::Arguments),
     Token(token::Arguments),
@@ -203,6 +205,7 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
             rejected::run(arguments, open(config, "rejected", terminal).await?, terminal).await
         }
         Command::Serve(arguments) => serve::run(arguments, config, terminal).await,
+        Command::Map(arguments) => map::run(arguments, open(config, "map", terminal).await?, terminal).await,
         Command::Drift(arguments) => drift::run(arguments, open(config, "drift", terminal).await?, terminal).await,
         Command::Status(arguments) => status::run(arguments, open(config, "status", terminal).await?, terminal).await,
         Command::Token(arguments) => token::run(arguments, open(config, "token", terminal).await?, terminal).await,

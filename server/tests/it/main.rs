@@ -16,6 +16,7 @@ mod guide;
 mod guide_findings;
 mod keeper;
 mod keyring;
+mod mappings;
 mod org;
 mod patience;
 mod person;
