@@ -15,7 +15,7 @@ use std::{fmt, path::Path, str::FromStr};
 
 use sync::{
     destination::{Destination, DestinationError},
-    table::StreamKey,
+    table::{ColumnType, StreamKey},
 };
 
 use crate::{
@@ -113,6 +113,59 @@ pub async fn remove(settings: &DestinationSettings, stream: &StreamKey) -> Resul
     match settings {
         DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::remove::remove).await,
         DestinationSettings::Postgres(settings) => postgres::remove(settings, stream).await,
+    }
+}
+
+/// A column of a table, whoever made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredColumn {
+    pub name: String,
+    /// The type, as the database spells it.
+    pub declared: String,
+}
+
+impl DeclaredColumn {
+    /// The type of a stream's column that holds the same; `None`: there is none like it.
+    pub fn kind(&self) -> Option<ColumnType> {
+        let declared = self.declared.to_ascii_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
+        // In this order: `timestamp with time zone` is no time, and `interval` and `point` are no integers.
+        if has(&["timestamp", "datetime"]) {
+            Some(ColumnType::Timestamp)
+        } else if has(&["json"]) {
+            Some(ColumnType::Json)
+        } else if has(&["bool"]) {
+            Some(ColumnType::Boolean)
+        } else if has(&["char", "text", "clob", "uuid"]) {
+            Some(ColumnType::Text)
+        } else if has(&["numeric", "decimal", "real", "double", "float", "money"]) {
+            Some(ColumnType::Decimal)
+        } else if has(&["interval", "point"]) {
+            None
+        } else if has(&["int", "serial"]) {
+            Some(ColumnType::Integer)
+        } else if has(&["date"]) {
+            Some(ColumnType::Date)
+        } else if has(&["time"]) {
+            Some(ColumnType::Time)
+        } else {
+            None
+        }
+    }
+}
+
+/// The columns of a table, whoever made it; none: there is no such table. The stream names the table, and the connection
+/// whose schema it is in.
+///
+/// # Errors
+/// The destination cannot be read.
+pub async fn columns(
+    settings: &DestinationSettings,
+    stream: &StreamKey,
+) -> Result<Vec<DeclaredColumn>, DestinationError> {
+    match settings {
+        DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::columns::columns).await,
+        DestinationSettings::Postgres(settings) => postgres::columns(settings, stream).await,
     }
 }
 

@@ -24,6 +24,7 @@
 
 mod binding;
 mod checkpoints;
+pub(crate) mod columns;
 pub(crate) mod count;
 mod failure;
 mod fault;

@@ -39,12 +39,14 @@ pub mod mappings;
 pub mod matches;
 pub mod objects;
 pub mod own_sign_in;
+pub mod preview;
 pub mod rejected;
 pub mod runs;
 pub mod schedules;
 pub mod sealing;
 pub mod stage;
 pub mod status;
+pub mod suggest;
 
 use import::heartbeat::{Heartbeat, LEASE_TERM};
 

@@ -19,11 +19,13 @@ pub mod destination;
 pub mod drift;
 pub mod mapping;
 pub mod matching;
+pub mod preview;
 pub mod read;
 pub mod reread;
 pub mod run;
 pub mod shown;
 pub mod strategy;
+pub mod suggest;
 pub mod table;
 
 pub use salesforce::{ApiVersion, Recovery, Timestamp, time::civil_from_days};

@@ -7,6 +7,7 @@ mod cast;
 mod column;
 mod compile;
 mod currency;
+mod differences;
 mod expression;
 mod make;
 mod path;
@@ -34,8 +35,10 @@ use crate::{
 
 use make::{Make, MakeSource, Trouble, TroubleKind};
 
+pub(crate) use cast::is_possible;
 pub use column::{Case, ColumnMapping, Constant, Misfitting, Other, Source, Target};
 pub use currency::Currencies;
+pub use differences::{Difference, differences};
 pub use path::MAX_HOPS;
 pub(crate) use path::{column_type, nearest};
 
@@ -322,7 +325,7 @@ impl CompiledMapping {
         let rejected = problems.into_iter().map(|(row, problems)| RejectedRow {
             id: self.id_of(records, row),
             problems,
-            record: record::json(&self.fields, records, row),
+            record: self.record(records, row),
         });
         let rejected = rejected.collect();
         let rows = match &self.patch {
@@ -338,6 +341,16 @@ impl CompiledMapping {
     fn id_of(&self, records: &RecordBatch, row: usize) -> String {
         let ids: &StringArray = records.column(self.record_id).as_string();
         if ids.is_valid(row) { ids.value(row).to_owned() } else { String::new() }
+    }
+
+    /// The paths of the fields that a column is made of; none: it is the same in every row.
+    pub fn sources(&self, column: usize) -> Vec<&str> {
+        self.makes[column].reads().into_iter().map(|field| self.fields[field].path.as_str()).collect()
+    }
+
+    /// What was read of a record, as a JSON object by path. Numbers keep all their digits.
+    pub(crate) fn record(&self, records: &RecordBatch, row: usize) -> String {
+        record::json(&self.fields, records, row)
     }
 
     /// What a column is made of: a field's path, or the column's own name.

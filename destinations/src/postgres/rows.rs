@@ -1,4 +1,4 @@
-//! Counting a stream's rows, and removing them for good.
+//! Counting a stream's rows, and removing them for good; and the columns of any table.
 
 use sync::{destination::DestinationError, table::StreamKey};
 use tokio_postgres::{GenericClient, types::ToSql};
@@ -11,7 +11,7 @@ use super::{
     schema::{CONNECTION, DELETED, STREAM, Target},
     session::Session,
 };
-use crate::RowCounts;
+use crate::{DeclaredColumn, RowCounts};
 
 pub(crate) async fn count(settings: &PostgresSettings, stream: &StreamKey) -> Result<RowCounts, DestinationError> {
     let target = settings.target(stream);
@@ -30,6 +30,27 @@ pub(crate) async fn count(settings: &PostgresSettings, stream: &StreamKey) -> Re
     session.close().await;
     let (all, deleted) = counted.map_err(|fault: Fault| fault.resolve(&target))?;
     Ok(RowCounts { present: (all - deleted).unsigned_abs(), deleted: deleted.unsigned_abs() })
+}
+
+/// The columns of the table that is named, which has no prefix: it may be anybody's.
+pub(crate) async fn columns(
+    settings: &PostgresSettings,
+    stream: &StreamKey,
+) -> Result<Vec<DeclaredColumn>, DestinationError> {
+    let target = Target { table: stream.table.clone(), ..settings.target(stream) };
+    let query = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute \
+                 JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace \
+                 WHERE nspname = $1 AND relname = $2 AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
+    let session = Session::open(settings).await?;
+    let looked = async {
+        let rows = session.client().query(query, &[&target.schema, &target.table]).await?;
+        let column =
+            |row: &tokio_postgres::Row| Ok(DeclaredColumn { name: row.try_get(0)?, declared: row.try_get(1)? });
+        Ok(rows.iter().map(column).collect::<Result<Vec<_>, tokio_postgres::Error>>()?)
+    }
+    .await;
+    session.close().await;
+    looked.map_err(|fault: Fault| fault.resolve(&target))
 }
 
 /// Removes the rows, their links and the checkpoint together, and the table when no other stream has rows in it.

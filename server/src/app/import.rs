@@ -146,7 +146,11 @@ impl App {
         self.carry_out_all(&errand, orders).await
     }
 
-    fn destination(&self, connection: &Connection, given: Option<&str>) -> Result<DestinationSettings, Error> {
+    pub(super) fn destination(
+        &self,
+        connection: &Connection,
+        given: Option<&str>,
+    ) -> Result<DestinationSettings, Error> {
         let default = || format!("sqlite:{}", self.config.default_database(&connection.name).display());
         let text = given.map_or_else(default, str::to_owned);
         let settings: DestinationSettings = text.parse().map_err(Error::destination)?;

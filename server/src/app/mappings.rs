@@ -117,7 +117,7 @@ impl App {
     }
 
     /// The stream of that object or table.
-    async fn stream_named(&self, connection: &Connection, name: &str) -> Result<Stream, Error> {
+    pub(super) async fn stream_named(&self, connection: &Connection, name: &str) -> Result<Stream, Error> {
         let streams = self.store.streams(&connection.id).await?;
         if let Some(stream) = streams.iter().find(|stream| stream.table == name) {
             return Ok(stream.clone());

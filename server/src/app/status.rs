@@ -11,6 +11,7 @@ use crate::{
     store::{
         care::{ProxiedCalls, Switches},
         connections::Connection,
+        drifts::DriftState,
         journal::Entry,
         schedules::Plan,
         streams::Stream,
@@ -56,6 +57,8 @@ pub struct StreamStatus {
     pub last_run: Option<RunStatus>,
     /// Records that become no row at present.
     pub rejected_records: u64,
+    /// Changes of the org's fields that wait for somebody to decide, in words.
+    pub pending_changes: Vec<String>,
     /// What is read and judged and not imported.
     pub stage: Option<StageStatus>,
     /// Which process runs it now.
@@ -144,8 +147,11 @@ impl App {
         let holder = self.store.lease_holder(&stream.lease_name()).await?;
         let stage = self.store.stage(&stream.id).await?;
         let counts = count(connection, &stream).await;
+        let drift = self.store.unagreed_drift(&stream.id).await?;
+        let pending = drift.filter(|drift| drift.state == DriftState::Pending);
         Ok(StreamStatus {
             rejected_records: self.store.count_rejected(&stream.id).await?,
+            pending_changes: pending.iter().flat_map(|drift| &drift.changes).map(ToString::to_string).collect(),
             stage: stage.as_ref().map(StageStatus::of),
             rows: counts.map(|counts| counts.present),
             deleted_rows: counts.map(|counts| counts.deleted),

@@ -1,10 +1,13 @@
 //! `orgtide map`
 
-use std::path::PathBuf;
+mod preview;
+mod suggest;
+
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use sync::mapping::Mapping;
+use sync::mapping::{Difference, Mapping, differences};
 
 use super::{
     import::read_mappings,
@@ -16,13 +19,15 @@ use crate::{
         mappings::{MappingChange, Rereads},
     },
     error::{Error, Exit},
-    store::journal::Actor,
+    store::{journal::Actor, streams::Stream},
 };
 
-/// Checks and changes the mappings of streams, and shows what they were
+/// Proposes, checks and changes the mappings of streams, and shows what they were
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  orgtide map suggest acme Contact --columns email,surname,company -o contacts.toml
+  orgtide map preview acme --file contacts.toml
   orgtide map check acme --file contacts.toml
   orgtide map set acme --file contacts.toml --dry-run
   orgtide map history acme Contact
@@ -35,6 +40,8 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    Suggest(suggest::Arguments),
+    Preview(preview::Arguments),
     /// Names every problem of a mapping file, with its place and a suggestion; changes nothing
     #[command(after_help = "Example:\n  orgtide map check acme --file contacts.toml")]
     Check(Given),
@@ -61,6 +68,22 @@ enum Action {
         /// One of its earlier versions
         #[arg(long, value_name = "NUMBER")]
         version: Option<i64>,
+    },
+    /// Compares a stream's mapping with an earlier version, or with a file
+    #[command(after_help = "\
+Examples:
+  orgtide map diff acme Contact
+  orgtide map diff acme Contact --version 2
+  orgtide map diff acme Contact --file contacts.toml")]
+    Diff {
+        #[command(flatten)]
+        of: Of,
+        /// The earlier version [default: the one before the last]
+        #[arg(long, value_name = "NUMBER", conflicts_with = "file")]
+        version: Option<i64>,
+        /// A mapping file that may come to be the next version
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
     },
     /// Gives a stream the mapping of an earlier version, as a further one
     #[command(after_help = "Example:\n  orgtide map revert acme Contact --version 2")]
@@ -91,6 +114,8 @@ struct Of {
 
 pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> Result<Exit, Error> {
     match arguments.action {
+        Action::Suggest(arguments) => suggest::run(arguments, app, terminal).await,
+        Action::Preview(arguments) => preview::run(arguments, app, terminal).await,
         Action::Check(given) => check(&given, &app, terminal).await,
         Action::Set { given, dry_run, note } => {
             let mut changes = Vec::new();
@@ -109,6 +134,7 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
             terminal.say(text.trim_end());
             Ok(Exit::Done)
         }
+        Action::Diff { of, version, file } => diff(&of, version, file.as_deref(), &app, terminal).await,
         Action::Revert { of, version } => {
             let mapping = mapping(&of, Some(version), &app).await?;
             let note = format!("as in version {version}");
@@ -158,6 +184,53 @@ async fn history(of: &Of, app: &App, terminal: &Terminal) -> Result<Exit, Error>
     });
     terminal.table(&["version", "since", "by", "note"], &[0], rows.collect());
     Ok(Exit::Done)
+}
+
+async fn diff(
+    of: &Of,
+    version: Option<i64>,
+    file: Option<&Path>,
+    app: &App,
+    terminal: &Terminal,
+) -> Result<Exit, Error> {
+    let (stream, versions) = app.mapping_versions(&of.connection, &of.stream).await?;
+    let (was, now) = match file {
+        Some(path) => (stream.mapping.clone(), of_stream(path, &stream)?),
+        None => {
+            let wanted = version.unwrap_or(stream.mapping_version - 1);
+            let found = versions.into_iter().find(|known| known.version == wanted);
+            let found = found.ok_or_else(|| unreadable(of, format!("it has no version {wanted}")))?;
+            (found.mapping, stream.mapping.clone())
+        }
+    };
+    let found = differences(&was, &now);
+    terminal.document(&json!({ "connection": of.connection, "object": stream.object, "differences": found }));
+    if found.is_empty() {
+        terminal.say("no difference");
+    }
+    found.iter().for_each(|difference| terminal.say(line(difference)));
+    Ok(Exit::Done)
+}
+
+/// The mapping of a file that is meant for a stream.
+fn of_stream(path: &Path, stream: &Stream) -> Result<Mapping, Error> {
+    let mappings = read_mappings(path)?;
+    let is_meant = |mapping: &Mapping| {
+        let table = mapping.table.as_ref().unwrap_or(&mapping.object);
+        mapping.object.eq_ignore_ascii_case(&stream.object) && table.eq_ignore_ascii_case(&stream.table)
+    };
+    let reason = format!("it has no mapping of {} into the table {}", stream.object, stream.table);
+    let none = || Error::MappingFile { path: path.to_owned(), reason };
+    mappings.into_iter().find(is_meant).ok_or_else(none)
+}
+
+fn line(difference: &Difference) -> String {
+    match difference {
+        Difference::Added { column, now } => format!("+ {column} {now}"),
+        Difference::Removed { column, was } => format!("- {column} {was}"),
+        Difference::Changed { column, was, now } => format!("~ {column} {was} → {now}"),
+        Difference::Setting { key, was, now } => format!("~ {key}: {was} → {now}"),
+    }
 }
 
 async fn mapping(of: &Of, version: Option<i64>, app: &App) -> Result<Mapping, Error> {

@@ -97,6 +97,11 @@ fn show(connection: &ConnectionStatus, terminal: &Terminal) {
             let number = counted(stream.rejected_records, "record");
             terminal.say(format!("  {}: {number} rejected: orgtide rejected {name} {}", stream.object, stream.table));
         }
+        if !stream.pending_changes.is_empty() {
+            let changes = counted(stream.pending_changes.len() as u64, "change");
+            let object = &stream.object;
+            terminal.say(format!("  {object}: {changes} of its fields to decide on: orgtide drift {name} {object}"));
+        }
         if let Some(stage) = &stream.stage {
             let counts = stage.counts;
             terminal.say(format!(

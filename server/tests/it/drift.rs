@@ -157,11 +157,14 @@ async fn a_stream_that_asks_goes_on_with_what_was_agreed_until_somebody_accepts(
     assert_eq!(scene.count("LastName = 'Recent'"), 2);
     let met = scene.met().await;
     assert_eq!(met.iter().map(|(state, _)| *state).collect::<Vec<_>>(), [DriftState::Pending], "asked once");
+    let pending = async || scene.app.status().await.unwrap()[0].streams[0].pending_changes.clone();
+    assert_eq!(pending().await, met[0].1);
 
     assert_eq!(scene.app.decide_drifts("acme", &[], true, &Actor::CommandLine).await.unwrap(), ["Contact"]);
     well(&scene.only().await);
     assert_eq!(scene.count("Fresh__c = 'there already'"), 1);
     assert_eq!(scene.met().await[0].0, DriftState::Accepted);
+    assert!(pending().await.is_empty());
     assert!(scene.app.decide_drifts("acme", &[], true, &Actor::CommandLine).await.unwrap().is_empty());
 }
 

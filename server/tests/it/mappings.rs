@@ -48,3 +48,108 @@ async fn every_problem_of_a_mapping_is_named_with_its_place_and_a_suggestion() {
         problems.as_array().unwrap().iter().map(|p| (p["place"].clone(), p["suggestion"].clone())).collect();
     assert_eq!(named, [(json!("columns[0].field"), json!("LastName")), (json!("columns[1].field"), json!("Name"))]);
 }
+
+#[tokio::test]
+async fn a_preview_shows_each_record_beside_its_row_or_the_reasons_against_it_and_writes_nothing() {
+    let org = Acme::start().await;
+    org.connect().await;
+    let text = "object = \"Contact\"\ntable = \"people\"\n\
+                columns = [{ field = \"LastName\", column = \"name\", case = \"upper\" }, \
+                { field = \"Email\", column = \"email\", required = true }, { field = \"Title\", as = \"integer\" }]\n";
+    let file = write(&org, text);
+    let shown = org.run(&format!("map preview acme --file {file} --records 200 --json")).await.json();
+    let preview = &shown["previews"][0];
+    let records = preview["records"].as_array().unwrap();
+    assert_eq!((&preview["table"], records.len()), (&json!("people"), 200));
+    let of = |outcome: &str| records.iter().filter(|record| record["outcome"] == outcome).collect::<Vec<_>>();
+    let (ready, rejected) = (of("ready"), of("rejected"));
+    assert!(!ready.is_empty() && !rejected.is_empty(), "{} ready of 200", ready.len());
+    for record in &ready {
+        let name = record["record"]["LastName"].as_str().unwrap().to_uppercase();
+        assert_eq!((&record["row"]["name"], &record["row"]["email"]), (&json!(name), &record["record"]["Email"]));
+        let misfits = usize::from(record["record"]["Title"].is_string() && record["row"]["Title"].is_null());
+        assert_eq!(record["misfits"].as_array().unwrap().len(), misfits, "{record}");
+    }
+    assert!(ready.iter().any(|record| record["misfits"][0]["field"] == "Title"));
+    assert!(rejected.iter().all(|record| record["record"]["Email"].is_null()));
+    assert_eq!(rejected[0]["problems"][0]["column"], "email");
+    assert!(!org.data().join("acme.db").exists() && org.run("sync acme").await.code != 0, "nothing is remembered");
+
+    let id = rejected[0]["record_id"].as_str().unwrap();
+    let one = org.run(&format!("map preview acme Contact --file {file} --id {id} --id 003000000000000AAA")).await;
+    assert!(
+        one.out.contains("1 record, 0 ready, 1 rejected") && one.out.contains("003000000000000AAA: there is no"),
+        "{one:?}"
+    );
+    let every = org.run("map preview acme Contact --records 2").await;
+    assert!(every.out.contains("2 ready") && every.out.contains("LastName: "), "{every:?}");
+}
+
+#[tokio::test]
+async fn a_mapping_is_proposed_for_columns_and_fits_the_org() {
+    let org = Acme::start().await;
+    org.connect().await;
+    let file = org.directory.path().join("proposed.toml");
+    let line = format!("map suggest acme Contact --columns e_mail,surname,company,shoe_size -o {}", file.display());
+    assert_eq!(org.run(&line).await.code, 0);
+    let text = std::fs::read_to_string(&file).unwrap();
+    for part in
+        ["field = \"Email\"", "field = \"LastName\"", "field = \"Account.Name\"", "No field fits \"shoe_size\"", " %: "]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(org.run(&format!("map check acme --file {}", file.display())).await.code, 0);
+    let again = org.run(&line).await;
+    assert_eq!(again.code, 3, "a file that is there stays: {again:?}");
+}
+
+#[tokio::test]
+async fn a_mapping_is_proposed_for_a_table_a_schema_file_or_without_either() {
+    let org = Acme::start().await;
+    org.connect().await;
+    let theirs = org.directory.path().join("vendor.db");
+    let database = rusqlite::Connection::open(&theirs).unwrap();
+    database.execute_batch("CREATE TABLE people (id INTEGER PRIMARY KEY, last_name TEXT, email VARCHAR(80))").unwrap();
+    let like = format!("map suggest acme Contact --like people --to sqlite:{} --json", theirs.display());
+    let suggested = org.run(&like).await.json();
+    let fields: Vec<_> =
+        suggested["suggestions"].as_array().unwrap().iter().map(|one| &one["proposed"]["field"]).collect();
+    assert_eq!(fields, [&json!(null), &json!("LastName"), &json!("Email")], "an Id is no number: {suggested}");
+    let missing = org.run(&like.replace("people", "nobody")).await;
+    assert!(
+        missing.code == 3 && missing.json()["error"]["message"].as_str().unwrap().contains("nobody"),
+        "{missing:?}"
+    );
+
+    let schema = org.directory.path().join("schema.toml");
+    std::fs::write(&schema, "[columns]\ncreated_at = \"text\"\n").unwrap();
+    let suggested = org.run(&format!("map suggest acme Contact --like {} --json", schema.display())).await.json();
+    assert_eq!(
+        suggested["mapping"]["columns"],
+        json!([{ "field": "CreatedDate", "column": "created_at", "as": "text" }])
+    );
+
+    let tidy = org.run("map suggest acme Contact").await.out;
+    assert!(tidy.contains("column = \"last_name\"") && tidy.contains("# Left out"), "{tidy}");
+    let file = write(&org, &tidy);
+    assert_eq!(org.run(&format!("import acme --mapping {file}")).await.code, 0, "{tidy}");
+    assert!(rows(&org.data().join("acme.db"), "SELECT COUNT(last_name) FROM Contact") > 0);
+}
+
+#[tokio::test]
+async fn two_versions_of_a_mapping_and_a_file_are_compared() {
+    let org = Acme::start().await;
+    org.connect().await;
+    assert_eq!(org.run("import acme Contact --fields LastName,Email").await.code, 0);
+    let file = write(&org, "object = \"Contact\"\ncolumns = [{ field = \"LastName\" }, { field = \"Phone\" }]\n");
+    let added = "+ Phone {\"field\":\"Phone\"}";
+    let with_file = org.run(&format!("map diff acme Contact --file {file}")).await.out;
+    assert!(
+        with_file.contains(added) && with_file.contains("- Email") && !with_file.contains("LastName"),
+        "{with_file}"
+    );
+    assert_eq!(org.run("map diff acme Contact").await.code, 3, "there is no earlier version");
+    assert_eq!(org.run(&format!("map set acme --file {file}")).await.code, 0);
+    assert_eq!(org.run("map diff acme Contact").await.out, with_file);
+    assert_eq!(org.run(&format!("map diff acme Contact --file {file}")).await.out, "no difference\n");
+}

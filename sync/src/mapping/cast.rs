@@ -28,7 +28,7 @@ pub(super) struct Cast {
 }
 
 /// Whether values of one type may become values of another at all.
-pub(super) fn is_possible(from: ColumnType, target: Target) -> bool {
+pub(crate) fn is_possible(from: ColumnType, target: Target) -> bool {
     use ColumnType as C;
     match target {
         Target::Text | Target::Json => true,
