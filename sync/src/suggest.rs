@@ -330,7 +330,6 @@ impl Judge<'_> {
             return -0.12;
         }
         because.push(format!("{} of {records} records have it", values.len()));
-        #[allow(clippy::cast_precision_loss, reason = "a few records")]
         let share = values.len() as f64 / records as f64;
         share * 0.04
     }
@@ -436,9 +435,7 @@ fn spelt(kind: ColumnType) -> &'static str {
 }
 
 fn percent(score: f64) -> u8 {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 99")]
-    let percent = (score * 100.0).round() as u8;
-    percent
+    (score * 100.0).round() as u8
 }
 
 #[cfg(test)]

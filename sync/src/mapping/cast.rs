@@ -27,6 +27,9 @@ pub(super) struct Cast {
     pub(super) format: Option<Format>,
 }
 
+/// Writes the value of a row as text.
+type Writer<'a> = Box<dyn Fn(&mut String, usize) + 'a>;
+
 /// Whether values of one type may become values of another at all.
 pub(crate) fn is_possible(from: ColumnType, target: Target) -> bool {
     use ColumnType as C;
@@ -67,7 +70,7 @@ impl Cast {
     }
 
     /// Writes one value that is not null.
-    fn writer<'a>(&'a self, array: &'a ArrayRef) -> Box<dyn Fn(&mut String, usize) + 'a> {
+    fn writer<'a>(&'a self, array: &'a ArrayRef) -> Writer<'a> {
         let format = self.format.as_ref();
         match self.from {
             ColumnType::Text | ColumnType::Json => {

@@ -137,7 +137,6 @@ pub(super) fn likeness(a: &[String], b: &[String]) -> f64 {
         let alike = b.iter().map(|other| strsim::jaro_winkler(word, other)).fold(0.0, f64::max);
         if alike >= 0.9 { alike } else { 0.0 }
     };
-    #[allow(clippy::cast_precision_loss, reason = "a few words")]
     let shared = 2.0 * a.iter().map(best).sum::<f64>() / (a.len() + b.len()) as f64;
     let whole = strsim::jaro_winkler(&whole_a, &whole_b);
     let whole = if whole > 0.88 { whole * 0.85 } else { 0.0 };

@@ -424,9 +424,9 @@ fn equal(a: &Value<'_>, b: &Value<'_>) -> Result<bool, Fault> {
 impl Operator {
     fn apply<'a>(self, a: Value<'a>, b: Value<'a>) -> Result<Value<'a>, Fault> {
         match self {
-            Self::Equal => return equal(&a, &b).map(Value::Boolean),
-            Self::Different => return equal(&a, &b).map(|equal| Value::Boolean(!equal)),
-            _ if a.is_null() || b.is_null() => return Ok(Value::Null),
+            Self::Equal => equal(&a, &b).map(Value::Boolean),
+            Self::Different => equal(&a, &b).map(|equal| Value::Boolean(!equal)),
+            _ if a.is_null() || b.is_null() => Ok(Value::Null),
             Self::Less => a.compare(&b).map(|order| Value::Boolean(order.is_lt())),
             Self::LessOrEqual => a.compare(&b).map(|order| Value::Boolean(order.is_le())),
             Self::Greater => a.compare(&b).map(|order| Value::Boolean(order.is_gt())),
