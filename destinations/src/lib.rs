@@ -198,6 +198,19 @@ fn is_scheme(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_declared_type_is_known_by_what_it_holds() {
+        let kind = |declared: &str| DeclaredColumn { name: "x".into(), declared: declared.into() }.kind();
+        for declared in ["VARCHAR(80)", "character varying(20)", "TEXT", "uuid"] {
+            assert_eq!(kind(declared), Some(ColumnType::Text), "{declared}");
+        }
+        assert_eq!([kind("bigint"), kind("INTEGER")], [Some(ColumnType::Integer); 2]);
+        assert_eq!(kind("numeric(12,2)"), Some(ColumnType::Decimal));
+        assert_eq!(kind("timestamp with time zone"), Some(ColumnType::Timestamp));
+        assert_eq!([kind("date"), kind("time(3) without time zone")], [Some(ColumnType::Date), Some(ColumnType::Time)]);
+        assert_eq!([kind("interval"), kind("point"), kind("")], [None; 3]);
+    }
+
     fn read(text: &str) -> String {
         text.parse::<DestinationSettings>().map_or_else(|error| error.to_string(), |settings| settings.to_string())
     }
