@@ -73,6 +73,24 @@ impl fmt::Display for DestinationSettings {
     }
 }
 
+impl DestinationSettings {
+    /// What a stream's table is called in the destination.
+    pub fn table_name(&self, stream: &StreamKey) -> String {
+        match self {
+            Self::Sqlite(_) => stream.table.clone(),
+            Self::Postgres(settings) => settings.table_name(stream),
+        }
+    }
+
+    /// What a column is called in the destination.
+    pub fn column_name(&self, column: &str) -> String {
+        match self {
+            Self::Sqlite(_) => column.to_owned(),
+            Self::Postgres(_) => postgres::identifier(column).into_owned(),
+        }
+    }
+}
+
 /// A destination for one stream. Nothing is touched before its `prepare`.
 ///
 /// # Errors
@@ -180,13 +198,22 @@ async fn blocking<T: Send + 'static>(
     task.await.expect("counting and removing do not panic")
 }
 
-/// Why a table does not take the rows of a connection whose name another org's rows have there.
-fn other_org(stream: &StreamKey, other: &str) -> String {
-    let StreamKey { connection, org, .. } = stream;
+/// Why a table does not take the rows of a connection under whose name another org's are there, or another
+/// installation's.
+fn other_writer(stream: &StreamKey, other_org: &str, other_installation: &str) -> String {
+    let StreamKey { connection, org, installation, .. } = stream;
+    if !other_org.is_empty() && other_org != org {
+        return format!(
+            "its rows of connection {connection:?} are of org {other_org}, and this connection is of org {org}: another \
+             installation writes them. Give the connection another name, or write to another file, schema or prefix. If \
+             nobody writes them any more, delete the connection's rows here and in _orgtide_checkpoints"
+        );
+    }
     format!(
-        "its rows of connection {connection:?} are of org {other}, and this connection is of org {org}: another \
-         installation writes them. Give the connection another name, or write to another file, schema or prefix. If \
-         nobody writes them any more, delete the connection's rows here and in _orgtide_checkpoints"
+        "its rows of connection {connection:?} are written by another installation of Orgtide ({other_installation}; this \
+         one is {installation}), and each would undo what the other does. Give the connection another name, or write to \
+         another file, schema or prefix. If the other one is gone, or its control store is lost, delete the connection's \
+         rows in _orgtide_checkpoints: everything is imported anew then, over the rows that are there"
     )
 }
 

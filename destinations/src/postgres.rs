@@ -74,6 +74,11 @@ impl PostgresDestination {
 }
 
 impl PostgresSettings {
+    /// The table of a stream's rows, with its schema.
+    pub(crate) fn table_name(&self, stream: &StreamKey) -> String {
+        self.target(stream).name()
+    }
+
     /// Where a stream's rows are.
     fn target(&self, stream: &StreamKey) -> Target {
         Target {

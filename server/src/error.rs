@@ -98,6 +98,9 @@ pub enum Error {
     Imported { connection: String, object: String },
     #[error("{object} of {connection} is not staged")]
     NotStaged { connection: String, object: String },
+    /// Staged records are told apart by their Ids, and these rows are not.
+    #[error("{object} of {connection} cannot be staged: the rows of its table have another key than the records' Ids")]
+    NotStageable { connection: String, object: String },
     #[error("the record {record} is not among the staged ones of {object}")]
     NotAmongStaged { object: String, record: String },
     #[error("the record {record} is not among the rejected ones of {object}")]
@@ -247,6 +250,7 @@ impl Error {
             | Self::NotImported { .. }
             | Self::Imported { .. }
             | Self::NotStaged { .. }
+            | Self::NotStageable { .. }
             | Self::Mapping { .. }
             | Self::Drifted { .. }
             | Self::MappingFile { .. }
@@ -285,6 +289,7 @@ impl Error {
             | Self::NotImported { .. }
             | Self::Imported { .. }
             | Self::NotStaged { .. }
+            | Self::NotStageable { .. }
             | Self::MappingFile { .. }
             | Self::Package(_)
             | Self::Listen(_)
@@ -354,6 +359,7 @@ impl Error {
             Self::NotImported { .. } => "not_imported",
             Self::Imported { .. } => "imported",
             Self::NotStaged { .. } => "not_staged",
+            Self::NotStageable { .. } => "not_stageable",
             Self::Missing { .. } | Self::Unwritable { .. } | Self::Unreadable { .. } => "input",
         }
     }
@@ -425,6 +431,10 @@ impl Error {
             Self::NotStaged { connection, object } => {
                 Some(format!("begin with `orgtide stage run {connection} {object}`"))
             }
+            Self::NotStageable { connection, object } => Some(format!(
+                "`orgtide map preview {connection} {object}` shows what becomes of its first records and `orgtide stage test` \
+                 writes them; after `orgtide import`, `orgtide rejected {connection} {object}` lists those that became no row"
+            )),
             Self::NotAmongStaged { object, .. } => {
                 Some(format!("`orgtide stage list <connection> {object}` lists them"))
             }

@@ -36,7 +36,7 @@ pub mod users;
 
 pub use error::StoreError;
 
-use database::Database;
+use database::{Change, Database, DatabaseError};
 
 /// Where the control store is.
 #[derive(Debug, Clone)]
@@ -51,6 +51,7 @@ pub struct Store {
     database: Database,
     clock: SharedClock,
     vault: Arc<Vault>,
+    installation: String,
 }
 
 impl Store {
@@ -64,7 +65,8 @@ impl Store {
         sealed::check_keyring(&database, &vault).await?;
         database.migrate().await?;
         sealed::plant_canary(&database, &vault, clock.now()).await?;
-        Ok(Self { database, clock, vault })
+        let installation = installation(&database).await?;
+        Ok(Self { database, clock, vault, installation })
     }
 
     /// The same without a look at who sealed it: for giving up a key that is lost.
@@ -75,7 +77,8 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let database = connect(address).await?;
         database.migrate().await?;
-        Ok(Self { database, clock, vault })
+        let installation = installation(&database).await?;
+        Ok(Self { database, clock, vault, installation })
     }
 
     /// True when there is a store that holds anything sealed. Changes and makes nothing.
@@ -86,6 +89,11 @@ impl Store {
             return Ok(false);
         }
         sealed::holds_secrets(&connect(address).await?).await
+    }
+
+    /// What destinations know this control store by. A copy of the store has the same.
+    pub fn installation(&self) -> &str {
+        &self.installation
     }
 
     /// Where the store is, for people; without credentials.
@@ -117,6 +125,18 @@ async fn check_clock(database: &Database, clock: &SharedClock) -> Result<(), Sto
         true => Err(StoreError::ClockSkew { place: database.place().to_owned(), seconds: skew / 1000 }),
         false => Ok(()),
     }
+}
+
+/// The store's id, which the first process that opens the store gives it.
+async fn installation(database: &Database) -> Result<String, StoreError> {
+    const NAME: &str = "INSERT INTO installation (one, id) VALUES (1, $1) ON CONFLICT (one) DO NOTHING";
+    const READ: &str = "SELECT id FROM installation";
+    if database.query_first(READ, []).await?.is_none() {
+        let named = Change::new(NAME, [fresh_id("ins").into()]);
+        database.commit_one(named).await.map_err(DatabaseError::unexpected)?;
+    }
+    let row = database.query_first(READ, []).await?;
+    row.ok_or_else(|| StoreError::corrupt("the store has no id"))?.text()
 }
 
 /// A fresh id: a prefix that tells its kind, and 80 random bits.

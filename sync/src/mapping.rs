@@ -322,6 +322,10 @@ impl CompiledMapping {
             let kept = BooleanArray::from_iter((0..made.num_rows()).map(|row| Some(is_row(&row))));
             filter_record_batch(&made, &kept).expect("one flag per record")
         };
+        let keys = key.as_ref().map(|key| key.as_string::<i32>());
+        let named = keys.map_or_else(Vec::new, |keys| {
+            problems.keys().filter(|row| keys.is_valid(**row)).map(|row| keys.value(*row).to_owned()).collect()
+        });
         let rejected = problems.into_iter().map(|(row, problems)| RejectedRow {
             id: self.id_of(records, row),
             problems,
@@ -329,7 +333,7 @@ impl CompiledMapping {
         });
         let rejected = rejected.collect();
         let rows = match &self.patch {
-            None => TableBatch { upserts: rows, deletes, patch: None },
+            None => TableBatch { upserts: rows, deletes, patch: None, named },
             Some(columns) => {
                 let patch = Some(Patch { columns: columns.clone(), rows });
                 TableBatch { patch, ..TableBatch::empty(&self.table) }
@@ -362,7 +366,7 @@ impl CompiledMapping {
     }
 
     /// True when the rows' key is the record's Id, by which the org names what is deleted.
-    pub(crate) fn is_keyed_by_record(&self) -> bool {
+    pub fn is_keyed_by_record(&self) -> bool {
         self.makes[self.table.id].as_field() == Some(self.record_id)
     }
 

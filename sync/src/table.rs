@@ -114,6 +114,9 @@ pub struct StreamKey {
     /// Id of the org whose records these are. A connection of this name that reaches another org is another
     /// installation's, and a table takes the rows of one of them.
     pub org: String,
+    /// Which control store the stream is remembered in. One of another store under the same names writes without
+    /// knowing of this one's leases.
+    pub installation: String,
     pub object: String,
     pub table: String,
     /// As in [`TableSchema::stream`].
@@ -134,6 +137,9 @@ pub struct TableBatch {
     pub upserts: RecordBatch,
     pub deletes: Vec<Deletion>,
     pub patch: Option<Patch>,
+    /// Keys of rows that stay as they are, if they are there, although their records become no row now: a reading that
+    /// sweeps has named them.
+    pub named: Vec<String>,
 }
 
 /// Values for some columns of rows that are there already: a new column is filled without touching the others.
@@ -151,6 +157,11 @@ pub struct Patch {
 impl TableBatch {
     /// No rows; written to save a checkpoint alone.
     pub fn empty(table: &TableSchema) -> Self {
-        Self { upserts: RecordBatch::new_empty(table.arrow_schema()), deletes: Vec::new(), patch: None }
+        Self {
+            upserts: RecordBatch::new_empty(table.arrow_schema()),
+            deletes: Vec::new(),
+            patch: None,
+            named: Vec::new(),
+        }
     }
 }

@@ -8,7 +8,7 @@ use sync::{
 use tokio_postgres::{Transaction, types::ToSql};
 
 use super::{fault::Fault, name::quoted, schema::Target, session::Work};
-use crate::{lost::Lost, other_org};
+use crate::{lost::Lost, other_writer};
 
 pub(super) const CHECKPOINTS: &str = "_orgtide_checkpoints";
 
@@ -28,6 +28,7 @@ pub(super) fn create(target: &Target) -> String {
             \"table\" text COLLATE \"C\" NOT NULL,
             stream text COLLATE \"C\" NOT NULL DEFAULT '',
             org text NOT NULL,
+            installation text NOT NULL DEFAULT '',
             epoch bigint NOT NULL,
             checkpoint text,
             PRIMARY KEY ({KEY})
@@ -57,14 +58,15 @@ pub(super) async fn claim(
     epoch: Epoch,
 ) -> Result<Option<Checkpoint>, Fault> {
     let claim = format!(
-        "INSERT INTO {} AS held ({KEY}, epoch, org) VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO {} AS held ({KEY}, epoch, org, installation) VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT ({KEY}) DO UPDATE SET epoch = excluded.epoch WHERE held.epoch <= excluded.epoch
          RETURNING checkpoint",
         place(target)
     );
-    refuse_other_org(transaction, target, stream).await?;
+    refuse_other_writer(transaction, target, stream).await?;
     let key = Key::of(stream, target);
-    let Some(row) = transaction.query_opt(&claim, &key.with(&[&epoch.0, &stream.org])).await? else {
+    let Some(row) = transaction.query_opt(&claim, &key.with(&[&epoch.0, &stream.org, &stream.installation])).await?
+    else {
         return Err(fenced(transaction, target, &key, epoch).await);
     };
     let text: Option<String> = row.try_get(0)?;
@@ -89,26 +91,31 @@ pub(super) async fn save(
     checkpoint: &str,
 ) -> Result<(), Fault> {
     let save = format!(
-        "INSERT INTO {} AS held ({KEY}, epoch, checkpoint, org) VALUES ($1, $2, $3, $4, $5, $6, $7)
+        "INSERT INTO {} AS held ({KEY}, epoch, checkpoint, org, installation) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT ({KEY}) DO UPDATE SET epoch = excluded.epoch, checkpoint = excluded.checkpoint
          WHERE held.epoch <= excluded.epoch",
         place(target)
     );
     let save = work.prepared(save).await?;
     let key = Key::of(stream, target);
-    if work.transaction.execute(&save, &key.with(&[&epoch.0, &checkpoint, &stream.org])).await? == 0 {
+    if work.transaction.execute(&save, &key.with(&[&epoch.0, &checkpoint, &stream.org, &stream.installation])).await?
+        == 0
+    {
         return Err(fenced(&work.transaction, target, &key, epoch).await);
     }
     Ok(())
 }
 
-/// Rows of two orgs under one connection's name would take each other's place.
-async fn refuse_other_org(transaction: &Transaction<'_>, target: &Target, stream: &StreamKey) -> Result<(), Fault> {
-    let query =
-        format!("SELECT org FROM {} WHERE connection = $1 AND \"table\" = $2 AND org <> $3 LIMIT 1", place(target));
-    let other = transaction.query_opt(&query, &[&stream.connection, &target.table, &stream.org]).await?;
-    match other {
-        Some(row) => Err(target.incompatible(other_org(stream, row.try_get(0)?)).into()),
+/// Rows of two orgs, or of two installations, under one connection's name would take each other's place.
+async fn refuse_other_writer(transaction: &Transaction<'_>, target: &Target, stream: &StreamKey) -> Result<(), Fault> {
+    let query = format!(
+        "SELECT org, installation FROM {} WHERE connection = $1 AND \"table\" = $2 \
+         AND (org <> $3 OR installation NOT IN ('', $4)) LIMIT 1",
+        place(target)
+    );
+    let ours: [&(dyn ToSql + Sync); 4] = [&stream.connection, &target.table, &stream.org, &stream.installation];
+    match transaction.query_opt(&query, &ours).await? {
+        Some(row) => Err(target.incompatible(other_writer(stream, row.try_get(0)?, row.try_get(1)?)).into()),
         None => Ok(()),
     }
 }

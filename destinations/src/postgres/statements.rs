@@ -110,14 +110,27 @@ impl<'a> Statements<'a> {
     }
 
     /// Marks staged rows that the merge left alone because a newer version is held: the reading has named them.
-    /// `$1` is the connection, `$2` the generation.
+    /// `$1` is the connection, `$2` the generation; the stream's name follows where the table has it.
     pub(super) fn mark(&self) -> String {
         format!(
             "UPDATE {} AS held SET {GENERATION} = $2 FROM {STAGING} AS new \
-             WHERE held.{CONNECTION} = $1 AND held.{} = new.{} AND held.{GENERATION} IS DISTINCT FROM $2",
+             WHERE held.{CONNECTION} = $1 AND held.{} = new.{} AND held.{GENERATION} IS DISTINCT FROM $2{}",
             self.name,
             column_name(self.table, self.table.id),
             staged(self.table.id),
+            self.of_stream(3),
+        )
+    }
+
+    /// Marks rows that the reading has named and leaves as they are. `$1` is the connection, `$2` the generation, `$3`
+    /// the keys; the stream's name follows where the table has it.
+    pub(super) fn mark_named(&self) -> String {
+        format!(
+            "UPDATE {} AS held SET {GENERATION} = $2 WHERE held.{CONNECTION} = $1 AND held.{} = ANY ($3::text[]) \
+             AND held.{GENERATION} IS DISTINCT FROM $2{}",
+            self.name,
+            column_name(self.table, self.table.id),
+            self.of_stream(4),
         )
     }
 
@@ -193,6 +206,15 @@ impl<'a> Statements<'a> {
         let generation = (sweeps && self.table.sweeps).then_some((GENERATION, "bigint"));
         let columns = stream.into_iter().chain(generation).enumerate();
         columns.map(|(index, (name, kind))| (name, format!("${}::{kind}", index + 2))).collect()
+    }
+
+    /// The condition for rows of this stream alone: a mark on another stream's row would hide it from that stream's own
+    /// reading.
+    fn of_stream(&self, parameter: usize) -> String {
+        if !self.own.stream {
+            return String::new();
+        }
+        format!(" AND held.{STREAM} IS NOT DISTINCT FROM ${parameter}")
     }
 
     /// The guard against rows of other streams. A row that was written before streams had names is anybody's.

@@ -95,6 +95,9 @@ pub(super) async fn write(
     }
     let generation = resume.sweep;
     upsert(&mut work, stream, &statements, &batch.upserts, generation).await?;
+    if let Some(generation) = generation.filter(|_| !batch.named.is_empty()) {
+        mark(&mut work, stream, &statements, &batch.named, generation).await?;
+    }
     if let Some(patch) = &batch.patch {
         apply_patch(&mut work, stream, &statements, patch, batch.upserts.num_rows() > 0).await?;
     }
@@ -135,8 +138,25 @@ async fn upsert(
     let merged = work.transaction.execute(&merge, &parameters).await?;
     if let Some(generation) = generation.filter(|_| merged < staged) {
         let mark = work.prepared(statements.mark()).await?;
-        work.transaction.execute(&mark, &[&stream.key.connection, &generation]).await?;
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&stream.key.connection, &generation];
+        parameters.extend(stream.name());
+        work.transaction.execute(&mark, &parameters).await?;
     }
+    Ok(())
+}
+
+/// Marks rows that the reading has named and leaves as they are.
+async fn mark(
+    work: &mut Work<'_>,
+    stream: &Stream,
+    statements: &Statements<'_>,
+    keys: &[String],
+    generation: i64,
+) -> Result<(), Fault> {
+    let mark = work.prepared(statements.mark_named()).await?;
+    let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&stream.key.connection, &generation, &keys];
+    parameters.extend(stream.name());
+    work.transaction.execute(&mark, &parameters).await?;
     Ok(())
 }
 

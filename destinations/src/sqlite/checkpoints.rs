@@ -8,7 +8,7 @@ use sync::{
 };
 
 use super::failure::Failure;
-use crate::{lost::Lost, other_org};
+use crate::{lost::Lost, other_writer};
 
 pub(super) const CHECKPOINTS: &str = "_orgtide_checkpoints";
 
@@ -19,6 +19,7 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS _orgtide_checkpoints (
     \"table\" TEXT NOT NULL,
     stream TEXT NOT NULL DEFAULT '',
     org TEXT NOT NULL DEFAULT '',
+    installation TEXT NOT NULL DEFAULT '',
     epoch INTEGER NOT NULL,
     checkpoint TEXT,
     PRIMARY KEY (connection, object, \"table\", stream)
@@ -26,7 +27,7 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS _orgtide_checkpoints (
 
 const OF_STREAM: &str = "connection = ?1 AND object = ?2 AND \"table\" = ?3 AND stream = ?4";
 
-/// Creates the table of checkpoints, or gives one that knows neither names of streams nor orgs those columns.
+/// Creates the table of checkpoints, or gives one that knows neither names of streams nor who writes them those columns.
 pub(super) fn make_ready(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     if has_table(transaction)? && !has_column(transaction, "stream")? {
         transaction.execute_batch(&format!("ALTER TABLE {CHECKPOINTS} RENAME TO _orgtide_unnamed; {CREATE};"))?;
@@ -37,8 +38,11 @@ pub(super) fn make_ready(transaction: &Transaction<'_>) -> rusqlite::Result<()> 
         )?;
     }
     transaction.execute_batch(CREATE)?;
-    if !has_column(transaction, "org")? {
-        transaction.execute_batch(&format!("ALTER TABLE {CHECKPOINTS} ADD COLUMN org TEXT NOT NULL DEFAULT ''"))?;
+    for column in ["org", "installation"] {
+        if !has_column(transaction, column)? {
+            let add = format!("ALTER TABLE {CHECKPOINTS} ADD COLUMN {column} TEXT NOT NULL DEFAULT ''");
+            transaction.execute_batch(&add)?;
+        }
     }
     Ok(())
 }
@@ -53,18 +57,20 @@ fn has_column(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
     connection.query_row(query, [CHECKPOINTS, name], |row| row.get(0))
 }
 
-/// Refuses a stream whose rows would take the place of another org's.
-pub(super) fn refuse_other_org(transaction: &Transaction<'_>, place: &str, key: &StreamKey) -> Result<(), Failure> {
+/// Refuses a stream whose rows would take the place of another org's, or of those that another installation writes.
+pub(super) fn refuse_other_writer(transaction: &Transaction<'_>, place: &str, key: &StreamKey) -> Result<(), Failure> {
     let query = format!(
-        "SELECT org FROM {CHECKPOINTS} WHERE connection = ?1 AND \"table\" = ?2 AND org NOT IN ('', ?3) LIMIT 1"
+        "SELECT org, installation FROM {CHECKPOINTS} WHERE connection = ?1 AND \"table\" = ?2 \
+         AND (org NOT IN ('', ?3) OR installation NOT IN ('', ?4)) LIMIT 1"
     );
-    let other: Option<String> =
-        transaction.query_row(&query, [&key.connection, &key.table, &key.org], |row| row.get(0)).optional()?;
+    let ours = [&key.connection, &key.table, &key.org, &key.installation];
+    let other: Option<(String, String)> =
+        transaction.query_row(&query, ours, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     match other {
-        Some(other) => Err(DestinationError::Incompatible {
+        Some((org, installation)) => Err(DestinationError::Incompatible {
             place: place.to_owned(),
             table: key.table.clone(),
-            reason: other_org(key, &other),
+            reason: other_writer(key, &org, &installation),
         }
         .into()),
         None => Ok(()),
@@ -78,7 +84,7 @@ pub(super) fn claim(
     key: &StreamKey,
     epoch: Epoch,
 ) -> Result<Option<String>, Failure> {
-    let StreamKey { connection, object, table, stream, org } = key;
+    let StreamKey { connection, object, table, stream, org, installation } = key;
     let stream = stream.as_deref().unwrap_or_default();
     let find = format!("SELECT epoch, checkpoint FROM {CHECKPOINTS} WHERE {OF_STREAM}");
     let stored: Option<(i64, Option<String>)> = transaction
@@ -90,10 +96,13 @@ pub(super) fn claim(
         return Err(DestinationError::Fenced { place: place.to_owned(), ours: epoch.0, current }.into());
     }
     if current < epoch.0 {
-        let record = "INSERT INTO _orgtide_checkpoints (connection, object, \"table\", stream, epoch, org)
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                      ON CONFLICT DO UPDATE SET epoch = excluded.epoch, org = excluded.org";
-        transaction.prepare_cached(record)?.execute(params![connection, object, table, stream, epoch.0, org])?;
+        let record =
+            "INSERT INTO _orgtide_checkpoints (connection, object, \"table\", stream, epoch, org, installation)
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                      ON CONFLICT DO UPDATE SET epoch = excluded.epoch, org = excluded.org,
+                          installation = excluded.installation";
+        let values = params![connection, object, table, stream, epoch.0, org, installation];
+        transaction.prepare_cached(record)?.execute(values)?;
     }
     Ok(checkpoint)
 }

@@ -45,6 +45,9 @@ impl Stream {
         if batch.upserts.num_rows() > 0 {
             self.upsert(transaction, place, batch, resume.sweep, buffer)?;
         }
+        if resume.sweep.is_some() && !batch.named.is_empty() {
+            self.mark(transaction, &batch.named, resume.sweep)?;
+        }
         if let Some(patch) = batch.patch.as_ref().filter(|patch| patch.rows.num_rows() > 0) {
             self.patch(transaction, place, patch, buffer)?;
         }
@@ -106,6 +109,16 @@ impl Stream {
                 mark.raw_bind_parameter(2, ids.value(row))?;
                 mark.raw_execute()?;
             }
+        }
+        Ok(())
+    }
+
+    /// Marks rows that the reading has named and leaves as they are.
+    fn mark(&self, transaction: &Transaction<'_>, keys: &[String], sweep: Option<i64>) -> rusqlite::Result<()> {
+        let mut statement = self.bound(transaction, &self.statements.mark, sweep)?;
+        for key in keys {
+            statement.raw_bind_parameter(2, key)?;
+            statement.raw_execute()?;
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ pub(super) struct Statements {
     pub(super) upsert: Statement,
     /// The same while a reading sweeps.
     pub(super) upsert_named: Statement,
-    /// Marks a row that the reading has named although it is newer; `?2` is the id.
+    /// Marks a row of the stream that the reading has named and that stays as it is; `?2` is the id.
     pub(super) mark: Statement,
     /// Flags or removes what the reading has not named.
     pub(super) sweep: Statement,
@@ -32,7 +32,7 @@ impl Statements {
         Self {
             upsert: upsert(table, own, false),
             upsert_named: upsert(table, own, true),
-            mark: mark(table),
+            mark: mark(table, own),
             sweep: sweep(table, own),
             delete: delete(table, own),
             own,
@@ -104,11 +104,14 @@ fn upsert(table: &TableSchema, own: OwnColumns, is_named: bool) -> Statement {
     Statement { sql, stream, generation }
 }
 
-fn mark(table: &TableSchema) -> Statement {
+fn mark(table: &TableSchema, own: OwnColumns) -> Statement {
     let id = quoted(&table.columns[table.id].name);
     let table = quoted(&table.name);
-    let sql = format!("UPDATE {table} SET {GENERATION} = ?3 WHERE {CONNECTION} = ?1 AND {id} = ?2");
-    Statement { sql, stream: None, generation: Some(3) }
+    let stream = own.stream.then_some(4);
+    // A mark on another stream's row would hide it from that stream's own reading.
+    let of_stream = stream.map_or(String::new(), |place| format!(" AND {STREAM} IS ?{place}"));
+    let sql = format!("UPDATE {table} SET {GENERATION} = ?3 WHERE {CONNECTION} = ?1 AND {id} = ?2{of_stream}");
+    Statement { sql, stream, generation: Some(3) }
 }
 
 fn sweep(table: &TableSchema, own: OwnColumns) -> Statement {

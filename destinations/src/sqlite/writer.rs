@@ -138,7 +138,7 @@ fn prepare_stream(
         Readiness::Made => checkpoints::forget(&transaction, &table.name)?,
         Readiness::Widened(lost) => checkpoints::revise(&transaction, &table.name, &lost)?,
     }
-    checkpoints::refuse_other_org(&transaction, place, key)?;
+    checkpoints::refuse_other_writer(&transaction, place, key)?;
     let stored = checkpoints::claim(&transaction, place, key, epoch)?;
     let checkpoint = stored.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| {
         let reason = format!(
@@ -194,7 +194,12 @@ mod tests {
 
     fn batch(ids: std::ops::Range<usize>) -> TableBatch {
         let ids: ArrayRef = Arc::new(StringArray::from_iter_values(ids.map(|id| format!("{id:0>500}"))));
-        TableBatch { upserts: RecordBatch::try_from_iter([("Id", ids)]).unwrap(), deletes: Vec::new(), patch: None }
+        TableBatch {
+            upserts: RecordBatch::try_from_iter([("Id", ids)]).unwrap(),
+            deletes: Vec::new(),
+            patch: None,
+            named: Vec::new(),
+        }
     }
 
     #[test]
@@ -204,6 +209,7 @@ mod tests {
         let key = StreamKey {
             connection: "acme".to_owned(),
             org: "00D000000000001".to_owned(),
+            installation: "ins_1".to_owned(),
             object: "Contact".to_owned(),
             table: "Contact".to_owned(),
             stream: None,

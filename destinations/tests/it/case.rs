@@ -72,6 +72,8 @@ struct Prepare {
     connection: String,
     #[serde(default = "org")]
     org: String,
+    #[serde(default = "installation")]
+    installation: String,
     #[serde(default = "one")]
     epoch: i64,
     table: Option<Table>,
@@ -101,6 +103,9 @@ struct Write {
     #[serde(default)]
     deletes: Vec<Delete>,
     patch: Option<PatchRows>,
+    /// Keys of rows that the reading has named and leaves as they are.
+    #[serde(default)]
+    named: Vec<String>,
     #[serde(default)]
     position: String,
     /// The generation of a reading that sweeps.
@@ -193,6 +198,10 @@ pub(crate) fn of_key() -> Vec<String> {
 
 fn org() -> String {
     "00D000000000001".to_owned()
+}
+
+fn installation() -> String {
+    "ins_1".to_owned()
 }
 
 fn one() -> i64 {
@@ -304,8 +313,12 @@ async fn run_prepare(
     index: usize,
 ) {
     let schema = TableSchema { stream: prepare.stream.clone().or(table.stream.clone()), ..table.schema() };
-    let stream =
-        StreamKey { org: prepare.org.clone(), stream: schema.stream.clone(), ..table.stream(&prepare.connection) };
+    let stream = StreamKey {
+        org: prepare.org.clone(),
+        installation: prepare.installation.clone(),
+        stream: schema.stream.clone(),
+        ..table.stream(&prepare.connection)
+    };
     let is_again = runners.contains_key(&prepare.runner);
     let opened = || Runner { destination: place.open(), stream: stream.clone(), table: schema.clone() };
     let runner = runners.entry(prepare.runner.clone()).or_insert_with(opened);
@@ -340,7 +353,7 @@ async fn run_write(write: &Write, runners: &mut BTreeMap<String, Runner>, saved:
     let deletes =
         write.deletes.iter().map(|delete| Deletion { id: delete.id.clone(), version: delete.version }).collect();
     let patch = write.patch.as_ref().map(|patch| patch.of(&runner.table));
-    let batch = TableBatch { upserts: record_batch(&runner.table, &rows), deletes, patch };
+    let batch = TableBatch { upserts: record_batch(&runner.table, &rows), deletes, patch, named: write.named.clone() };
     let resume = write.resume(&runner.table);
     let written = runner.destination.write(batch, &resume, Epoch(write.epoch)).await;
     match &write.refused {
@@ -396,6 +409,7 @@ impl Table {
         StreamKey {
             connection: connection.to_owned(),
             org: org(),
+            installation: installation(),
             object: self.name.clone(),
             table: self.name.clone(),
             stream: self.stream.clone(),

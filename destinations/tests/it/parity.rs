@@ -116,13 +116,15 @@ async fn the_same_batch_reads_the_same_from_every_destination() {
         let key = StreamKey {
             connection: "acme".to_owned(),
             org: "00D000000000001".to_owned(),
+            installation: "ins_1".to_owned(),
             object: "Extremes".to_owned(),
             table: "Extremes".to_owned(),
             stream: None,
         };
         let mut destination = place.open();
         destination.prepare(&key, &table, Epoch(1)).await.unwrap();
-        let batch = TableBatch { upserts: record_batch(&table, &rows), deletes: Vec::new(), patch: None };
+        let batch =
+            TableBatch { upserts: record_batch(&table, &rows), deletes: Vec::new(), patch: None, named: Vec::new() };
         destination.write(batch, &checkpoint("1"), Epoch(1)).await.unwrap();
         destination.close().await.unwrap();
         let held: Vec<Row> =

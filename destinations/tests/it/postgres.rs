@@ -220,6 +220,7 @@ fn stream() -> StreamKey {
     StreamKey {
         connection: "acme".to_owned(),
         org: "00D000000000001".to_owned(),
+        installation: "ins_1".to_owned(),
         object: "Contact".to_owned(),
         table: "Contact".to_owned(),
         stream: None,
@@ -228,7 +229,7 @@ fn stream() -> StreamKey {
 
 fn batch(table: &TableSchema, rows: &[Value]) -> TableBatch {
     let rows: Vec<Row> = rows.iter().map(|row| serde_json::from_value(row.clone()).unwrap()).collect();
-    TableBatch { upserts: record_batch(table, &rows), deletes: Vec::new(), patch: None }
+    TableBatch { upserts: record_batch(table, &rows), deletes: Vec::new(), patch: None, named: Vec::new() }
 }
 
 fn one() -> TableBatch {

@@ -141,7 +141,7 @@ impl App {
         let mut removed = Vec::new();
         for (stream, lease) in streams.iter().zip(held) {
             let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
-            let key = stream.key(connection);
+            let key = stream.key(connection, &self.store);
             let rows = destinations::remove(&settings, &key).await.map_err(Error::destination)?;
             self.store.forget_stream(&stream.id, lease).await?;
             removed.push(Removed {

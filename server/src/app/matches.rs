@@ -126,7 +126,7 @@ impl App {
         let mut matched = Vec::new();
         for stream in streams.into_iter().filter(|stream| stream.mapping.matching.is_some()) {
             let settings = stream.destination.parse().map_err(Error::destination)?;
-            let key = stream.key(&connection);
+            let key = stream.key(&connection, &self.store);
             matched.push((stream, Place { settings, key }));
         }
         if matched.is_empty() {

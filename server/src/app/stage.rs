@@ -11,7 +11,7 @@ use sync::{
     checkpoint::Epoch,
     mapping::{CompiledMapping, RowProblem},
     run::{self, Report},
-    table::{ColumnType, DeleteMode, TableSchema},
+    table::{ColumnType, DeleteMode, StreamKey, TableSchema},
 };
 use tokio::sync::watch;
 
@@ -48,7 +48,7 @@ pub const TESTED: u64 = 10;
 /// So many staged records are opened at a time.
 const PAGE: u32 = 500;
 
-/// A table as it is in the destination now.
+/// A table as it is in the destination now, by the names that it has there.
 #[derive(Debug, Serialize)]
 pub struct Built {
     pub object: String,
@@ -67,6 +67,8 @@ pub struct BuiltColumn {
     pub name: String,
     #[serde(rename = "type")]
     pub kind: ColumnType,
+    /// Paths of the fields that it is made of; none: it is the same in every row.
+    pub fields: Vec<String>,
 }
 
 /// What came of a test.
@@ -173,12 +175,13 @@ impl App {
             let mapping = self.mapping_of(&connection, &stream, mapping).await?;
             let lease = self.store.acquire_lease(&stream.lease_name(), &self.holder, LEASE_TERM).await?;
             let begun = self.store.begin_stage(&stream, &lease).await;
-            let prepared = prepare(&connection, &stream, &mapping.table, Epoch(lease.epoch)).await;
+            let key = stream.key(&connection, &self.store);
+            let prepared = prepare(&key, &stream.destination, &mapping.table, Epoch(lease.epoch)).await;
             // A lease that cannot be given back lapses.
             let _ = self.store.release_lease(&lease).await;
             begun?;
-            prepared?;
-            built.push(shape(&stream, &mapping.table));
+            let settings = prepared?;
+            built.push(shape(&stream, &mapping, &settings, &key));
         }
         Ok(built)
     }
@@ -256,7 +259,7 @@ impl App {
         let result = run::run(run::Run {
             client,
             mapping,
-            stream: stream.key(connection),
+            stream: stream.key(connection, &self.store),
             destination: &mut target,
             progress: Arc::clone(&progress) as Arc<dyn run::Progress>,
             epoch: Epoch(open.lease.epoch),
@@ -306,6 +309,9 @@ impl App {
     ) -> Result<Report, Error> {
         let Order { stream, mapping } = order;
         let mapping = self.mapping_of(connection, &stream, mapping).await?;
+        if !mapping.is_keyed_by_record() {
+            return Err(Error::NotStageable { connection: connection.name.clone(), object: stream.object });
+        }
         let open = self.open_run(&stream, Purpose::Stage).await?;
         watcher.event(RunEvent::Started { stream: &stream });
         let progress = Arc::new(StageProgress::new(self, &stream, &open.lease, watcher));
@@ -334,7 +340,7 @@ impl App {
         let result = run::run(run::Run {
             client: self.client(connection),
             mapping,
-            stream: stream.key(connection),
+            stream: stream.key(connection, &self.store),
             destination: &mut target,
             progress: Arc::clone(progress) as Arc<dyn run::Progress>,
             epoch: Epoch(open.lease.epoch),
@@ -460,20 +466,27 @@ impl App {
     }
 }
 
-async fn prepare(connection: &Connection, stream: &Stream, table: &TableSchema, epoch: Epoch) -> Result<(), Error> {
-    let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
+async fn prepare(
+    key: &StreamKey,
+    destination: &str,
+    table: &TableSchema,
+    epoch: Epoch,
+) -> Result<DestinationSettings, Error> {
+    let settings: DestinationSettings = destination.parse().map_err(Error::destination)?;
     let mut destination = destinations::open(&settings).map_err(Error::destination)?;
-    let prepared = destination.prepare(&stream.key(connection), table, epoch).await;
+    let prepared = destination.prepare(key, table, epoch).await;
     let closed = destination.close().await;
     prepared.map_err(Error::destination)?;
-    closed.map_err(Error::destination)
+    closed.map_err(Error::destination)?;
+    Ok(settings)
 }
 
-fn shape(stream: &Stream, table: &TableSchema) -> Built {
-    let name = |index: usize| table.columns[index].name.clone();
+fn shape(stream: &Stream, mapping: &CompiledMapping, settings: &DestinationSettings, key: &StreamKey) -> Built {
+    let table = &mapping.table;
+    let name = |index: usize| settings.column_name(&table.columns[index].name);
     Built {
         object: stream.object.clone(),
-        table: table.name.clone(),
+        table: settings.table_name(key),
         destination: stream.destination.clone(),
         key: name(table.id),
         version: table.version.map(name),
@@ -481,7 +494,12 @@ fn shape(stream: &Stream, table: &TableSchema) -> Built {
         columns: table
             .columns
             .iter()
-            .map(|column| BuiltColumn { name: column.name.clone(), kind: column.kind })
+            .enumerate()
+            .map(|(index, column)| BuiltColumn {
+                name: settings.column_name(&column.name),
+                kind: column.kind,
+                fields: mapping.sources(index).into_iter().map(str::to_owned).collect(),
+            })
             .collect(),
     }
 }

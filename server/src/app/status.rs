@@ -3,6 +3,7 @@
 use destinations::{DestinationSettings, RowCounts};
 use salesforce::{Timestamp, oauth::Flow};
 use serde::Serialize;
+use sync::table::StreamKey;
 
 use super::{App, runs::RunStatus, schedules::ScheduleStatus, stage::StageStatus};
 use crate::{
@@ -146,7 +147,7 @@ impl App {
         let last_run = self.store.runs(&stream.id, 1).await?.into_iter().next().map(RunStatus::of);
         let holder = self.store.lease_holder(&stream.lease_name()).await?;
         let stage = self.store.stage(&stream.id).await?;
-        let counts = count(connection, &stream).await;
+        let counts = count(&stream.key(connection, &self.store), &stream.destination).await;
         let drift = self.store.unagreed_drift(&stream.id).await?;
         let pending = drift.filter(|drift| drift.state == DriftState::Pending);
         Ok(StreamStatus {
@@ -167,10 +168,9 @@ impl App {
 }
 
 /// Counts the rows of a stream's table.
-async fn count(connection: &Connection, stream: &Stream) -> Option<RowCounts> {
-    let destination: DestinationSettings = stream.destination.parse().ok()?;
-    let key = stream.key(connection);
-    match destinations::count(&destination, &key).await {
+async fn count(stream: &StreamKey, destination: &str) -> Option<RowCounts> {
+    let destination: DestinationSettings = destination.parse().ok()?;
+    match destinations::count(&destination, stream).await {
         Ok(counts) => Some(counts),
         Err(error) => {
             tracing::debug!(%error, "the rows cannot be counted");

@@ -69,6 +69,7 @@ async fn columns(settings: &DestinationSettings, connection: &Connection, table:
     let key = StreamKey {
         connection: connection.name.clone(),
         org: connection.org_id.clone(),
+        installation: String::new(),
         object: String::new(),
         table: table.to_owned(),
         stream: None,

@@ -88,13 +88,21 @@ enum StageCommand {
     },
     /// Selects staged records for `import --selected`
     #[command(after_help = "Examples:\n  orgtide stage select acme Contact 0035g00000ABCDEAA4\n  \
+                            orgtide stage select acme Contact --all\n  \
+                            orgtide stage select acme Contact --reason email\n  \
                             orgtide stage select acme Contact --clear")]
     Select {
         #[command(flatten)]
         of: Of,
         /// Ids of records
-        #[arg(required_unless_present = "clear")]
+        #[arg(required_unless_present_any = ["clear", "all", "reason"])]
         records: Vec<String>,
+        /// All that are ready
+        #[arg(long, conflicts_with_all = ["records", "reason"])]
+        all: bool,
+        /// Those that cannot be imported and whose reasons name this text: a column, or a part of the message
+        #[arg(long, value_name = "TEXT", conflicts_with = "records")]
+        reason: Option<String>,
         /// Takes them out of the selection; all when none is named
         #[arg(long)]
         clear: bool,
@@ -186,7 +194,15 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
             export::write(&to, &records, terminal)?;
             Ok(Exit::Done)
         }
-        StageCommand::Select { of, records, clear } => select(&of, records, !clear, &app, terminal).await,
+        StageCommand::Select { of, records, all, reason, clear } => {
+            let records = match (records.is_empty(), all, &reason) {
+                (false, ..) => records,
+                (true, true, _) => ids(&of, &Which::Of(StagedState::Ready), None, &app).await?,
+                (true, false, Some(reason)) => ids(&of, &Which::Of(StagedState::Rejected), Some(reason), &app).await?,
+                (true, false, None) => ids(&of, &Which::Selected, None, &app).await?,
+            };
+            select(&of, &records, !clear, &app, terminal).await
+        }
         StageCommand::Retry { of, records } => {
             let (watcher, stop) = watched(terminal);
             let again = app.retry_staged(&of.connection, &of.object, &records, &watcher, &stop).await?;
@@ -224,9 +240,10 @@ fn show_table(built: &Built, terminal: &Terminal) {
     };
     terminal.say(format!("  one row for each _connection and {}{version}; {deletes}", built.key));
     let kind = |kind| serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned));
-    let rows =
-        built.columns.iter().map(|column| vec![format!("  {}", column.name), kind(column.kind).unwrap_or_default()]);
-    terminal.table(&["  column", "type"], &[], rows.collect());
+    let rows = built.columns.iter().map(|column| {
+        vec![format!("  {}", column.name), kind(column.kind).unwrap_or_default(), column.fields.join(", ")]
+    });
+    terminal.table(&["  column", "type", "made of"], &[], rows.collect());
 }
 
 async fn test(request: &StageRequest, app: &App, terminal: &Terminal) -> Result<Exit, Error> {
@@ -351,15 +368,14 @@ fn exported<'a>(object: &'a str, record: &'a StagedRecord) -> Exported<'a> {
     }
 }
 
-async fn select(of: &Of, records: Vec<String>, selected: bool, app: &App, terminal: &Terminal) -> Result<Exit, Error> {
-    let records = match records.is_empty() {
-        false => records,
-        true => {
-            let view = app.staged(&of.connection, &of.object, &Which::Selected, None, usize::MAX).await?;
-            view.records.into_iter().map(|record| record.record_id).collect()
-        }
-    };
-    let changed = app.select_staged(&of.connection, &of.object, &records, selected).await?;
+/// The Ids of the staged records that are meant.
+async fn ids(of: &Of, which: &Which, reason: Option<&str>, app: &App) -> Result<Vec<String>, Error> {
+    let view = app.staged(&of.connection, &of.object, which, reason, usize::MAX).await?;
+    Ok(view.records.into_iter().map(|record| record.record_id).collect())
+}
+
+async fn select(of: &Of, records: &[String], selected: bool, app: &App, terminal: &Terminal) -> Result<Exit, Error> {
+    let changed = app.select_staged(&of.connection, &of.object, records, selected).await?;
     terminal.document(&json!({ "connection": of.connection, "object": of.object, "changed": changed }));
     let words = if selected { "selected" } else { "taken out of the selection" };
     terminal.say(format!("{} {words}", counted(changed, "record")));

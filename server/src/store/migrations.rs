@@ -10,6 +10,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_schedules.sql"),
     include_str!("migrations/0007_staging.sql"),
     include_str!("migrations/0008_mappings.sql"),
+    include_str!("migrations/0009_installation.sql"),
 ];
 
 /// The newest schema version that this program knows.

@@ -31,11 +31,12 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Whose rows, in the destination, as a stream of this connection.
-    pub fn key(&self, connection: &Connection) -> StreamKey {
+    /// Whose rows, in the destination, as a stream of this connection and control store.
+    pub fn key(&self, connection: &Connection, store: &Store) -> StreamKey {
         StreamKey {
             connection: connection.name.clone(),
             org: connection.org_id.clone(),
+            installation: store.installation().to_owned(),
             object: self.object.clone(),
             table: self.table.clone(),
             stream: self.mapping.stream.clone(),

@@ -77,6 +77,8 @@ pub(super) struct StreamView {
     pub(super) rows: String,
     pub(super) fresh: Option<Moment>,
     pub(super) error: Option<String>,
+    /// Records that became no row.
+    pub(super) rejected: Option<String>,
     pub(super) schedule: ScheduleView,
     /// For admins alone.
     pub(super) table: Option<String>,
@@ -211,6 +213,7 @@ pub(super) fn streams(status: &ConnectionStatus, is_admin: bool, now: salesforce
             badge,
             rows,
             fresh: stream.fresh_as_of.map(|at| Moment::of(at, now)),
+            rejected: (stream.rejected_records > 0).then(|| grouped(stream.rejected_records)),
             error: failed.and_then(|run| run.error.clone()),
             schedule: ScheduleView::of(&stream.schedule, is_admin, now),
             table: is_admin.then(|| format!("{} in {}", stream.table, place_of(&stream.destination))),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 mod access;
+mod broken_places;
 mod care;
 mod cli;
 mod config;
@@ -23,6 +24,7 @@ mod person;
 mod pitfalls;
 mod proof;
 mod refusals;
+mod rejecting;
 mod runs;
 mod samples;
 mod schedule;
@@ -30,4 +32,5 @@ mod secrets;
 mod serve;
 mod staging;
 mod store;
+mod streams;
 mod vendors;

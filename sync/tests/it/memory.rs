@@ -93,6 +93,7 @@ impl Destination for MemoryDestination {
             durable.writes += 1;
             durable.taken += batch.upserts.num_rows() as u64;
             apply(&mut durable.rows, &table, &batch, resume.sweep);
+            mark(&mut durable.rows, &batch, resume.sweep);
             patch(&mut durable.rows, &table, &batch);
             let swept = match resume.sweep {
                 Some(generation) if resume.at == Position::Complete => {
@@ -171,6 +172,15 @@ fn patch(rows: &mut BTreeMap<String, Row>, table: &TableSchema, batch: &TableBat
 }
 
 /// Deletes the rows that a whole reading did not name.
+/// Marks rows that the reading has named and leaves as they are.
+fn mark(rows: &mut BTreeMap<String, Row>, batch: &TableBatch, generation: Option<i64>) {
+    for key in &batch.named {
+        if let (Some(generation), Some(row)) = (generation, rows.get_mut(key)) {
+            row.insert("_generation".into(), Some(generation.to_string()));
+        }
+    }
+}
+
 fn sweep(rows: &mut BTreeMap<String, Row>, table: &TableSchema, generation: i64) -> u64 {
     let mark = Some(generation.to_string());
     let is_named = |row: &Row| row.get("_generation").is_some_and(|named| *named == mark);

@@ -145,6 +145,7 @@ impl Org {
             stream: StreamKey {
                 connection: "acme".into(),
                 org: "00D000000000001".into(),
+                installation: "ins_1".into(),
                 object: compiled.object.clone(),
                 table: "t".into(),
                 stream: None,

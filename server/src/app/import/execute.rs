@@ -197,7 +197,7 @@ impl App {
         let ended = run::run(run::Run {
             client: client.clone(),
             mapping: Arc::new(mapping),
-            stream: stream.key(connection),
+            stream: stream.key(connection, &self.store),
             destination,
             progress: Arc::clone(progress) as Arc<dyn run::Progress>,
             epoch: Epoch(lease.epoch),
