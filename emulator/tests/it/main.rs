@@ -6,6 +6,7 @@ mod authorize;
 mod browser;
 mod bulk;
 mod client;
+mod composite;
 mod control;
 mod device;
 mod example;

@@ -1,0 +1,94 @@
+//! Several requests in one call.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::{
+    client::{Acme, Seen},
+    rest::query,
+};
+
+const ROOT: &str = "/services/data/v60.0";
+
+#[tokio::test]
+async fn composite_runs_its_subrequests_in_order_and_hands_values_on() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let body = json!({"compositeRequest": [
+        {"method": "POST", "url": format!("{ROOT}/sobjects/Account"), "referenceId": "account", "body": {"Name": "Parent"}},
+        {"method": "POST", "url": format!("{ROOT}/sobjects/Contact"), "referenceId": "contact",
+            "body": {"LastName": "Child", "AccountId": "@{account.id}"}},
+        {"method": "GET", "url": format!("{ROOT}/sobjects/Contact/@{{contact.id}}?fields=AccountId"), "referenceId": "read"},
+        {"method": "GET", "url": format!("{ROOT}/sobjects/Foo"), "referenceId": "wrong"},
+    ]});
+    let answer = acme.send(Method::POST, &format!("{ROOT}/composite"), &token, &body).await.json();
+    let responses = answer["compositeResponse"].as_array().unwrap();
+    let statuses: Vec<u64> = responses.iter().map(|response| response["httpStatusCode"].as_u64().unwrap()).collect();
+    assert_eq!(statuses, [201, 201, 200, 404]);
+    assert_eq!(responses[2]["body"]["AccountId"], responses[0]["body"]["id"]);
+    assert_eq!(responses[3]["body"][0]["errorCode"], "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_composite_that_asks_for_all_or_none_undoes_what_it_did_before_a_failure() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let before = query(&acme, &token, "SELECT Id, Name FROM Account").await.text;
+    let first = query(&acme, &token, "SELECT Id FROM Account LIMIT 1").await.json()["records"][0]["Id"].clone();
+    let body = json!({"allOrNone": true, "compositeRequest": [
+        {"method": "POST", "url": format!("{ROOT}/sobjects/Account"), "referenceId": "a", "body": {"Name": "Not kept"}},
+        {"method": "PATCH", "url": format!("{ROOT}/sobjects/Account/{}", first.as_str().unwrap()), "referenceId": "b",
+            "body": {"Name": "Not kept either"}},
+        {"method": "POST", "url": format!("{ROOT}/sobjects/Contact"), "referenceId": "c", "body": {"FirstName": "x"}},
+    ]});
+    let answer = acme.send(Method::POST, &format!("{ROOT}/composite"), &token, &body).await.json();
+    let codes: Vec<&str> = answer["compositeResponse"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|response| response["body"][0]["errorCode"].as_str().unwrap())
+        .collect();
+    assert_eq!(codes, ["PROCESSING_HALTED", "PROCESSING_HALTED", "REQUIRED_FIELD_MISSING"]);
+    assert_eq!(query(&acme, &token, "SELECT Id, Name FROM Account").await.text, before);
+}
+
+#[tokio::test]
+async fn one_composite_call_describes_and_asks_for_deletions_and_records() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let control = acme.emulator.control();
+    let gone = control.insert("Account", json!({"Name": "Gone"})).unwrap().to_string();
+    control.delete(&gone).unwrap();
+    let sub = |id: &str, path: &str| json!({"method": "GET", "referenceId": id, "url": format!("{ROOT}/{path}")});
+    let deleted = "sobjects/Account/deleted/?start=2026-11-21T08%3A00%3A00Z&end=2026-11-21T09%3A30%3A00%2B00%3A00";
+    let requests = json!({"compositeRequest": [
+        sub("describe", "sobjects/Account/describe"),
+        sub("unknown", "sobjects/Nope/describe"),
+        sub("deleted", deleted),
+        sub("rows", "queryAll/?q=SELECT+Id+FROM+Account+WHERE+Name='Gone'"),
+    ]});
+    let before = acme.get(&format!("{ROOT}/limits"), &token).await;
+    let answer = acme.send(Method::POST, &format!("{ROOT}/composite"), &token, &requests).await;
+    let used =
+        |answer: &Seen| answer.header("sforce-limit-info")[10..].split('/').next().unwrap().parse::<u64>().unwrap();
+    assert_eq!(used(&answer), used(&before) + 1, "a composite call counts once");
+    assert_eq!(answer.header("date"), "Sat, 21 Nov 2026 09:00:00 GMT");
+    let parts = answer.json()["compositeResponse"].clone();
+    assert_eq!(parts[0]["body"]["name"], "Account");
+    assert_eq!(parts[0]["httpHeaders"]["Last-Modified"], "Sat, 21 Nov 2026 09:00:00 GMT");
+    assert_eq!((&parts[1]["httpStatusCode"], &parts[1]["body"][0]["errorCode"]), (&json!(404), &json!("NOT_FOUND")));
+    assert_eq!(parts[2]["body"]["deletedRecords"][0]["id"], json!(gone));
+    assert_eq!(parts[3]["body"]["records"][0]["Id"], json!(gone));
+}
+
+#[tokio::test]
+async fn a_composite_call_holds_five_queries_and_no_more() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in().await;
+    let query = |index: usize| json!({"method": "GET", "referenceId": format!("q{index}"), "url": format!("{ROOT}/query?q=SELECT+Id+FROM+Account+LIMIT+1")});
+    for (number, status) in [(5, 200), (6, 400)] {
+        let requests = json!({"compositeRequest": (0..number).map(query).collect::<Vec<_>>()});
+        let answer = acme.send(Method::POST, &format!("{ROOT}/composite"), &token, &requests).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+    }
+}
