@@ -3,6 +3,7 @@
 //! `ORGTIDE_PROOF=full` runs them whole; every random choice follows from `ORGTIDE_PROOF_SEED`.
 
 mod callers;
+mod copies;
 mod killed;
 mod process;
 mod served;
