@@ -40,6 +40,7 @@ pub(super) const STOPPING: &str = "Stopping at the next checkpoint; Ctrl-C again
 Examples:
   orgtide import acme Account Contact --every 15m
   orgtide import acme Contact --fields Id,Email --where \"Email != null\" --to mails.db
+  orgtide import acme Contact --to \"postgres://sync@db.example/crm?schema=acme\"
   orgtide import acme --mapping contacts.toml --deletes remove")]
 pub(super) struct Arguments {
     /// The connection's name
