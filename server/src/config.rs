@@ -119,6 +119,8 @@ pub struct Config {
     pub overlap: Duration,
     /// How long a describe is believed.
     pub describe_life: Duration,
+    /// How often an object's log of deletions is asked.
+    pub deletions_every: Duration,
     pub retention: Retention,
     pub log_level: tracing::Level,
     pub log_format: LogFormat,
@@ -154,7 +156,8 @@ impl Config {
             database_url: values.text("database_url").map(SecretString::from),
             bulk_threshold: values.number("read.bulk_threshold").unwrap_or(10_000),
             overlap: Duration::from_secs(values.number("read.overlap_seconds").unwrap_or(600)),
-            describe_life: Duration::from_secs(values.number("read.describe_minutes").unwrap_or(10).saturating_mul(60)),
+            describe_life: minutes(values.number("read.describe_minutes").unwrap_or(10)),
+            deletions_every: minutes(values.number("read.deletions_minutes").unwrap_or(60)),
             retention: Retention {
                 runs: days(values.number("retention.runs_days").unwrap_or(90)),
                 rejected: days(values.number("retention.rejected_days").unwrap_or(30)),
@@ -324,6 +327,10 @@ fn mapped_hosts(values: &Values) -> Result<Vec<MappedHost>, ConfigError> {
         }
     };
     pairs.iter().map(map).collect()
+}
+
+fn minutes(number: u64) -> Duration {
+    Duration::from_secs(number.saturating_mul(60))
 }
 
 fn days(number: u64) -> Duration {

@@ -43,6 +43,16 @@ Examples:
   orgtide import acme Contact --to \"postgres://sync@db.example/crm?schema=acme\"
   orgtide import acme --mapping contacts.toml --deletes remove")]
 pub(super) struct Arguments {
+    #[command(flatten)]
+    what: What,
+    /// When they are brought up to date afterwards, such as 15m or hourly: see `orgtide schedule`
+    #[arg(long, value_name = "WHEN")]
+    every: Option<Schedule>,
+}
+
+/// Which objects of which connection, and how they are read.
+#[derive(Debug, Args)]
+pub(super) struct What {
     /// The connection's name
     connection: String,
     /// API names of objects, such as Account, Contact or Invoice__c
@@ -68,9 +78,6 @@ pub(super) struct Arguments {
     /// How records are read: by Bulk for many and REST for few, or always by one
     #[arg(long, value_enum, default_value_t = Read::Auto)]
     read: Read,
-    /// When they are brought up to date afterwards, such as 15m or hourly: see `orgtide schedule`
-    #[arg(long, value_name = "WHEN")]
-    every: Option<Schedule>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -88,7 +95,7 @@ enum Read {
     Rest,
 }
 
-impl Arguments {
+impl What {
     /// More is said than which objects.
     pub(super) fn says_how(&self) -> bool {
         let is_chosen = !matches!(self.read, Read::Auto) || self.deletes.is_some();
@@ -105,7 +112,7 @@ struct Several {
 }
 
 pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> Result<Exit, Error> {
-    let request = request(&arguments)?;
+    let request = request(&arguments.what)?;
     let stop = stop_signal(terminal, STOPPING);
     let watcher: Arc<dyn Watcher> = Arc::new(Bars::new(*terminal));
     let outcomes = app.import(&request, &watcher, &stop).await?;
@@ -116,7 +123,7 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
     Ok(show_outcomes(&request.connection, &outcomes, terminal))
 }
 
-pub(super) fn request(arguments: &Arguments) -> Result<ImportRequest, Error> {
+pub(super) fn request(arguments: &What) -> Result<ImportRequest, Error> {
     let in_file = arguments.mapping.as_deref().map(read_mappings).transpose()?.unwrap_or_default();
     let is_one_object = !arguments.fields.is_empty() || arguments.filter.is_some();
     if is_one_object && (arguments.objects.len() != 1 || !in_file.is_empty()) {
@@ -155,7 +162,7 @@ fn named(objects: &[String], in_file: &[Mapping]) -> Vec<Mapping> {
 }
 
 /// Flags win over the file.
-fn adjust(mapping: &mut Mapping, arguments: &Arguments) {
+fn adjust(mapping: &mut Mapping, arguments: &What) {
     if !arguments.fields.is_empty() {
         mapping.columns = arguments.fields.iter().map(|field| ColumnMapping::field(field.trim())).collect();
     }

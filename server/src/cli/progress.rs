@@ -11,7 +11,7 @@ use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyl
 use serde_json::{Value, json};
 use sync::{
     read::Phase,
-    run::{Counts, Outcome},
+    run::{Counts, Deletions, Outcome},
 };
 
 use super::terminal::{Terminal, counted, error_document, grouped};
@@ -155,6 +155,12 @@ fn line(outcome: &StreamOutcome) -> String {
     if counts.deletes > 0 {
         parts.push(format!("{} deleted", grouped(counts.deletes)));
     }
+    if counts.swept > 0 {
+        parts.push(format!("{} gone", grouped(counts.swept)));
+    }
+    if counts.patched > 0 {
+        parts.push(format!("{} filled", counted(counts.patched, "row")));
+    }
     if counts.rejected > 0 {
         parts.push(format!("{} rejected", counted(counts.rejected, "record")));
     }
@@ -215,10 +221,13 @@ pub(super) fn document(outcome: &StreamOutcome) -> Value {
             "window": report.window,
             "rows": report.counts.rows,
             "deleted": report.counts.deletes,
+            "swept": report.counts.swept,
+            "patched": report.counts.patched,
             "rejected": report.counts.rejected,
             "rejected_values": report.counts.misfits,
             "bytes": report.counts.wire_bytes,
             "api_calls": report.counts.api_calls,
+            "deletions": deletions(&report.deletions),
         }),
         Err(error) => json!({ "outcome": "failed", "error": error_document(error) }),
     };
@@ -226,6 +235,15 @@ pub(super) fn document(outcome: &StreamOutcome) -> Value {
         document.extend(rest);
     }
     document
+}
+
+/// What is known of records that are deleted for good.
+fn deletions(deletions: &Deletions) -> Value {
+    match deletions {
+        Deletions::Known { until } => json!({ "known_until": until }),
+        Deletions::NotAsked => Value::Null,
+        Deletions::Unknown { reason } => json!({ "unknown": reason }),
+    }
 }
 
 /// How a process ends that ran these.

@@ -49,13 +49,13 @@ pub(super) struct Arguments {
 enum StageCommand {
     /// Creates the table in the destination, or brings it up to date, and shows it; reads no record
     #[command(after_help = "Example:\n  orgtide stage build acme Contact --fields Id,LastName,Email")]
-    Build(import::Arguments),
+    Build(import::What),
     /// Reads the first 10 records, writes those that become rows, and shows both kinds
     #[command(after_help = "Example:\n  orgtide stage test acme Contact")]
-    Test(import::Arguments),
+    Test(import::What),
     /// Reads all records, or --limit of them, and keeps each as ready or as one that cannot be imported; writes nothing
     #[command(after_help = "Example:\n  orgtide stage run acme Contact --limit 1000")]
-    Run(import::Arguments),
+    Run(import::What),
     /// Lists staged records
     #[command(after_help = "Example:\n  orgtide stage list acme Contact --rejected --reason email")]
     List {
@@ -212,7 +212,7 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
     }
 }
 
-fn request(how: &import::Arguments) -> Result<StageRequest, Error> {
+fn request(how: &import::What) -> Result<StageRequest, Error> {
     Ok(StageRequest { import: import::request(how)?, says_how: how.says_how() })
 }
 

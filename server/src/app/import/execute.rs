@@ -212,11 +212,11 @@ impl App {
         RunOptions {
             read: ReadOptions { choice: stream.read, bulk_from: self.config.bulk_threshold, ..ReadOptions::default() },
             overlap: self.config.overlap,
+            deletions_every: self.config.deletions_every,
             full: match purpose {
                 Purpose::Import | Purpose::Test | Purpose::Stage => true,
                 Purpose::Sync | Purpose::Retry => false,
             },
-            ..RunOptions::default()
         }
     }
 }
