@@ -21,7 +21,7 @@ use crate::{
 
 /// Shows which rows of your own tables the records stand for, and decides what the rules cannot
 ///
-/// A mapping with a [match] section links records to rows that are there already. What no row or several rows were found
+/// A mapping with a `match` section links records to rows that are there already. What no row or several rows were found
 /// for waits here. A decision stays until `match retry` is given the record.
 #[derive(Debug, Args)]
 #[command(
