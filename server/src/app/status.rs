@@ -48,6 +48,8 @@ pub struct ConnectionStatus {
 pub struct StreamStatus {
     pub object: String,
     pub table: String,
+    /// Which of several streams that fill the table.
+    pub stream: Option<String>,
     pub destination: String,
     /// The table holds everything up to this moment of the org's clock; `None`: not yet.
     pub fresh_as_of: Option<Timestamp>,
@@ -159,6 +161,7 @@ impl App {
             fresh_as_of: fresh_as_of(&stream),
             object: stream.object,
             table: stream.table,
+            stream: stream.mapping.stream,
             destination: stream.destination,
             last_run,
             running: holder.map(|(holder, since)| format!("{holder}, since {since}")),

@@ -142,10 +142,10 @@ fn row(stream: &StreamStatus) -> Vec<String> {
     let number = |count: fn(&crate::store::runs::RunCounts) -> u64| {
         run.map(|run| grouped(count(&run.counts))).unwrap_or_default()
     };
-    let object = if stream.object == stream.table {
-        stream.object.clone()
-    } else {
-        format!("{} → {}", stream.object, stream.table)
+    let object = match &stream.stream {
+        None if stream.object == stream.table => stream.object.clone(),
+        None => format!("{} → {}", stream.object, stream.table),
+        Some(name) => format!("{} ({name}) → {}", stream.object, stream.table),
     };
     vec![
         format!("  {object}"),

@@ -90,12 +90,15 @@ async fn a_connection_that_the_database_ends_fails_the_run_and_the_next_one_goes
     let org = org().await;
     let schema = format!("ended_{}", std::process::id());
     let mut url = url::Url::parse(&server).unwrap();
+    let password = url.password().unwrap_or_default().to_owned();
+    url.set_password(None).unwrap();
     url.query_pairs_mut().append_pair("schema", &schema).append_pair("application_name", &schema);
     let line = format!("import acme Contact --read rest --to {url}");
+    let environment = [("PGPASSWORD", password.as_str())];
     let client = crate::database::postgres::client(&server).await;
     client.batch_execute(&format!("CREATE SCHEMA {schema}")).await.unwrap();
     org.fault(QUERY, Effect::Hang);
-    let importing = org.spawn(&line);
+    let importing = org.spawn_with(&line, &environment);
     org.faults_struck().await;
     let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{schema}'");
     assert_eq!(client.query(&end, &[]).await.unwrap().len(), 1);
@@ -104,7 +107,7 @@ async fn a_connection_that_the_database_ends_fails_the_run_and_the_next_one_goes
     assert!(failed.code != 0 && failed.err.contains("cannot be reached"), "{failed:?}");
     let count = format!("SELECT count(*) FROM {schema}.\"Contact\"");
     assert_eq!(client.query_one(&count, &[]).await.unwrap().get::<_, i64>(0), 0);
-    let again = org.run(&line).await;
+    let again = org.run_with(&line, &environment).await;
     assert_eq!(again.code, 0, "{again:?}");
     assert_eq!(client.query_one(&count, &[]).await.unwrap().get::<_, i64>(0), 400);
     client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
