@@ -30,7 +30,7 @@ async fn what_is_typed_beside_a_sign_in_is_imported_by_itself_and_its_schedule_c
         ("pause", "Contact", "", "Resume Contact"),
         ("resume", "Contact", "", "Pause Contact"),
         ("set", "Account", "daily at 3am europe/berlin", "daily at 03:00 Europe/Berlin<br>"),
-        ("run-now", "Account", "", "Run Account now"),
+        ("run-now", "Account", "", "Run now: Account"),
     ] {
         let fields = [("decision", decision), ("object", object), ("when", when)];
         let changed = admin.post("/connections/acme/schedule", &fields).await;
