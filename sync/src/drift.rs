@@ -376,19 +376,7 @@ fn spell_out(fitted: &mut Mapping, agreed: &Shape, now: &Shape) {
 /// The type to convert to, where the field's own is not what its column holds.
 fn kept_type(path: &str, agreed: &Shape, now: &Shape) -> Option<Target> {
     let (known, field) = (agreed.find(path)?, now.find(path)?);
-    if known.held == column_type(&field.kind) {
-        return None;
-    }
-    Some(match known.held {
-        ColumnType::Text => Target::Text,
-        ColumnType::Boolean => Target::Boolean,
-        ColumnType::Integer => Target::Integer,
-        ColumnType::Decimal => Target::Decimal,
-        ColumnType::Date => Target::Date,
-        ColumnType::Timestamp => Target::Timestamp,
-        ColumnType::Time => Target::Time,
-        ColumnType::Json => Target::Json,
-    })
+    (known.held != column_type(&field.kind)).then(|| known.held.into())
 }
 
 /// Whether a column cannot be made any more because of a field that is gone.

@@ -12,7 +12,7 @@ mod expression;
 mod make;
 mod path;
 mod record;
-mod text;
+pub(crate) mod text;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -5,10 +5,12 @@ use arrow_array::{
     cast::AsArray,
     types::{Date32Type, Decimal128Type, Int64Type, Time32MillisecondType, TimestampMillisecondType},
 };
-use salesforce::{Timestamp, time::civil_from_days};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::table::{ColumnType, DECIMAL_SCALE, TableSchema};
+use crate::{
+    mapping::text::{write_date, write_decimal, write_time, write_timestamp},
+    table::{ColumnType, TableSchema},
+};
 
 /// One row of a table's batch. Decimals, dates and times are texts, so that nothing of them is lost.
 pub fn row(table: &TableSchema, rows: &RecordBatch, row: usize) -> Map<String, Value> {
@@ -28,41 +30,38 @@ fn cell(kind: ColumnType, array: &ArrayRef, row: usize) -> Value {
         }
         ColumnType::Boolean => array.as_boolean().value(row).into(),
         ColumnType::Integer => array.as_primitive::<Int64Type>().value(row).into(),
-        ColumnType::Decimal => decimal(array.as_primitive::<Decimal128Type>().value(row)).into(),
-        ColumnType::Date => {
-            let (year, month, day) = civil_from_days(i64::from(array.as_primitive::<Date32Type>().value(row)));
-            json!(format!("{year:04}-{month:02}-{day:02}"))
-        }
+        ColumnType::Decimal => spelt(|out| write_decimal(out, array.as_primitive::<Decimal128Type>().value(row))),
+        ColumnType::Date => spelt(|out| write_date(out, array.as_primitive::<Date32Type>().value(row).into())),
         ColumnType::Timestamp => {
-            json!(Timestamp(array.as_primitive::<TimestampMillisecondType>().value(row)).to_string())
+            spelt(|out| write_timestamp(out, array.as_primitive::<TimestampMillisecondType>().value(row)))
         }
         ColumnType::Time => {
-            let millis = array.as_primitive::<Time32MillisecondType>().value(row);
-            let (seconds, millis) = (millis / 1000, millis % 1000);
-            json!(format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3600, seconds / 60 % 60, seconds % 60))
+            spelt(|out| write_time(out, array.as_primitive::<Time32MillisecondType>().value(row).into()))
         }
     }
 }
 
-/// The shortest exact text: `50000`, `-12.345`.
-fn decimal(value: i128) -> String {
-    let scale = 10_u128.pow(u32::from(DECIMAL_SCALE.unsigned_abs()));
-    let (whole, fraction) = (value.unsigned_abs() / scale, value.unsigned_abs() % scale);
-    let sign = if value < 0 { "-" } else { "" };
-    let fraction = format!("{fraction:0width$}", width = usize::from(DECIMAL_SCALE.unsigned_abs()));
-    match fraction.trim_end_matches('0') {
-        "" => format!("{sign}{whole}"),
-        fraction => format!("{sign}{whole}.{fraction}"),
-    }
+fn spelt(write: impl FnOnce(&mut String)) -> Value {
+    let mut text = String::new();
+    write(&mut text);
+    text.into()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::Decimal128Array;
+
     use super::*;
 
     #[test]
     fn a_decimal_is_its_shortest_exact_text() {
         let one = 10_i128.pow(18);
+        let decimal = |value: i128| {
+            let array = Decimal128Array::from(vec![value]).with_data_type(ColumnType::Decimal.data_type());
+            cell(ColumnType::Decimal, &(Arc::new(array) as ArrayRef), 0)
+        };
         assert_eq!((decimal(50_000 * one), decimal(one / 10), decimal(0)), ("50000".into(), "0.1".into(), "0".into()));
         assert_eq!(decimal(-12_345 * one / 1000), "-12.345");
     }

@@ -286,10 +286,10 @@ impl Judge<'_> {
                 because.push(format!("the same type, {}", spelt(kind)));
                 Some((0.05, None))
             }
-            Some(kind) if is_possible(own, target(kind)) && self.may_become(kind) => {
+            Some(kind) if is_possible(own, Target::from(kind)) && self.may_become(kind) => {
                 because.push(format!("{} becomes {}", spelt(own), spelt(kind)));
                 let is_doubtful = own == ColumnType::Text;
-                Some((if is_doubtful { -0.08 } else { -0.02 }, Some(target(kind))))
+                Some((if is_doubtful { -0.08 } else { -0.02 }, Some(Target::from(kind))))
             }
             Some(_) => None,
         }
@@ -404,19 +404,6 @@ fn looks_like(kind: ColumnType, value: &str) -> bool {
         ColumnType::Boolean => Meaning::Truth.fits(value),
         ColumnType::Date | ColumnType::Timestamp => Meaning::Moment.fits(value),
         ColumnType::Time => value.contains(':'),
-    }
-}
-
-fn target(kind: ColumnType) -> Target {
-    match kind {
-        ColumnType::Text => Target::Text,
-        ColumnType::Boolean => Target::Boolean,
-        ColumnType::Integer => Target::Integer,
-        ColumnType::Decimal => Target::Decimal,
-        ColumnType::Date => Target::Date,
-        ColumnType::Timestamp => Target::Timestamp,
-        ColumnType::Time => Target::Time,
-        ColumnType::Json => Target::Json,
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use arrow_array::{
-    Array, BooleanArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray, Time32MillisecondArray,
-    TimestampMillisecondArray, cast::AsArray,
-};
+use arrow_array::RecordBatch;
 use bytes::{Bytes, BytesMut};
 use sync::table::{ColumnType, DECIMAL_SCALE};
+
+use crate::cells::{Column, columns};
 
 /// Signature, flags, length of the header's extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -23,52 +22,23 @@ const EPOCH_MILLIS: i64 = EPOCH_DAYS as i64 * 86_400_000;
 /// Stands where text has a NUL, which PostgreSQL's text cannot hold.
 const REPLACEMENT: &str = "\u{fffd}";
 
-/// A batch's columns, downcast once.
-pub(super) struct Cells<'a>(Vec<Column<'a>>);
-
-enum Column<'a> {
-    Text(&'a StringArray),
-    /// Text with a NUL somewhere.
-    Nul(&'a StringArray),
-    Json(&'a StringArray),
-    Boolean(&'a BooleanArray),
-    Integer(&'a Int64Array),
-    Decimal(&'a Decimal128Array),
-    Date(&'a Date32Array),
-    Timestamp(&'a TimestampMillisecondArray),
-    Time(&'a Time32MillisecondArray),
-}
+/// A batch's columns, and which of them have text with a NUL somewhere.
+pub(super) struct Cells<'a>(Vec<(Column<'a>, bool)>);
 
 impl<'a> Cells<'a> {
     /// `None` when the batch does not have columns of these types.
     pub(super) fn new(batch: &'a RecordBatch, kinds: impl ExactSizeIterator<Item = ColumnType>) -> Option<Self> {
-        if batch.num_columns() != kinds.len() {
-            return None;
-        }
-        let columns = batch.columns().iter().zip(kinds).map(|(array, kind)| {
-            if array.data_type() != &kind.data_type() {
-                return None;
-            }
-            Some(match kind {
-                ColumnType::Text => {
-                    let texts = array.as_string_opt()?;
-                    if texts.value_data().contains(&0) { Column::Nul(texts) } else { Column::Text(texts) }
-                }
-                ColumnType::Json => Column::Json(array.as_string_opt()?),
-                ColumnType::Boolean => Column::Boolean(array.as_boolean_opt()?),
-                ColumnType::Integer => Column::Integer(array.as_primitive_opt()?),
-                ColumnType::Decimal => Column::Decimal(array.as_primitive_opt()?),
-                ColumnType::Date => Column::Date(array.as_primitive_opt()?),
-                ColumnType::Timestamp => Column::Timestamp(array.as_primitive_opt()?),
-                ColumnType::Time => Column::Time(array.as_primitive_opt()?),
-            })
+        let has_nul = |column: &Column<'_>| matches!(column, Column::Text(texts) if texts.value_data().contains(&0));
+        let columns = columns(batch, kinds)?.into_iter().map(|column| {
+            let has_nul = has_nul(&column);
+            (column, has_nul)
         });
-        columns.collect::<Option<Vec<_>>>().map(Self)
+        Some(Self(columns.collect()))
     }
 
     /// Whether some text has a NUL, which is going to be replaced.
     pub(super) fn has_nul(&self) -> bool {
-        self.0.iter().any(|column| matches!(column, Column::Nul(_)))
+        self.0.iter().any(|(_, has_nul)| *has_nul)
     }
 
     /// The rows as pieces of a copy stream, in this order.
@@ -93,46 +63,31 @@ impl<'a> Cells<'a> {
     fn write_row(&self, row: usize, out: &mut BytesMut) {
         // A table has at most 1,600 columns.
         out.extend_from_slice(&(self.0.len() as i16).to_be_bytes());
-        for column in &self.0 {
-            column.write(row, out);
+        for (column, has_nul) in &self.0 {
+            write_cell(column, *has_nul, row, out);
         }
     }
 }
 
-impl Column<'_> {
-    #[inline]
-    fn write(&self, row: usize, out: &mut BytesMut) {
-        if self.is_null(row) {
-            out.extend_from_slice(&NULL);
-            return;
-        }
-        match self {
-            Self::Text(array) => write_bytes(out, array.value(row).as_bytes()),
-            Self::Nul(array) => write_bytes(out, array.value(row).replace('\0', REPLACEMENT).as_bytes()),
-            Self::Json(array) => write_json(out, array.value(row)),
-            Self::Boolean(array) => write_bytes(out, &[u8::from(array.value(row))]),
-            Self::Integer(array) => write_bytes(out, &array.value(row).to_be_bytes()),
-            Self::Decimal(array) => write_numeric(out, array.value(row)),
-            Self::Date(array) => write_bytes(out, &array.value(row).saturating_sub(EPOCH_DAYS).to_be_bytes()),
-            Self::Timestamp(array) => {
-                let micros = array.value(row).saturating_sub(EPOCH_MILLIS).saturating_mul(1000);
-                write_bytes(out, &micros.to_be_bytes());
-            }
-            Self::Time(array) => write_bytes(out, &(i64::from(array.value(row)) * 1000).to_be_bytes()),
-        }
+#[inline]
+fn write_cell(column: &Column<'_>, has_nul: bool, row: usize, out: &mut BytesMut) {
+    if column.is_null(row) {
+        out.extend_from_slice(&NULL);
+        return;
     }
-
-    #[inline]
-    fn is_null(&self, row: usize) -> bool {
-        match self {
-            Self::Text(array) | Self::Nul(array) | Self::Json(array) => array.is_null(row),
-            Self::Boolean(array) => array.is_null(row),
-            Self::Integer(array) => array.is_null(row),
-            Self::Decimal(array) => array.is_null(row),
-            Self::Date(array) => array.is_null(row),
-            Self::Timestamp(array) => array.is_null(row),
-            Self::Time(array) => array.is_null(row),
+    match column {
+        Column::Text(array) if has_nul => write_bytes(out, array.value(row).replace('\0', REPLACEMENT).as_bytes()),
+        Column::Text(array) => write_bytes(out, array.value(row).as_bytes()),
+        Column::Json(array) => write_json(out, array.value(row)),
+        Column::Boolean(array) => write_bytes(out, &[u8::from(array.value(row))]),
+        Column::Integer(array) => write_bytes(out, &array.value(row).to_be_bytes()),
+        Column::Decimal(array) => write_numeric(out, array.value(row)),
+        Column::Date(array) => write_bytes(out, &array.value(row).saturating_sub(EPOCH_DAYS).to_be_bytes()),
+        Column::Timestamp(array) => {
+            let micros = array.value(row).saturating_sub(EPOCH_MILLIS).saturating_mul(1000);
+            write_bytes(out, &micros.to_be_bytes());
         }
+        Column::Time(array) => write_bytes(out, &(i64::from(array.value(row)) * 1000).to_be_bytes()),
     }
 }
 

@@ -2,59 +2,31 @@
 
 use std::io::Write as _;
 
-use arrow_array::{
-    Array, BooleanArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray, Time32MillisecondArray,
-    TimestampMillisecondArray, cast::AsArray,
-};
+use arrow_array::{RecordBatch, StringArray};
 use rusqlite::{
     Statement, ToSql,
     types::{ToSqlOutput, ValueRef},
 };
 use sync::table::{ColumnType, DECIMAL_SCALE};
 
+use crate::cells::{Column, columns};
+
 const MILLIS_PER_DAY: i64 = 86_400_000;
 const ONE: u128 = 10u128.pow(DECIMAL_SCALE as u32);
 
-/// A batch's columns, downcast once.
+/// A batch's columns.
 pub(super) struct Cells<'a>(Vec<Column<'a>>);
-
-enum Column<'a> {
-    Text(&'a StringArray),
-    Boolean(&'a BooleanArray),
-    Integer(&'a Int64Array),
-    Decimal(&'a Decimal128Array),
-    Date(&'a Date32Array),
-    Timestamp(&'a TimestampMillisecondArray),
-    Time(&'a Time32MillisecondArray),
-}
 
 impl<'a> Cells<'a> {
     /// `None` when the batch does not have columns of these types.
     pub(super) fn new(batch: &'a RecordBatch, kinds: impl ExactSizeIterator<Item = ColumnType>) -> Option<Self> {
-        if batch.num_columns() != kinds.len() {
-            return None;
-        }
-        let columns = batch.columns().iter().zip(kinds).map(|(array, kind)| {
-            if array.data_type() != &kind.data_type() {
-                return None;
-            }
-            Some(match kind {
-                ColumnType::Text | ColumnType::Json => Column::Text(array.as_string_opt()?),
-                ColumnType::Boolean => Column::Boolean(array.as_boolean_opt()?),
-                ColumnType::Integer => Column::Integer(array.as_primitive_opt()?),
-                ColumnType::Decimal => Column::Decimal(array.as_primitive_opt()?),
-                ColumnType::Date => Column::Date(array.as_primitive_opt()?),
-                ColumnType::Timestamp => Column::Timestamp(array.as_primitive_opt()?),
-                ColumnType::Time => Column::Time(array.as_primitive_opt()?),
-            })
-        });
-        columns.collect::<Option<Vec<_>>>().map(Self)
+        columns(batch, kinds).map(Self)
     }
 
     /// A text column.
     pub(super) fn texts(&self, column: usize) -> Option<&'a StringArray> {
         match self.0.get(column)? {
-            Column::Text(array) => Some(array),
+            Column::Text(array) | Column::Json(array) => Some(array),
             Column::Boolean(_)
             | Column::Integer(_)
             | Column::Decimal(_)
@@ -73,43 +45,28 @@ impl<'a> Cells<'a> {
         buffer: &mut Vec<u8>,
     ) -> rusqlite::Result<()> {
         for (index, column) in self.0.iter().enumerate() {
-            statement.raw_bind_parameter(first + index, Cell(column.value(row, buffer)))?;
+            statement.raw_bind_parameter(first + index, Cell(value(column, row, buffer)))?;
         }
         Ok(())
     }
 }
 
-impl Column<'_> {
-    #[inline]
-    fn value<'b>(&'b self, row: usize, buffer: &'b mut Vec<u8>) -> ValueRef<'b> {
-        if self.is_null(row) {
-            return ValueRef::Null;
-        }
-        buffer.clear();
-        match self {
-            Self::Text(array) => return ValueRef::Text(array.value(row).as_bytes()),
-            Self::Boolean(array) => return ValueRef::Integer(i64::from(array.value(row))),
-            Self::Integer(array) => return ValueRef::Integer(array.value(row)),
-            Self::Decimal(array) => write_decimal(buffer, array.value(row)),
-            Self::Date(array) => write_date(buffer, i64::from(array.value(row))),
-            Self::Timestamp(array) => write_timestamp(buffer, array.value(row)),
-            Self::Time(array) => write_time(buffer, i64::from(array.value(row))),
-        }
-        ValueRef::Text(buffer)
+#[inline]
+fn value<'b>(column: &'b Column<'_>, row: usize, buffer: &'b mut Vec<u8>) -> ValueRef<'b> {
+    if column.is_null(row) {
+        return ValueRef::Null;
     }
-
-    #[inline]
-    fn is_null(&self, row: usize) -> bool {
-        match self {
-            Self::Text(array) => array.is_null(row),
-            Self::Boolean(array) => array.is_null(row),
-            Self::Integer(array) => array.is_null(row),
-            Self::Decimal(array) => array.is_null(row),
-            Self::Date(array) => array.is_null(row),
-            Self::Timestamp(array) => array.is_null(row),
-            Self::Time(array) => array.is_null(row),
-        }
+    buffer.clear();
+    match column {
+        Column::Text(array) | Column::Json(array) => return ValueRef::Text(array.value(row).as_bytes()),
+        Column::Boolean(array) => return ValueRef::Integer(i64::from(array.value(row))),
+        Column::Integer(array) => return ValueRef::Integer(array.value(row)),
+        Column::Decimal(array) => write_decimal(buffer, array.value(row)),
+        Column::Date(array) => write_date(buffer, i64::from(array.value(row))),
+        Column::Timestamp(array) => write_timestamp(buffer, array.value(row)),
+        Column::Time(array) => write_time(buffer, i64::from(array.value(row))),
     }
+    ValueRef::Text(buffer)
 }
 
 /// A value bound as it is.

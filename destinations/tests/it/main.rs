@@ -4,6 +4,7 @@
 
 mod case;
 mod conformance;
+mod contact;
 mod parity;
 mod postgres;
 mod sqlite;

@@ -14,12 +14,15 @@ use sync::{
     Recovery,
     checkpoint::{Checkpoint, Epoch},
     destination::{Destination, DestinationError},
-    table::{Column, ColumnType, DeleteMode, Patch, StreamKey, TableBatch, TableSchema},
+    table::{ColumnType, Patch, StreamKey, TableBatch, TableSchema},
 };
 use tempfile::TempDir;
 use tokio_postgres::{Client, Config, NoTls, config::Host};
 
-use crate::case::{Place, Row, checkpoint, record_batch};
+use crate::{
+    case::{Place, Row, checkpoint},
+    contact::{batch, names, stream, table},
+};
 
 /// Debian's server, and the oldest one that rows are written to.
 const VARIABLES: [&str; 2] = ["ORGTIDE_TEST_POSTGRES", "ORGTIDE_TEST_POSTGRES_13"];
@@ -197,39 +200,6 @@ fn apart<T: Send>(future: impl Future<Output = T> + Send) -> T {
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn table(columns: &[(&str, ColumnType)]) -> TableSchema {
-    TableSchema {
-        name: "Contact".to_owned(),
-        columns: columns.iter().map(|(name, kind)| Column { name: (*name).to_owned(), kind: *kind }).collect(),
-        id: 0,
-        version: None,
-        deletes: DeleteMode::Flag,
-        stream: None,
-        sweeps: false,
-        matching: None,
-    }
-}
-
-fn names() -> TableSchema {
-    table(&[("Id", ColumnType::Text), ("Name", ColumnType::Text)])
-}
-
-fn stream() -> StreamKey {
-    StreamKey {
-        connection: "acme".to_owned(),
-        org: "00D000000000001".to_owned(),
-        installation: "ins_1".to_owned(),
-        object: "Contact".to_owned(),
-        table: "Contact".to_owned(),
-        stream: None,
-    }
-}
-
-fn batch(table: &TableSchema, rows: &[Value]) -> TableBatch {
-    let rows: Vec<Row> = rows.iter().map(|row| serde_json::from_value(row.clone()).unwrap()).collect();
-    TableBatch { upserts: record_batch(table, &rows), deletes: Vec::new(), patch: None, named: Vec::new() }
 }
 
 fn one() -> TableBatch {

@@ -12,11 +12,14 @@ use sync::{
     Recovery, Timestamp,
     checkpoint::{Checkpoint, Epoch},
     destination::{Destination, DestinationError},
-    table::{Column, ColumnType, DeleteMode, Patch, StreamKey, TableBatch, TableSchema},
+    table::{ColumnType, Patch, StreamKey, TableBatch, TableSchema},
 };
 use tempfile::TempDir;
 
-use crate::case::{Place, Row, checkpoint, record_batch};
+use crate::{
+    case::{Place, Row, checkpoint},
+    contact::{batch, names, stream, table},
+};
 
 /// A file in a folder of its own.
 pub(crate) struct SqliteFile {
@@ -82,39 +85,6 @@ impl Place for SqliteFile {
     fn sql(&self, statement: &str) {
         self.connect().execute_batch(statement).unwrap();
     }
-}
-
-fn table(columns: &[(&str, ColumnType)]) -> TableSchema {
-    TableSchema {
-        name: "Contact".to_owned(),
-        columns: columns.iter().map(|(name, kind)| Column { name: (*name).to_owned(), kind: *kind }).collect(),
-        id: 0,
-        version: None,
-        deletes: DeleteMode::Flag,
-        stream: None,
-        sweeps: false,
-        matching: None,
-    }
-}
-
-fn names() -> TableSchema {
-    table(&[("Id", ColumnType::Text), ("Name", ColumnType::Text)])
-}
-
-fn stream() -> StreamKey {
-    StreamKey {
-        connection: "acme".to_owned(),
-        org: "00D000000000001".to_owned(),
-        installation: "ins_1".to_owned(),
-        object: "Contact".to_owned(),
-        table: "Contact".to_owned(),
-        stream: None,
-    }
-}
-
-fn batch(table: &TableSchema, rows: &[Value]) -> TableBatch {
-    let rows: Vec<Row> = rows.iter().map(|row| serde_json::from_value(row.clone()).unwrap()).collect();
-    TableBatch { upserts: record_batch(table, &rows), deletes: Vec::new(), patch: None, named: Vec::new() }
 }
 
 async fn prepared(file: &SqliteFile, table: &TableSchema) -> Result<Box<dyn Destination>, DestinationError> {

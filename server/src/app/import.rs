@@ -5,7 +5,7 @@ use std::sync::Arc;
 use destinations::DestinationSettings;
 use salesforce::{ApiError, Timestamp};
 use sync::{
-    mapping::Mapping,
+    mapping::{CompiledMapping, Mapping},
     read::{Phase, ReadChoice},
     run::{Counts, Report},
 };
@@ -86,7 +86,8 @@ impl App {
     ) -> Result<Vec<StreamOutcome>, Error> {
         let connection = self.store.connection(&request.connection).await?;
         self.refuse_paused(&connection).await?;
-        let orders = self.remember_streams(&connection, request).await?;
+        let remembered = self.remember_streams(&connection, request).await?;
+        let orders = remembered.into_iter().map(|(stream, _)| Order { stream, is_agreed: true }).collect();
         let client = self.client(&connection);
         let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Import, watcher, stop };
         self.carry_out_all(&errand, orders).await
@@ -97,13 +98,13 @@ impl App {
         &self,
         connection: &Connection,
         request: &ImportRequest,
-    ) -> Result<Vec<Order>, Error> {
+    ) -> Result<Vec<(Stream, CompiledMapping)>, Error> {
         let destination = self.destination(connection, request.destination.as_deref())?;
         let mut compiled = Vec::new();
         for mapping in &request.mappings {
             compiled.push((mapping, self.compiled(connection, mapping).await?));
         }
-        let mut orders = Vec::new();
+        let mut remembered = Vec::new();
         for (mapping, compiled) in compiled {
             let new = NewStream {
                 connection_id: &connection.id,
@@ -113,10 +114,9 @@ impl App {
                 mapping,
                 read: request.read,
             };
-            let stream = self.store.remember_stream(&new).await?;
-            orders.push(Order { stream, mapping: Some(Arc::new(compiled)) });
+            remembered.push((self.store.remember_stream(&new).await?, compiled));
         }
-        Ok(orders)
+        Ok(remembered)
     }
 
     /// Brings remembered streams up to date: all, or those of the named objects.
@@ -141,7 +141,7 @@ impl App {
             return Err(Error::NotImported { connection: connection.name, object: draft.object });
         }
         let client = self.client(&connection);
-        let orders = streams.into_iter().map(|stream| Order { stream, mapping: None }).collect();
+        let orders = streams.into_iter().map(|stream| Order { stream, is_agreed: false }).collect();
         let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Sync, watcher, stop };
         self.carry_out_all(&errand, orders).await
     }

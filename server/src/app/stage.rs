@@ -169,9 +169,9 @@ impl App {
     /// # Errors
     /// A mapping that does not fit, a destination that refuses the table, or a run that is under way.
     pub async fn build(&self, request: &StageRequest) -> Result<Vec<Built>, Error> {
-        let (connection, orders) = self.staging(request).await?;
+        let (connection, streams) = self.staging(request).await?;
         let mut built = Vec::new();
-        for Order { stream, mapping } in orders {
+        for (stream, mapping) in streams {
             let mapping = self.mapping_of(&connection, &stream, mapping).await?;
             let lease = self.store.acquire_lease(&stream.lease_name(), &self.holder, LEASE_TERM).await?;
             let begun = self.store.begin_stage(&stream, &lease).await;
@@ -196,10 +196,10 @@ impl App {
         watcher: &Arc<dyn Watcher>,
         stop: &watch::Receiver<bool>,
     ) -> Result<Vec<Tested>, Error> {
-        let (connection, orders) = self.staging(request).await?;
+        let (connection, streams) = self.staging(request).await?;
         let mut tested = Vec::new();
-        for order in orders {
-            tested.push(self.test_one(&connection, order.stream, watcher, stop).await?);
+        for (stream, _) in streams {
+            tested.push(self.test_one(&connection, stream, watcher, stop).await?);
         }
         Ok(tested)
     }
@@ -285,11 +285,11 @@ impl App {
         watcher: &Arc<dyn Watcher>,
         stop: &watch::Receiver<bool>,
     ) -> Result<Vec<StreamOutcome>, Error> {
-        let (connection, orders) = self.staging(request).await?;
+        let (connection, streams) = self.staging(request).await?;
         let mut outcomes = Vec::new();
-        for order in orders {
-            let (stream, started_at) = (order.stream.clone(), self.clock.now());
-            let result = self.stage_one(&connection, order, watcher, stop).await;
+        for (stream, mapping) in streams {
+            let started_at = self.clock.now();
+            let result = self.stage_one(&connection, stream.clone(), mapping, watcher, stop).await;
             let outcome = StreamOutcome { stream, result, started_at, ended_at: self.clock.now() };
             watcher.event(RunEvent::Ended { outcome: &outcome });
             outcomes.push(outcome);
@@ -303,11 +303,11 @@ impl App {
     async fn stage_one(
         &self,
         connection: &Connection,
-        order: Order,
+        stream: Stream,
+        mapping: Option<CompiledMapping>,
         watcher: &Arc<dyn Watcher>,
         stop: &watch::Receiver<bool>,
     ) -> Result<Report, Error> {
-        let Order { stream, mapping } = order;
         let mapping = self.mapping_of(connection, &stream, mapping).await?;
         if !mapping.is_keyed_by_record() {
             return Err(Error::NotStageable { connection: connection.name.clone(), object: stream.object });
@@ -418,7 +418,7 @@ impl App {
         self.refuse_paused(&connection).await?;
         let client = self.client(&connection);
         let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Import, watcher, stop };
-        Ok(self.carry_out(&errand, Order { stream, mapping: None }).await)
+        Ok(self.carry_out(&errand, Order { stream, is_agreed: false }).await)
     }
 
     async fn staged_stream(&self, connection: &str, object: &str) -> Result<(Connection, Stream, Stage), Error> {
@@ -437,30 +437,33 @@ impl App {
         }
     }
 
-    /// The streams that a request is about, remembered.
-    async fn staging(&self, request: &StageRequest) -> Result<(Connection, Vec<Order>), Error> {
+    /// The streams that a request is about, remembered; those that it says anything of have been compiled.
+    async fn staging(
+        &self,
+        request: &StageRequest,
+    ) -> Result<(Connection, Vec<(Stream, Option<CompiledMapping>)>), Error> {
         let connection = self.store.connection(&request.import.connection).await?;
         self.refuse_paused(&connection).await?;
         if !request.says_how {
             let objects: Vec<String> = request.import.mappings.iter().map(|mapping| mapping.object.clone()).collect();
             let known = self.store.streams(&connection.id).await?;
             if let Ok(streams) = chosen(&connection, known, &objects) {
-                let orders = streams.into_iter().map(|stream| Order { stream, mapping: None });
-                return Ok((connection, orders.collect()));
+                return Ok((connection, streams.into_iter().map(|stream| (stream, None)).collect()));
             }
         }
-        let orders = self.remember_streams(&connection, &request.import).await?;
-        Ok((connection, orders))
+        let remembered = self.remember_streams(&connection, &request.import).await?;
+        let streams = remembered.into_iter().map(|(stream, compiled)| (stream, Some(compiled)));
+        Ok((connection, streams.collect()))
     }
 
     async fn mapping_of(
         &self,
         connection: &Connection,
         stream: &Stream,
-        mapping: Option<Arc<CompiledMapping>>,
+        mapping: Option<CompiledMapping>,
     ) -> Result<Arc<CompiledMapping>, Error> {
         match mapping {
-            Some(mapping) => Ok(mapping),
+            Some(mapping) => Ok(Arc::new(mapping)),
             None => Ok(Arc::new(self.compiled(connection, &stream.mapping).await?)),
         }
     }

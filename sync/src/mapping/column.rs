@@ -67,6 +67,22 @@ pub enum Target {
     List,
 }
 
+/// The conversion that leaves values of a column's type as they are.
+impl From<ColumnType> for Target {
+    fn from(kind: ColumnType) -> Self {
+        match kind {
+            ColumnType::Text => Self::Text,
+            ColumnType::Boolean => Self::Boolean,
+            ColumnType::Integer => Self::Integer,
+            ColumnType::Decimal => Self::Decimal,
+            ColumnType::Date => Self::Date,
+            ColumnType::Timestamp => Self::Timestamp,
+            ColumnType::Time => Self::Time,
+            ColumnType::Json => Self::Json,
+        }
+    }
+}
+
 impl Target {
     /// The type of the column that holds it.
     pub fn column_type(self) -> ColumnType {

@@ -12,7 +12,7 @@ pub(super) const MILLIS_PER_DAY: i64 = 86_400_000;
 pub(super) const ONE: i128 = 10i128.pow(DECIMAL_SCALE as u32);
 
 /// Writes the shortest exact text: `50000`, `0.1`, `-12.345`.
-pub(super) fn write_decimal(out: &mut String, unscaled: i128) {
+pub(crate) fn write_decimal(out: &mut String, unscaled: i128) {
     if unscaled < 0 {
         out.push('-');
     }
@@ -26,18 +26,18 @@ pub(super) fn write_decimal(out: &mut String, unscaled: i128) {
 }
 
 /// Writes `2024-09-24`.
-pub(super) fn write_date(out: &mut String, days: i64) {
+pub(crate) fn write_date(out: &mut String, days: i64) {
     let (year, month, day) = civil_from_days(days);
     let _ = write!(out, "{year:04}-{month:02}-{day:02}");
 }
 
 /// Writes `2024-09-24T03:26:07.000Z`.
-pub(super) fn write_timestamp(out: &mut String, millis: i64) {
+pub(crate) fn write_timestamp(out: &mut String, millis: i64) {
     let _ = write!(out, "{}", Timestamp(millis));
 }
 
 /// Writes `10:15:00.000`.
-pub(super) fn write_time(out: &mut String, millis: i64) {
+pub(crate) fn write_time(out: &mut String, millis: i64) {
     let seconds = millis / 1000;
     let _ = write!(out, "{:02}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, millis % 1000);
 }

@@ -20,8 +20,11 @@ use tokio_rustls::{
     rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer},
 };
 
-use super::{IDS, PostgresSchema, batch, names, one, quoted, stream};
-use crate::case::{Place, checkpoint};
+use super::{IDS, PostgresSchema, one, quoted};
+use crate::{
+    case::{Place, checkpoint},
+    contact::{batch, names, stream},
+};
 
 /// Fails with the error of `code` whenever a row is written.
 fn trigger(code: &str) -> String {

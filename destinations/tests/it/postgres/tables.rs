@@ -7,8 +7,11 @@ use sync::{
     table::ColumnType,
 };
 
-use super::{IDS, PostgresSchema, batch, names, one, quoted, stream, table};
-use crate::case::{checkpoint, of_key};
+use super::{IDS, PostgresSchema, one, quoted};
+use crate::{
+    case::{checkpoint, of_key},
+    contact::{batch, names, stream, table},
+};
 
 #[tokio::test]
 async fn a_table_that_was_dropped_is_imported_from_the_start() {

@@ -6,13 +6,10 @@ use sync::{mapping::Mapping, read::ReadChoice};
 
 use super::Prepared;
 use crate::{
-    app::{
-        App,
-        import::{ImportRequest, execute::Order},
-    },
+    app::{App, import::ImportRequest},
     error::Error,
     schedule::when::Schedule,
-    store::{connections::Connection, journal::Actor, schedules::Plan},
+    store::{connections::Connection, journal::Actor, schedules::Plan, streams::Stream},
 };
 
 /// What is imported as soon as a connection is saved.
@@ -76,7 +73,7 @@ impl App {
             read: ReadChoice::Auto,
         };
         let now = self.clock.now();
-        let plan = |Order { stream, .. }: Order| {
+        let plan = |(stream, _): (Stream, _)| {
             let next_at = schedule.next(now, &stream.id);
             (stream.id, Plan { schedule: schedule.clone(), next_at, wanted_at: Some(now), ..Plan::default() })
         };

@@ -33,8 +33,8 @@ const SCHEMA_ATTEMPTS: u32 = 3;
 /// A stream that is to be run.
 pub(in crate::app) struct Order {
     pub(in crate::app) stream: Stream,
-    /// `None`: still to be described and compiled, under the lease.
-    pub(in crate::app) mapping: Option<Arc<CompiledMapping>>,
+    /// Somebody imports it anew, and agrees to the fields that the org has now.
+    pub(in crate::app) is_agreed: bool,
 }
 
 /// What the runs of one command share.
@@ -75,7 +75,7 @@ impl App {
         }
         let client = self.client(&connection);
         let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Sync, watcher, stop };
-        Ok(self.carry_out(&errand, Order { stream, mapping: None }).await)
+        Ok(self.carry_out(&errand, Order { stream, is_agreed: false }).await)
     }
 
     /// Runs one stream to its end, and tells the watcher how that was.
@@ -155,9 +155,8 @@ impl App {
         order: Order,
         progress: &Arc<Mirror>,
     ) -> Result<Report, Error> {
-        let Order { stream, mapping } = order;
-        if mapping.is_some() {
-            // Whoever imports anew agrees to what the org has now.
+        let Order { stream, is_agreed } = order;
+        if is_agreed {
             self.agree_to_everything(errand.connection, &stream).await?;
         }
         let mut mapping = self.fitting(errand.connection, &stream, false).await?;

@@ -42,7 +42,7 @@ impl Compiling<'_> {
             self.refuse(&format!("{place}.column"), "A column that is no field needs a name.");
         }
         let Some(origin) = self.origin(column, place) else { return };
-        let target = column.target.unwrap_or_else(|| own_target(origin.kind));
+        let target = column.target.unwrap_or_else(|| Target::from(origin.kind));
         if matches!(column.source, Source::Value(_)) {
             self.check_constant(column, place);
         }
@@ -89,7 +89,7 @@ impl Compiling<'_> {
             }
             Source::Value(constant) => {
                 let kind = constant_kind(constant);
-                let target = column.target.unwrap_or_else(|| own_target(kind));
+                let target = column.target.unwrap_or_else(|| Target::from(kind));
                 let format = self.format(column, place);
                 let row = one_row(constant, target, format.as_ref());
                 let row = self.kept(row.map_err(|message| problem(&format!("{place}.value"), message)))?;
@@ -385,22 +385,8 @@ fn one_row(constant: &Constant, target: Target, format: Option<&Format>) -> Resu
     }
 }
 
-/// The type that values have when none is asked for.
-fn own_target(kind: ColumnType) -> Target {
-    match kind {
-        ColumnType::Text => Target::Text,
-        ColumnType::Boolean => Target::Boolean,
-        ColumnType::Integer => Target::Integer,
-        ColumnType::Decimal => Target::Decimal,
-        ColumnType::Date => Target::Date,
-        ColumnType::Timestamp => Target::Timestamp,
-        ColumnType::Time => Target::Time,
-        ColumnType::Json => Target::Json,
-    }
-}
-
 fn type_name(kind: ColumnType) -> &'static str {
-    target_name(own_target(kind))
+    target_name(Target::from(kind))
 }
 
 fn target_name(target: Target) -> &'static str {
