@@ -16,6 +16,11 @@ pub(crate) struct Lost {
 }
 
 impl Lost {
+    /// The table has everything that it is to have.
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The checkpoint as it holds for the table as it is: a mapped column that it counts as filled is forgotten, so that
     /// the next run fills it alone; where rows have lost more than that, everything is read anew. `None`: it holds as it is.
     pub(crate) fn revise(&self, checkpoint: &Checkpoint, is_named: bool) -> Option<Checkpoint> {

@@ -103,27 +103,29 @@ pub struct Judged<'a> {
 /// that is compiled against a new describe; a run with that goes on where this one stopped.
 pub async fn run(mut run: Run<'_>) -> Result<Report, RunError> {
     let calls_before = run.client.usage().calls;
-    let mut report = run.cover_window(Report::new(), calls_before).await?;
+    let mut report = Report::new();
+    let mut checkpoint = run.cover_window(&mut report, calls_before).await?;
     if report.resumed && report.outcome == Outcome::Complete && run.mapping.limit.is_none() {
         run.options.full = false;
-        report = run.cover_window(report, calls_before).await?;
+        checkpoint = run.cover_window(&mut report, calls_before).await?;
         report.resumed = true;
     }
     if report.outcome == Outcome::Complete {
-        report = run.fill_columns(report, calls_before).await?;
+        run.fill_columns(&mut report, checkpoint, calls_before).await?;
     }
     Ok(report)
 }
 
 impl Run<'_> {
-    /// Reads what has changed, from where the last run ended or stopped, or everything.
-    async fn cover_window(&mut self, mut report: Report, calls_before: u64) -> Result<Report, RunError> {
+    /// Reads what has changed, from where the last run ended or stopped, or everything. Returns the checkpoint that is
+    /// stored now.
+    async fn cover_window(&mut self, report: &mut Report, calls_before: u64) -> Result<Checkpoint, RunError> {
         loop {
             let start = self.prepare().await?;
             report.resumed = start.is_resumed;
             let question = self.question(&self.mapping, &start);
             let (outcome, ended, checkpoint) =
-                self.read_and_write(&mut report, Leg::Window, question, start.checkpoint, calls_before).await?;
+                self.read_and_write(report, Leg::Window, question, start.checkpoint, calls_before).await?;
             report.window = checkpoint.window;
             report.outcome = outcome;
             report.deletions = match (&ended, start.deletions) {
@@ -135,19 +137,21 @@ impl Run<'_> {
             match ended {
                 // The org has forgotten deletions since the last look: only a whole reading shows what is gone.
                 Some(End::Forgotten) => self.options.full = true,
-                _ => return Ok(report),
+                _ => return Ok(checkpoint),
             }
         }
     }
 
     /// Fills columns in rows that were there before the mapping had them.
-    async fn fill_columns(&mut self, mut report: Report, calls_before: u64) -> Result<Report, RunError> {
-        let stored = self.destination.prepare(&self.stream, &self.mapping.table, self.epoch).await?;
-        let Some((checkpoint, fill)) = stored.and_then(|stored| Some((stored.clone(), stored.backfill?))) else {
-            return Ok(report);
-        };
+    async fn fill_columns(
+        &mut self,
+        report: &mut Report,
+        checkpoint: Checkpoint,
+        calls_before: u64,
+    ) -> Result<(), RunError> {
+        let Some(fill) = &checkpoint.backfill else { return Ok(()) };
         let columns: BTreeSet<String> = fill.columns.iter().cloned().collect();
-        let Some(mapping) = self.mapping.only(&columns).map(Arc::new) else { return Ok(report) };
+        let Some(mapping) = self.mapping.only(&columns).map(Arc::new) else { return Ok(()) };
         let question = Question {
             mapping: Arc::clone(&mapping),
             from: None,
@@ -157,10 +161,10 @@ impl Run<'_> {
             ..self.question_of(&mapping)
         };
         let whole = std::mem::replace(&mut self.mapping, mapping);
-        let filled = self.read_and_write(&mut report, Leg::Fill, question, checkpoint, calls_before).await;
+        let filled = self.read_and_write(report, Leg::Fill, question, checkpoint, calls_before).await;
         self.mapping = whole;
         (report.outcome, _, _) = filled?;
-        Ok(report)
+        Ok(())
     }
 
     /// Makes the table ready and decides where to begin.

@@ -1,13 +1,17 @@
 //! Each stream's epoch and checkpoint, in the schema that holds its rows.
 
+use futures_util::future::try_join;
 use sync::{
     checkpoint::{Checkpoint, Epoch},
     destination::DestinationError,
     table::StreamKey,
 };
-use tokio_postgres::{Transaction, types::ToSql};
+use tokio_postgres::{
+    Transaction,
+    types::{ToSql, Type},
+};
 
-use super::{fault::Fault, name::quoted, schema::Target, session::Work};
+use super::{fault::Fault, name::quoted, schema::Target};
 use crate::{lost::Lost, other_writer};
 
 pub(super) const CHECKPOINTS: &str = "_orgtide_checkpoints";
@@ -48,6 +52,12 @@ impl<'a> Key<'a> {
     fn with<'b>(&'b self, more: &[&'b (dyn ToSql + Sync)]) -> Vec<&'b (dyn ToSql + Sync)> {
         self.0.iter().map(|part| part as &(dyn ToSql + Sync)).chain(more.iter().copied()).collect()
     }
+
+    /// For a statement that is asked once: with its types it takes one round trip.
+    fn typed<'b>(&'b self, more: &[(&'b (dyn ToSql + Sync), Type)]) -> Vec<(&'b (dyn ToSql + Sync), Type)> {
+        let parts = self.0.iter().map(|part| (part as &(dyn ToSql + Sync), Type::TEXT));
+        parts.chain(more.iter().cloned()).collect()
+    }
 }
 
 /// Records the epoch and gives the stored checkpoint, unless a newer epoch holds the stream.
@@ -63,10 +73,13 @@ pub(super) async fn claim(
          RETURNING checkpoint",
         place(target)
     );
-    refuse_other_writer(transaction, target, stream).await?;
     let key = Key::of(stream, target);
-    let Some(row) = transaction.query_opt(&claim, &key.with(&[&epoch.0, &stream.org, &stream.installation])).await?
-    else {
+    let parameters =
+        key.typed(&[(&epoch.0, Type::INT8), (&stream.org, Type::TEXT), (&stream.installation, Type::TEXT)]);
+    let claimed = async { Ok(transaction.query_typed_opt(&claim, &parameters).await?) };
+    // What is claimed of another writer's is undone with the transaction.
+    let ((), claimed) = try_join(refuse_other_writer(transaction, target, stream), claimed).await?;
+    let Some(row) = claimed else {
         return Err(fenced(transaction, target, &key, epoch).await);
     };
     let text: Option<String> = row.try_get(0)?;
@@ -84,7 +97,7 @@ pub(super) async fn claim(
 
 /// Records the epoch and the checkpoint, unless a newer epoch holds the stream.
 pub(super) async fn save(
-    work: &mut Work<'_>,
+    transaction: &Transaction<'_>,
     target: &Target,
     stream: &StreamKey,
     epoch: Epoch,
@@ -96,12 +109,15 @@ pub(super) async fn save(
          WHERE held.epoch <= excluded.epoch",
         place(target)
     );
-    let save = work.prepared(save).await?;
     let key = Key::of(stream, target);
-    if work.transaction.execute(&save, &key.with(&[&epoch.0, &checkpoint, &stream.org, &stream.installation])).await?
-        == 0
-    {
-        return Err(fenced(&work.transaction, target, &key, epoch).await);
+    let parameters = key.typed(&[
+        (&epoch.0, Type::INT8),
+        (&checkpoint, Type::TEXT),
+        (&stream.org, Type::TEXT),
+        (&stream.installation, Type::TEXT),
+    ]);
+    if transaction.execute_typed(&save, &parameters).await? == 0 {
+        return Err(fenced(transaction, target, &key, epoch).await);
     }
     Ok(())
 }
@@ -114,7 +130,7 @@ async fn refuse_other_writer(transaction: &Transaction<'_>, target: &Target, str
         place(target)
     );
     let ours: [&(dyn ToSql + Sync); 4] = [&stream.connection, &target.table, &stream.org, &stream.installation];
-    match transaction.query_opt(&query, &ours).await? {
+    match transaction.query_typed_opt(&query, &ours.map(|part| (part, Type::TEXT))).await? {
         Some(row) => Err(target.incompatible(other_writer(stream, row.try_get(0)?, row.try_get(1)?)).into()),
         None => Ok(()),
     }
@@ -140,6 +156,9 @@ pub(super) async fn forget(transaction: &Transaction<'_>, target: &Target) -> Re
 /// Somebody has altered the table: each of its streams learns what it has to read again. A checkpoint that this version
 /// cannot read stays as it is, for the version that can.
 pub(super) async fn revise(transaction: &Transaction<'_>, target: &Target, lost: &Lost) -> Result<(), Fault> {
+    if lost.is_nothing() {
+        return Ok(());
+    }
     let place = place(target);
     let query =
         format!("SELECT {KEY}, checkpoint FROM {place} WHERE \"table\" = $1 AND checkpoint IS NOT NULL FOR UPDATE");

@@ -78,7 +78,7 @@ async fn remove_rows(session: &mut Session, target: &Target, stream: &StreamKey)
             transaction.batch_execute(&format!("DROP TABLE {}", target.quoted())).await?;
         }
     }
-    work.transaction.commit().await?;
+    work.commit().await?;
     Ok(rows)
 }
 

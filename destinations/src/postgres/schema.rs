@@ -1,10 +1,14 @@
 //! The table: made, recognised, widened.
 
+use futures_util::future::try_join3;
 use sync::{
     destination::DestinationError,
     table::{ColumnType, DeleteMode, TableSchema},
 };
-use tokio_postgres::Transaction;
+use tokio_postgres::{
+    Row, Transaction,
+    types::{ToSql, Type},
+};
 
 use super::{
     checkpoints::{self, CHECKPOINTS},
@@ -44,6 +48,11 @@ impl Target {
         format!("{}.{}", self.schema, self.table)
     }
 
+    /// Its schema and name as the parameters of a statement.
+    fn parameters(&self) -> [(&(dyn ToSql + Sync), Type); 2] {
+        [(&self.schema, Type::TEXT), (&self.table, Type::TEXT)]
+    }
+
     pub(super) fn incompatible(&self, reason: impl Into<String>) -> DestinationError {
         DestinationError::Incompatible { place: self.place.clone(), table: self.name(), reason: reason.into() }
     }
@@ -75,9 +84,11 @@ pub(super) async fn make_ready(
     table: &TableSchema,
 ) -> Result<Readiness, Fault> {
     check_names(target, table)?;
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&PREPARING]).await?;
-    make_schema(transaction, target).await?;
-    match find(transaction, target).await? {
+    // Answered one after the other, in one round trip: what is found is as it is under the lock.
+    let lock = async { Ok(transaction.batch_execute(&format!("SELECT pg_advisory_xact_lock({PREPARING})")).await?) };
+    let ((), there_is, found) = try_join3(lock, there_is(transaction, target), find(transaction, target)).await?;
+    there_is.make_up(transaction, target).await?;
+    match found {
         None => {
             transaction.batch_execute(&create(target, table)).await?;
             Ok(Readiness {
@@ -93,18 +104,32 @@ pub(super) async fn make_ready(
     }
 }
 
-async fn make_schema(transaction: &Transaction<'_>, target: &Target) -> Result<(), Fault> {
+/// What there is around the table.
+struct ThereIs {
+    schema: bool,
+    checkpoints: bool,
+}
+
+async fn there_is(transaction: &Transaction<'_>, target: &Target) -> Result<ThereIs, Fault> {
     let there_is = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1), \
                     EXISTS (SELECT FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace \
                             WHERE nspname = $1 AND relname = $2)";
-    let row = transaction.query_one(there_is, &[&target.schema, &CHECKPOINTS]).await?;
-    if !row.try_get::<_, bool>(0)? {
-        transaction.batch_execute(&format!("CREATE SCHEMA {}", quoted(&target.schema))).await?;
+    let checkpoints = Target { table: CHECKPOINTS.to_owned(), ..target.clone() };
+    let row = transaction.query_typed_one(there_is, &checkpoints.parameters()).await?;
+    Ok(ThereIs { schema: row.try_get(0)?, checkpoints: row.try_get(1)? })
+}
+
+impl ThereIs {
+    /// Makes what is not there.
+    async fn make_up(&self, transaction: &Transaction<'_>, target: &Target) -> Result<(), Fault> {
+        if !self.schema {
+            transaction.batch_execute(&format!("CREATE SCHEMA {}", quoted(&target.schema))).await?;
+        }
+        if !self.checkpoints {
+            transaction.batch_execute(&checkpoints::create(target)).await?;
+        }
+        Ok(())
     }
-    if !row.try_get::<_, bool>(1)? {
-        transaction.batch_execute(&checkpoints::create(target)).await?;
-    }
-    Ok(())
 }
 
 /// A column's name in the table.
@@ -187,36 +212,47 @@ struct FoundColumn {
     is_generated: bool,
 }
 
+/// The relation whose schema is `$1` and whose name is `$2`.
+const RELATION: &str = "(SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                        WHERE n.nspname = $1 AND c.relname = $2)";
+
 pub(super) async fn find(transaction: &Transaction<'_>, target: &Target) -> Result<Option<FoundTable>, Fault> {
-    let query = "SELECT c.oid, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                 WHERE n.nspname = $1 AND c.relname = $2";
-    let Some(row) = transaction.query_opt(query, &[&target.schema, &target.table]).await? else { return Ok(None) };
-    let (oid, kind): (u32, String) = (row.try_get(0)?, row.try_get(1)?);
-    let query = "SELECT attname::text, format_type(atttypid, atttypmod),
-                        attnotnull AND NOT atthasdef AND attidentity = '', attgenerated <> ''
-                 FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
-    let columns = transaction.query(query, &[&oid]).await?;
-    let columns = columns
-        .iter()
-        .map(|row| {
-            Ok(FoundColumn {
-                name: row.try_get(0)?,
-                declared: row.try_get(1)?,
-                is_required: row.try_get(2)?,
-                is_generated: row.try_get(3)?,
-            })
+    let kind = format!("SELECT relkind::text FROM pg_class WHERE oid = {RELATION}");
+    let columns = format!(
+        "SELECT attname::text, format_type(atttypid, atttypmod),
+                attnotnull AND NOT atthasdef AND attidentity = '', attgenerated <> ''
+         FROM pg_attribute WHERE attrelid = {RELATION} AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+    );
+    let keys = format!(
+        "SELECT array_agg(a.attname::text ORDER BY k.place)
+         FROM pg_index i
+         CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k (number, place)
+         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+         WHERE i.indrelid = {RELATION} AND i.indisunique AND i.indisvalid AND i.indimmediate
+           AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
+         GROUP BY i.indexrelid, i.indisprimary ORDER BY i.indisprimary DESC"
+    );
+    let relation = target.parameters();
+    let (kind, columns, keys) = try_join3(
+        transaction.query_typed_opt(&kind, &relation),
+        transaction.query_typed(&columns, &relation),
+        transaction.query_typed(&keys, &relation),
+    )
+    .await?;
+    let Some(kind) = kind else { return Ok(None) };
+    let column = |row: &Row| {
+        Ok(FoundColumn {
+            name: row.try_get(0)?,
+            declared: row.try_get(1)?,
+            is_required: row.try_get(2)?,
+            is_generated: row.try_get(3)?,
         })
-        .collect::<Result<_, tokio_postgres::Error>>()?;
-    let query = "SELECT array_agg(a.attname::text ORDER BY k.place)
-                 FROM pg_index i
-                 CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k (number, place)
-                 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
-                 WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indimmediate
-                   AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
-                 GROUP BY i.indexrelid, i.indisprimary ORDER BY i.indisprimary DESC";
-    let keys = transaction.query(query, &[&oid]).await?;
-    let keys = keys.iter().map(|row| row.try_get(0)).collect::<Result<_, tokio_postgres::Error>>()?;
-    Ok(Some(FoundTable { kind, columns, keys }))
+    };
+    Ok(Some(FoundTable {
+        kind: kind.try_get(0)?,
+        columns: columns.iter().map(column).collect::<Result<_, tokio_postgres::Error>>()?,
+        keys: keys.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
+    }))
 }
 
 impl FoundTable {

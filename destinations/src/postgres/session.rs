@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use secrecy::ExposeSecret;
 use sync::destination::DestinationError;
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, Statement, Transaction};
+use tokio_postgres::{Client, SimpleQueryMessage, Statement, Transaction};
 
 use super::{PostgresSettings, fault::unconnected, password::password};
 
@@ -23,6 +23,8 @@ pub(super) struct Session {
     client: Client,
     /// Statements by their text.
     statements: HashMap<String, Statement>,
+    /// The statement that has made the staging table that is there.
+    staging: Option<String>,
     /// Carries bytes until the client is dropped.
     connection: JoinHandle<()>,
 }
@@ -43,30 +45,34 @@ impl Session {
                 tracing::debug!(%error, "the connection to PostgreSQL has ended");
             }
         });
-        let set_up = format!("{SET_UP}; SET lock_timeout = {}", settings.lock_timeout.as_millis());
-        client.batch_execute(&set_up).await.map_err(failed)?;
-        let session = Self { client, statements: HashMap::new(), connection };
-        session.check(&place).await?;
+        let session = Self { client, statements: HashMap::new(), staging: None, connection };
+        session.set_up(settings, &place).await?;
         Ok(session)
     }
 
-    async fn check(&self, place: &str) -> Result<(), DestinationError> {
-        let query = "SELECT current_setting('server_version_num')::integer, current_setting('server_version'), \
-                     current_setting('server_encoding')";
-        let found = async {
-            let row = self.client.query_one(query, &[]).await?;
-            Ok((row.try_get::<_, i32>(0)?, row.try_get::<_, String>(1)?, row.try_get::<_, String>(2)?))
-        };
-        let (number, version, encoding) = found.await.map_err(|error| unconnected(place, &error))?;
-        let unusable = |reason: String| Err(DestinationError::Unusable { place: place.to_owned(), reason });
+    /// Settings and what has to be known of the server, in one round trip.
+    async fn set_up(&self, settings: &PostgresSettings, place: &str) -> Result<(), DestinationError> {
+        let unusable = |reason: String| DestinationError::Unusable { place: place.to_owned(), reason };
+        let query = format!(
+            "{SET_UP}; SET lock_timeout = {}; SELECT current_setting('server_version_num'), \
+             current_setting('server_version'), current_setting('server_encoding')",
+            settings.lock_timeout.as_millis()
+        );
+        let answer = self.client.simple_query(&query).await.map_err(|error| unconnected(place, &error))?;
+        let found = answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some((row.get(0)?.parse::<i32>().ok()?, row.get(1)?, row.get(2)?)),
+            _ => None,
+        });
+        let (number, version, encoding) =
+            found.ok_or_else(|| unusable("it does not say which version it is".to_owned()))?;
         if number < OLDEST_VERSION {
-            return unusable(format!("it is PostgreSQL {version}; 13 is the oldest that Orgtide writes to"));
+            return Err(unusable(format!("it is PostgreSQL {version}; 13 is the oldest that Orgtide writes to")));
         }
         if encoding != "UTF8" {
-            return unusable(format!(
+            return Err(unusable(format!(
                 "its encoding is {encoding}, which cannot hold every text; create a database with --encoding UTF8 \
                  --template template0"
-            ));
+            )));
         }
         Ok(())
     }
@@ -83,7 +89,8 @@ impl Session {
     /// A transaction in which each statement sees what others have committed before it.
     pub(super) async fn transaction(&mut self) -> Result<Work<'_>, tokio_postgres::Error> {
         let builder = self.client.build_transaction().isolation_level(tokio_postgres::IsolationLevel::ReadCommitted);
-        Ok(Work { transaction: builder.start().await?, statements: &mut self.statements })
+        let Self { statements, staging, .. } = self;
+        Ok(Work { transaction: builder.start().await?, statements, staging, staged: None })
     }
 
     /// Waits until a transaction that was given up is undone, and holds no lock any more.
@@ -109,9 +116,29 @@ impl Session {
 pub(super) struct Work<'a> {
     pub(super) transaction: Transaction<'a>,
     statements: &'a mut HashMap<String, Statement>,
+    staging: &'a mut Option<String>,
+    /// The statement that has made a staging table in this transaction.
+    staged: Option<String>,
 }
 
 impl Work<'_> {
+    pub(super) async fn commit(self) -> Result<(), tokio_postgres::Error> {
+        self.transaction.commit().await?;
+        if self.staged.is_some() {
+            *self.staging = self.staged;
+        }
+        Ok(())
+    }
+
+    /// Has the staging table that `make` makes: a transaction without rows needs none.
+    pub(super) async fn stage(&mut self, make: String) -> Result<(), tokio_postgres::Error> {
+        if self.staged.as_ref().or(self.staging.as_ref()) != Some(&make) {
+            self.transaction.batch_execute(&make).await?;
+            self.staged = Some(make);
+        }
+        Ok(())
+    }
+
     /// Prepares a statement once.
     pub(super) async fn prepared(&mut self, sql: String) -> Result<Statement, tokio_postgres::Error> {
         if let Some(statement) = self.statements.get(&sql) {

@@ -4,13 +4,16 @@ use std::cmp::Ordering;
 
 use arrow_array::{Array, RecordBatch, StringArray, TimestampMillisecondArray, cast::AsArray};
 use bytes::Bytes;
-use futures_util::SinkExt;
+use futures_util::{SinkExt, future::try_join};
 use sync::{
     checkpoint::{Checkpoint, Epoch, Position},
     destination::{DestinationError, Written},
     table::{Deletion, Patch, StreamKey, TableBatch, TableSchema},
 };
-use tokio_postgres::types::ToSql;
+use tokio_postgres::{
+    Transaction,
+    types::{ToSql, Type},
+};
 
 use super::{
     checkpoints,
@@ -66,13 +69,16 @@ pub(super) async fn prepare(
         None => checkpoints::forget(transaction, &target).await?,
         Some(lost) => checkpoints::revise(transaction, &target, lost).await?,
     }
-    let checkpoint = checkpoints::claim(transaction, &target, key, epoch).await?;
-    let has_rows = format!("SELECT EXISTS (SELECT FROM {} WHERE _connection = $1)", target.quoted());
-    let has_rows = transaction.query_one(&has_rows, &[&key.connection]).await?.try_get(0)?;
-    transaction.batch_execute(&Statements::new(&target, table, &ready).stage()).await?;
+    let (checkpoint, has_rows) =
+        try_join(checkpoints::claim(transaction, &target, key, epoch), has_rows(transaction, &target, key)).await?;
     let matcher = Matcher::prepare(transaction, &target, key, table, ready.own).await?;
-    work.transaction.commit().await?;
+    work.commit().await?;
     Ok((Stream { key: key.clone(), table: table.clone(), target, ready, has_rows, matcher }, checkpoint))
+}
+
+async fn has_rows(transaction: &Transaction<'_>, target: &Target, key: &StreamKey) -> Result<bool, Fault> {
+    let query = format!("SELECT EXISTS (SELECT FROM {} WHERE _connection = $1)", target.quoted());
+    Ok(transaction.query_typed_one(&query, &[(&key.connection, Type::TEXT)]).await?.try_get(0)?)
 }
 
 /// Writes a batch with its checkpoint, or nothing.
@@ -88,7 +94,7 @@ pub(super) async fn write(
         .map_err(|error| DestinationError::Other { place: target.place.clone(), reason: error.to_string() })?;
     let statements = Statements::new(target, table, ready);
     let mut work = session.transaction().await?;
-    checkpoints::save(&mut work, target, key, epoch, &text).await?;
+    checkpoints::save(&work.transaction, target, key, epoch, &text).await?;
     if resume.sweep.is_some() && !table.sweeps {
         let reason = "a reading that sweeps writes to a table that was not prepared for it".to_owned();
         return Err(DestinationError::Other { place: target.place.clone(), reason }.into());
@@ -114,7 +120,7 @@ pub(super) async fn write(
         let matched = matcher.after(&work.transaction, place, batch, written.swept > 0, resume.window.until).await?;
         written = Written { swept: written.swept, ..matched };
     }
-    work.transaction.commit().await?;
+    work.commit().await?;
     Ok(written)
 }
 
@@ -130,7 +136,7 @@ async fn upsert(
     }
     let table = &stream.table;
     let columns: Vec<usize> = (0..table.columns.len()).collect();
-    let staged = stage(work, stream, &columns, rows).await?;
+    let staged = stage(work, stream, statements, &columns, rows).await?;
     let merge = work.prepared(statements.merge(stream.has_rows, generation.is_some())).await?;
     let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&stream.key.connection];
     parameters.extend(stream.name());
@@ -177,7 +183,7 @@ async fn apply_patch(
     if is_staging_used {
         work.transaction.batch_execute(&Statements::empty_staging()).await?;
     }
-    stage(work, stream, &patch.columns, &patch.rows).await?;
+    stage(work, stream, statements, &patch.columns, &patch.rows).await?;
     let patch = work.prepared(sql).await?;
     let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&stream.key.connection];
     parameters.extend(stream.name());
@@ -205,7 +211,13 @@ async fn delete(
 }
 
 /// Copies rows of these columns into the staging table, each id once; returns how many.
-async fn stage(work: &mut Work<'_>, stream: &Stream, columns: &[usize], rows: &RecordBatch) -> Result<u64, Fault> {
+async fn stage(
+    work: &mut Work<'_>,
+    stream: &Stream,
+    statements: &Statements<'_>,
+    columns: &[usize],
+    rows: &RecordBatch,
+) -> Result<u64, Fault> {
     let table = &stream.table;
     let kinds: Option<Vec<_>> = columns.iter().map(|index| Some(table.columns.get(*index)?.kind)).collect();
     let cells = kinds.and_then(|kinds| Cells::new(rows, kinds.into_iter()));
@@ -221,6 +233,7 @@ async fn stage(work: &mut Work<'_>, stream: &Stream, columns: &[usize], rows: &R
         tracing::warn!(table, "a text has a NUL, which PostgreSQL cannot hold; U+FFFD stands in its place");
     }
     let order = last_of_each(ids, versions);
+    work.stage(statements.stage()).await?;
     let copy = work.prepared(Statements::copy(columns.iter().copied())).await?;
     let mut sink = std::pin::pin!(work.transaction.copy_in::<_, Bytes>(&copy).await?);
     for piece in cells.stream(&order) {

@@ -134,6 +134,9 @@ pub(super) fn forget(transaction: &Transaction<'_>, table: &str) -> rusqlite::Re
 /// Somebody has altered the table: each of its streams learns what it has to read again. A checkpoint that this version
 /// cannot read stays as it is, for the version that can.
 pub(super) fn revise(transaction: &Transaction<'_>, table: &str, lost: &Lost) -> rusqlite::Result<()> {
+    if lost.is_nothing() {
+        return Ok(());
+    }
     let all =
         format!("SELECT rowid, stream, checkpoint FROM {CHECKPOINTS} WHERE \"table\" = ?1 AND checkpoint NOT NULL");
     let stored = transaction
