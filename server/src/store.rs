@@ -16,6 +16,7 @@ pub mod client_keys;
 pub mod connections;
 pub mod credentials;
 mod database;
+pub mod describes;
 pub mod drifts;
 pub mod error;
 pub mod journal;

@@ -1,4 +1,5 @@
-//! What orgs say of their objects, kept for a while: describes are asked for in batches and shared by all runs of a process.
+//! What orgs say of their objects, kept for a while: describes are asked for in batches and shared by all runs of a
+//! process, and by way of the store with those of others.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -36,6 +37,11 @@ impl Viewer {
     fn of(connection: &Connection) -> Self {
         let Connection { org_id, user_id, api_version, .. } = connection;
         Self { org_id: org_id.clone(), user_id: user_id.clone(), version: *api_version }
+    }
+
+    /// As the store knows it.
+    fn name(&self) -> String {
+        format!("{} {} {}", self.org_id, self.user_id, self.version)
     }
 }
 
@@ -108,6 +114,30 @@ impl Describes {
 }
 
 impl App {
+    /// Takes in what the store has of a mapping's describes: another process may have asked lately. For runs alone, which
+    /// ask anew when something does not fit; whoever looks at an org, or imports from it, is shown what it says now.
+    pub(super) async fn recall_describes(&self, connection: &Connection, mapping: &Mapping) -> Result<(), Error> {
+        let shelf = self.describes.of(&connection.id);
+        let mut shelf = shelf.lock().await;
+        let viewer = Viewer::of(connection);
+        shelf.tidy(viewer.clone(), self.now(), self.config.describe_life);
+        if shelf.lacks(&[mapping]).is_empty() {
+            return Ok(());
+        }
+        for kept in self.store.kept_describes(&connection.id, &viewer.name(), self.oldest_describe()).await? {
+            let name = kept.describe.name.to_ascii_lowercase();
+            shelf.kept.entry(name).or_insert(Kept { describe: Arc::new(kept.describe), at: kept.at });
+        }
+        shelf.tidy(viewer, self.now(), self.config.describe_life);
+        Ok(())
+    }
+
+    /// What was described before this is too old.
+    fn oldest_describe(&self) -> Timestamp {
+        let life = i64::try_from(self.config.describe_life.as_millis()).unwrap_or(i64::MAX);
+        Timestamp(self.now().0.saturating_sub(life))
+    }
+
     /// The describes that `mappings` are compiled against. `fresh`: as they are now, whatever is remembered of them.
     ///
     /// What is lacking is asked for together with whatever the connection's streams lack, so that a cycle over all of
@@ -147,7 +177,8 @@ impl App {
     ) -> Result<(Catalogue, bool), Error> {
         let shelf = self.describes.of(&connection.id);
         let mut shelf = shelf.lock().await;
-        shelf.tidy(Viewer::of(connection), self.now(), self.config.describe_life);
+        let viewer = Viewer::of(connection);
+        shelf.tidy(viewer.clone(), self.now(), self.config.describe_life);
         if fresh {
             let known = shelf.catalogue().needed(mappings);
             known.iter().for_each(|name| drop(shelf.kept.remove(&name.to_ascii_lowercase())));
@@ -156,7 +187,10 @@ impl App {
         if !is_remembered {
             let streams = self.store.streams(&connection.id).await?;
             let of_streams: Vec<&Mapping> = streams.iter().map(|stream| &stream.mapping).collect();
+            let begun = self.now();
             self.fill(&mut shelf, connection, mappings, &of_streams).await?;
+            let new = shelf.kept.values().filter(|kept| kept.at >= begun).map(|kept| (&*kept.describe, kept.at));
+            self.store.keep_describes(&connection.id, &viewer.name(), new, self.oldest_describe()).await?;
         }
         let mut catalogue = shelf.catalogue();
         drop(shelf);

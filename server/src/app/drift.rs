@@ -44,6 +44,9 @@ impl App {
         stream: &Stream,
         fresh: bool,
     ) -> Result<CompiledMapping, Error> {
+        if !fresh {
+            self.recall_describes(connection, &stream.mapping).await?;
+        }
         let (catalogue, is_remembered) = self.look_up(connection, &[&stream.mapping], fresh).await?;
         match self.fit(connection, stream, &catalogue, is_remembered).await? {
             Some(compiled) => Ok(compiled),

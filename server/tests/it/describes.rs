@@ -17,7 +17,10 @@ use sync::{
 };
 use tokio::sync::watch;
 
-use crate::{database::HandClock, org::Acme};
+use crate::{
+    database::HandClock,
+    org::{Acme, rows},
+};
 
 const COMPOSITE: &str = "POST /services/data/vXX.X/composite";
 const DESCRIBE: &str = "GET /services/data/vXX.X/sobjects/{object}/describe";
@@ -66,9 +69,12 @@ impl InProcess {
     }
 
     pub(crate) async fn sync(&self) -> Vec<StreamOutcome> {
-        let watcher: Arc<dyn Watcher> = Arc::new(Unwatched);
-        let (_keep, stop) = watch::channel(false);
-        self.app.sync("acme", &[], &watcher, &stop).await.unwrap()
+        sync_by(&self.app).await
+    }
+
+    /// Another process with the same control store.
+    async fn other_app(&self) -> App {
+        self.acme.app_with_clock(self.clock.clone()).await
     }
 
     /// The requests since the journal had `before` entries, but for those that are free.
@@ -81,6 +87,12 @@ impl InProcess {
     fn journalled(&self) -> usize {
         self.acme.emulator.control().journal().len()
     }
+}
+
+async fn sync_by(app: &App) -> Vec<StreamOutcome> {
+    let watcher: Arc<dyn Watcher> = Arc::new(Unwatched);
+    let (_keep, stop) = watch::channel(false);
+    app.sync("acme", &[], &watcher, &stop).await.unwrap()
 }
 
 pub(crate) fn of_object(object: &str) -> Mapping {
@@ -121,6 +133,31 @@ async fn ten_objects_are_described_by_one_call_and_an_idle_cycle_asks_for_no_des
     let requests = scene.requests_since(before);
     assert_eq!(requests.len(), 10, "{requests:?}");
     assert!(requests.iter().all(|request| request == QUERY || request == QUERY_ALL), "{requests:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_has_just_begun_syncs_by_what_another_one_was_told_and_looks_anew_when_it_imports() {
+    let scene = InProcess::start().await;
+    well(&scene.import(vec![of_object("Account"), of_object("Contact")]).await);
+    scene.acme.emulator.control().declare_field("Account", &FieldSpec::of("Fresh__c", FieldType::String)).unwrap();
+    let has_fresh = "SELECT COUNT(*) FROM pragma_table_info('Account') WHERE name = 'Fresh__c'";
+
+    let before = scene.journalled();
+    well(&sync_by(&scene.other_app().await).await);
+    let requests = scene.requests_since(before);
+    assert!(requests.len() == 2 && requests.iter().all(|request| request == QUERY_ALL), "{requests:?}");
+    assert_eq!(rows(&scene.acme.data().join("acme.db"), has_fresh), 0);
+
+    scene.pass(Duration::from_secs(11 * 60));
+    let before = scene.journalled();
+    well(&sync_by(&scene.other_app().await).await);
+    assert_eq!(scene.requests_since(before).iter().filter(|request| *request == COMPOSITE).count(), 1);
+    assert_eq!(rows(&scene.acme.data().join("acme.db"), has_fresh), 1);
+
+    scene.acme.emulator.control().declare_field("Account", &FieldSpec::of("Fresher__c", FieldType::String)).unwrap();
+    let importing = InProcess { app: scene.other_app().await, ..scene };
+    well(&importing.import(vec![of_object("Account")]).await);
+    assert_eq!(rows(&importing.acme.data().join("acme.db"), &has_fresh.replace("Fresh__c", "Fresher__c")), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
