@@ -3,6 +3,7 @@
 //! The rules and what they decide stand in [`sync::matching`]; here is what people see of it and decide themselves. The SQL
 //! is written once, for every destination that has any.
 
+pub(crate) mod foresee;
 pub(crate) mod sql;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use sync::{
     table::{StreamKey, TableSchema},
 };
 
+pub use self::foresee::{Change, Filling, Foreseen, Foresight, foresee};
 use crate::{DestinationSettings, postgres, sqlite};
 
 /// What became of a record.

@@ -25,6 +25,7 @@ mod checkpoints;
 mod column;
 mod copy;
 mod fault;
+pub(crate) mod foresee;
 pub(crate) mod links;
 mod matcher;
 mod name;

@@ -28,6 +28,7 @@ pub(crate) mod columns;
 pub(crate) mod count;
 mod failure;
 mod fault;
+pub(crate) mod foresee;
 mod identity;
 pub(crate) mod links;
 mod matcher;

@@ -2,6 +2,9 @@
 //!
 //! Which records are looked at stands in a temporary table of this session (`_orgtide_arrived`), which rows were found for
 //! them in another (`_orgtide_found`). Everything is done for all of them at once.
+//!
+//! Where nothing is to be written, the tables are copies: of theirs, the rows that the records stand for
+//! (`_orgtide_copies`).
 
 use sync::matching::{Alternative, Pair, Unmatched, Winner};
 
@@ -9,6 +12,9 @@ use super::Rules;
 
 /// How many keys of candidates are kept.
 const CANDIDATES: usize = 20;
+
+/// This session's table for copies of rows of theirs.
+pub(crate) const COPIES: &str = "_orgtide_copies";
 
 /// Stands for a parameter while a statement is put together. No name in a destination holds a NUL.
 const CONNECTION: &str = "\0c";
@@ -86,6 +92,14 @@ pub(crate) struct Composer<'a> {
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+impl<'a> Composer<'a> {
+    /// The columns of theirs that are written.
+    pub(crate) fn filled(&self) -> Vec<&'a str> {
+        let columns = self.rules.matching.columns.iter();
+        columns.filter(|(_, transfer)| transfer.wins != Winner::Theirs).map(|(name, _)| name.as_str()).collect()
+    }
 }
 
 impl Composer<'_> {
@@ -296,6 +310,65 @@ impl Composer<'_> {
         }
     }
 
+    /// What became of the records that arrived: record, status, key, candidates, who decided, how many rows were found, and
+    /// by which alternative.
+    pub(crate) fn judged(&self) -> Statement {
+        let (links, found) = (&self.tables.links, self.found());
+        self.statement(&format!(
+            "SELECT m.record, m.status, m.their_key, m.candidates, m.decided_by, \
+             (SELECT count(*) FROM {found} AS f WHERE f.record = m.record), \
+             (SELECT CAST(min(f.step) AS BIGINT) FROM {found} AS f WHERE f.record = m.record) \
+             FROM {links} AS m WHERE {} ORDER BY m.record",
+            self.of_arrived()
+        ))
+    }
+
+    /// Which record fills each row that the records that arrived stand for: the key of the row, and the record.
+    pub(crate) fn fillers(&self) -> Statement {
+        self.statement(&format!("SELECT n.their_key, n.record FROM {} WHERE n.place = 1", self.linked("")))
+    }
+
+    /// This session's table for copies of rows of theirs.
+    pub(crate) fn copies(&self) -> String {
+        format!("{}.{COPIES}", self.dialect.temporary)
+    }
+
+    /// Copies these columns of the rows that the records that arrived stand for.
+    pub(crate) fn copy_rows(&self, columns: &str) -> Statement {
+        let (copies, theirs, links) = (self.copies(), &self.tables.theirs, &self.tables.links);
+        let key = cast("m.their_key", self.their_column(&self.rules.matching.key));
+        self.statement(&format!(
+            "INSERT INTO {copies} SELECT {columns} FROM {theirs} AS c WHERE c.{} IN \
+             (SELECT {key} FROM {links} AS m WHERE {} AND m.status = 'matched')",
+            self.their_key(),
+            self.of_arrived()
+        ))
+    }
+
+    /// The key of each copy, and the columns that are filled, as text.
+    pub(crate) fn copied(&self) -> Statement {
+        let columns = [self.rules.matching.key.as_str()].into_iter().chain(self.filled());
+        let columns: Vec<String> = columns.map(|name| as_text(&quoted(name))).collect();
+        self.statement(&format!("SELECT {} FROM {}", columns.join(", "), self.copies()))
+    }
+
+    /// The records that arrived and stand for a row, as `n`, with these `values` of ours; `place` 1 is the one of a row that
+    /// changed last.
+    fn linked(&self, values: &str) -> String {
+        let newest =
+            self.rules.version.as_ref().map_or(String::new(), |version| format!("t.{} DESC, ", quoted(version)));
+        format!(
+            "(SELECT m.their_key, a.record, {values}row_number() OVER \
+             (PARTITION BY m.their_key ORDER BY {newest}t.{id} DESC) AS place FROM {arrived} AS a \
+             JOIN {present} JOIN {links} AS m ON m.connection = {CONNECTION} AND m.\"table\" = {TABLE} \
+             AND m.record = a.record AND m.status = 'matched') AS n",
+            id = quoted(&self.rules.id),
+            arrived = self.arrived(),
+            present = self.present(),
+            links = self.tables.links,
+        )
+    }
+
     /// Fills columns of the rows that the records that arrived stand for. Of several records that stand for one row, the
     /// one that changed last fills it. `None`: their values win everywhere.
     pub(crate) fn transfer(&self) -> Option<Statement> {
@@ -313,29 +386,20 @@ impl Composer<'_> {
                     format!("CASE WHEN {is_empty} THEN coalesce({ours}, {theirs}) ELSE {theirs} END")
                 }
             };
-            values.push(format!("t.{} AS v{}", quoted(&transfer.from), values.len()));
+            values.push(format!("t.{} AS v{}, ", quoted(&transfer.from), values.len()));
             differences.push(format!("{theirs} IS DISTINCT FROM {wanted}"));
             assignments.push(format!("{} = {wanted}", quoted(name)));
         }
         if assignments.is_empty() {
             return None;
         }
-        let newest =
-            self.rules.version.as_ref().map_or(String::new(), |version| format!("t.{} DESC, ", quoted(version)));
         let key = cast("n.their_key", self.their_column(&self.rules.matching.key));
         Some(self.statement(&format!(
-            "UPDATE {theirs} AS c SET {assignments} FROM (SELECT m.their_key, {values}, row_number() OVER \
-             (PARTITION BY m.their_key ORDER BY {newest}t.{id} DESC) AS place FROM {arrived} AS a \
-             JOIN {present} JOIN {links} AS m ON m.connection = {CONNECTION} AND m.\"table\" = {TABLE} \
-             AND m.record = a.record AND m.status = 'matched') AS n \
+            "UPDATE {theirs} AS c SET {assignments} FROM {linked} \
              WHERE n.place = 1 AND c.{their_key} = {key} AND ({differences})",
             theirs = self.tables.theirs,
             assignments = assignments.join(", "),
-            values = values.join(", "),
-            id = quoted(&self.rules.id),
-            arrived = self.arrived(),
-            present = self.present(),
-            links = self.tables.links,
+            linked = self.linked(&values.concat()),
             their_key = self.their_key(),
             differences = differences.join(" OR "),
         )))

@@ -46,6 +46,23 @@ impl Fault {
     }
 }
 
+/// The words in which the server refuses a row: a value that a type or a constraint does not take.
+///
+/// # Errors
+/// The fault, when it is of another kind.
+pub(super) fn refusal(fault: Fault) -> Result<String, Fault> {
+    match fault {
+        // Data exceptions, broken constraints, exceptions of somebody's own.
+        Fault::Postgres(error) if ["22", "23", "P0"].contains(&class(&error)) => Ok(reason(&error)),
+        other => Err(other),
+    }
+}
+
+/// What kind of error it is: the first two signs of its code; empty where the server has sent none.
+fn class(error: &Error) -> &str {
+    error.code().and_then(|code| code.code().get(..2)).unwrap_or_default()
+}
+
 /// What a failed connection means.
 pub(super) fn unconnected(place: &str, error: &Error) -> DestinationError {
     classified(place, None, error)

@@ -60,7 +60,8 @@ impl Matcher {
         let Some(rules) = Rules::of(table, own.flag) else { return Ok(None) };
         let rules = rules.renamed(|name| identifier(name).into_owned());
         if find(transaction, &own_table(target, RULES)).await?.is_none() {
-            transaction.batch_execute(&create(target)).await?;
+            transaction.batch_execute(&create_links(&own_table(target, LINKS))).await?;
+            transaction.batch_execute(&create_rules(&own_table(target, RULES))).await?;
         }
         let is_changed = stored(transaction, target, key).await?.as_ref() != Some(&rules);
         Self::new(transaction, target, rules, own.stream, is_changed).await.map(Some)
@@ -80,6 +81,16 @@ impl Matcher {
         Self::new(transaction, target, rules, has_stream, false).await.map(Some)
     }
 
+    /// The matcher by rules that nobody may have used yet.
+    pub(super) async fn foreseeing(
+        transaction: &Transaction<'_>,
+        target: &Target,
+        rules: Rules,
+    ) -> Result<Self, Fault> {
+        let rules = rules.renamed(|name| identifier(name).into_owned());
+        Self::new(transaction, target, rules, false, false).await
+    }
+
     async fn new(
         transaction: &Transaction<'_>,
         target: &Target,
@@ -92,7 +103,7 @@ impl Matcher {
         Ok(Self { rules, theirs, columns, has_stream, is_changed })
     }
 
-    fn composer(&self, target: &Target) -> Composer<'_> {
+    pub(super) fn composer(&self, target: &Target) -> Composer<'_> {
         let tables = Tables {
             ours: target.quoted(),
             theirs: self.theirs.quoted(),
@@ -176,9 +187,14 @@ pub(super) fn own_table(target: &Target, name: &str) -> Target {
     Target { table: name.to_owned(), ..target.clone() }
 }
 
-fn create(target: &Target) -> String {
+/// The columns of [`LINKS`].
+pub(super) const LINK_COLUMNS: &str = "connection, object, \"table\", stream, record, status, their_key, candidates, \
+                                       changed_at, decided_by, gone";
+
+/// Makes the table of links.
+pub(super) fn create_links(links: &Target) -> String {
     format!(
-        "CREATE TABLE {links} (
+        "CREATE TABLE {} (
             connection text NOT NULL,
             object text NOT NULL,
             \"table\" text NOT NULL,
@@ -191,8 +207,14 @@ fn create(target: &Target) -> String {
             decided_by text,
             gone boolean NOT NULL DEFAULT false,
             PRIMARY KEY (connection, \"table\", record)
-        );
-        CREATE TABLE {rules} (
+        )",
+        links.quoted()
+    )
+}
+
+fn create_rules(rules: &Target) -> String {
+    format!(
+        "CREATE TABLE {} (
             connection text NOT NULL,
             object text NOT NULL,
             \"table\" text NOT NULL,
@@ -200,8 +222,7 @@ fn create(target: &Target) -> String {
             rules text NOT NULL,
             PRIMARY KEY (connection, object, \"table\", stream)
         )",
-        links = own_table(target, LINKS).quoted(),
-        rules = own_table(target, RULES).quoted(),
+        rules.quoted()
     )
 }
 
@@ -324,7 +345,7 @@ impl Pass<'_> {
         statement.parameters.iter().map(value).collect()
     }
 
-    async fn query(&self, statement: &Statement) -> Result<Vec<tokio_postgres::Row>, Fault> {
+    pub(super) async fn query(&self, statement: &Statement) -> Result<Vec<tokio_postgres::Row>, Fault> {
         let values = self.values(statement);
         let prepared = self.transaction.prepare_typed(&statement.sql, &vec![Type::TEXT; values.len()]).await?;
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
@@ -335,15 +356,20 @@ impl Pass<'_> {
         self.query(statement).await.map(drop)
     }
 
-    /// Applies the rules to the records that arrived, and fills the rows that they stand for.
-    pub(super) async fn judge(&self, marks_all: bool) -> Result<Written, Fault> {
+    /// Applies the rules to the records that arrived.
+    pub(super) async fn link(&self) -> Result<(), Fault> {
         self.transaction.batch_execute("ANALYZE pg_temp._orgtide_arrived").await?;
         self.execute(&self.composer.release()).await?;
         for find in self.composer.find() {
             self.execute(&find).await?;
         }
         self.transaction.batch_execute("ANALYZE pg_temp._orgtide_found").await?;
-        self.execute(&self.composer.judge()).await?;
+        self.execute(&self.composer.judge()).await
+    }
+
+    /// Applies the rules to the records that arrived, and fills the rows that they stand for.
+    pub(super) async fn judge(&self, marks_all: bool) -> Result<Written, Fault> {
+        self.link().await?;
         self.execute(&self.composer.mark_gone(marks_all)).await?;
         let written = self.count().await?;
         if let Some(drop) = self.composer.drop_unmatched() {

@@ -3,7 +3,7 @@
 use futures_util::future::try_join3;
 use sync::{
     destination::DestinationError,
-    table::{ColumnType, DeleteMode, TableSchema},
+    table::{Column, ColumnType, DeleteMode, TableSchema},
 };
 use tokio_postgres::{
     Row, Transaction,
@@ -104,6 +104,26 @@ pub(super) async fn make_ready(
     }
 }
 
+/// The types in which the table holds, or is going to hold, its columns. Changes nothing.
+pub(super) async fn held_types(
+    transaction: &Transaction<'_>,
+    target: &Target,
+    table: &TableSchema,
+) -> Result<Vec<ColumnType>, Fault> {
+    check_names(target, table)?;
+    let found = find(transaction, target).await?;
+    found.as_ref().map_or(Ok(()), |found| found.check(target, table))?;
+    let mut types = Vec::new();
+    for column in &table.columns {
+        let held = match &found {
+            Some(found) => found.held(target, column)?,
+            None => None,
+        };
+        types.push(held.map_or(column.kind, |held| wider(held.kind, column.kind)));
+    }
+    Ok(types)
+}
+
 /// What there is around the table.
 struct ThereIs {
     schema: bool,
@@ -162,7 +182,7 @@ fn check_names(target: &Target, table: &TableSchema) -> Result<(), Fault> {
     Ok(())
 }
 
-fn create(target: &Target, table: &TableSchema) -> String {
+pub(super) fn create(target: &Target, table: &TableSchema) -> String {
     let mut columns = vec![format!("{CONNECTION} {KEY_TYPE} NOT NULL")];
     columns.extend((0..table.columns.len()).map(|index| {
         let constraint = if index == table.id { " NOT NULL" } else { "" };
@@ -255,7 +275,29 @@ pub(super) async fn find(transaction: &Transaction<'_>, target: &Target) -> Resu
     }))
 }
 
+/// How a table holds a column.
+struct Held {
+    kind: ColumnType,
+    /// Every value of the type, as Orgtide declares it.
+    is_exact: bool,
+}
+
 impl FoundTable {
+    /// `None`: the table does not have the column.
+    fn held(&self, target: &Target, column: &Column) -> Result<Option<Held>, DestinationError> {
+        let Some(there) = self.column(&identifier(&column.name)) else { return Ok(None) };
+        match Found::parse(&there.declared) {
+            Found::Exact(kind) => Ok(Some(Held { kind, is_exact: true })),
+            Found::Narrower(kind) => Ok(Some(Held { kind, is_exact: false })),
+            Found::Foreign => Err(target.incompatible(format!(
+                "its column {:?} has the type {}, which Orgtide does not write; drop the column, or change its type to {}",
+                there.name,
+                there.declared,
+                declared(column.kind)
+            ))),
+        }
+    }
+
     fn column(&self, name: &str) -> Option<&FoundColumn> {
         self.columns.iter().find(|column| column.name == name)
     }
@@ -331,26 +373,12 @@ async fn widen(
     let (mut held, mut lost) = (Vec::new(), Lost::default());
     for (index, column) in table.columns.iter().enumerate() {
         let name = column_name(table, index);
-        let Some(there) = found.column(&identifier(&column.name)) else {
+        let Some(Held { kind, is_exact }) = found.held(target, column)? else {
             changes.push(format!("ADD COLUMN {name} {}", column_type(table, index)));
             lost.columns.push(column.name.clone());
             lost.version |= table.version == Some(index);
             held.push(column.kind);
             continue;
-        };
-        let (is_exact, kind) = match Found::parse(&there.declared) {
-            Found::Exact(kind) => (true, kind),
-            Found::Narrower(kind) => (false, kind),
-            Found::Foreign => {
-                let wanted = declared(column.kind);
-                return Err(target
-                    .incompatible(format!(
-                        "its column {:?} has the type {}, which Orgtide does not write; drop the column, or change its \
-                         type to {wanted}",
-                        there.name, there.declared
-                    ))
-                    .into());
-            }
         };
         let wide = wider(kind, column.kind);
         if !is_exact || wide != kind {

@@ -124,6 +124,21 @@ pub(super) async fn write(
     Ok(written)
 }
 
+/// Writes rows into a table that has none, as [`write`] would; without a checkpoint, and without matching.
+pub(super) async fn write_anew(
+    work: &mut Work<'_>,
+    target: &Target,
+    (key, table): (&StreamKey, &TableSchema),
+    ready: Readiness,
+    rows: &RecordBatch,
+) -> Result<(), Fault> {
+    let (key, table, target) = (key.clone(), table.clone(), target.clone());
+    let stream = Stream { key, table, target, ready, has_rows: false, matcher: None };
+    let statements = Statements::new(&stream.target, &stream.table, &stream.ready);
+    work.transaction.batch_execute(&statements.stage()).await?;
+    upsert(work, &stream, &statements, rows, None).await
+}
+
 async fn upsert(
     work: &mut Work<'_>,
     stream: &Stream,

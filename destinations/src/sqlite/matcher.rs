@@ -1,7 +1,7 @@
 //! Matching the records of a batch, in the transaction that writes them.
 
 use arrow_array::{Array, StringArray, cast::AsArray};
-use rusqlite::{Connection, OptionalExtension, Transaction, functions::FunctionFlags, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, functions::FunctionFlags, params, params_from_iter};
 use sync::{
     Timestamp,
     destination::{DestinationError, Written},
@@ -20,7 +20,14 @@ use crate::matching::{
 
 pub(super) const LINKS: &str = "_orgtide_matches";
 
-const CREATE: &str = "CREATE TABLE IF NOT EXISTS _orgtide_matches (
+/// The columns of [`LINKS`].
+pub(super) const LINK_COLUMNS: &str = "connection, object, \"table\", stream, record, status, their_key, candidates, \
+                                       changed_at, decided_by, gone";
+
+/// Makes the table of links, under this name.
+pub(super) fn create_links(name: &str) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {name} (
     connection TEXT NOT NULL,
     object TEXT NOT NULL,
     \"table\" TEXT NOT NULL,
@@ -33,8 +40,11 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS _orgtide_matches (
     decided_by TEXT,
     gone INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (connection, \"table\", record)
-);
-CREATE TABLE IF NOT EXISTS _orgtide_matchings (
+)"
+    )
+}
+
+const CREATE_RULES: &str = "CREATE TABLE IF NOT EXISTS _orgtide_matchings (
     connection TEXT NOT NULL,
     object TEXT NOT NULL,
     \"table\" TEXT NOT NULL,
@@ -81,7 +91,8 @@ impl Matcher {
         own: OwnColumns,
     ) -> Result<Option<Self>, Failure> {
         let Some(rules) = Rules::of(table, own.flag) else { return Ok(None) };
-        transaction.execute_batch(CREATE)?;
+        transaction.execute_batch(&create_links(LINKS))?;
+        transaction.execute_batch(CREATE_RULES)?;
         let is_changed = stored(transaction, key)?.as_ref() != Some(&rules);
         Self::new(transaction, place, rules, own.stream, is_changed).map(Some)
     }
@@ -97,6 +108,11 @@ impl Matcher {
         Self::new(transaction, place, rules, has_stream, false).map(Some)
     }
 
+    /// The matcher by rules that nobody may have used yet.
+    pub(super) fn foreseeing(transaction: &Transaction<'_>, place: &str, rules: Rules) -> Result<Self, Failure> {
+        Self::new(transaction, place, rules, false, false)
+    }
+
     fn new(
         transaction: &Transaction<'_>,
         place: &str,
@@ -109,14 +125,13 @@ impl Matcher {
             table: rules.matching.table.clone(),
             reason,
         };
-        let found = find(transaction, &rules.matching.table)?.ok_or_else(|| {
-            refuse("[match] names it, and there is no such table here; create it, or name another one".to_owned())
-        })?;
+        let found = find(transaction, &rules.matching.table)?;
+        let found = found.ok_or_else(|| no_table(place, &rules.matching.table))?;
         let columns = check(transaction, &found, &rules)?.map_err(refuse)?;
         Ok(Self { rules, theirs: found.name, columns, has_stream, is_changed })
     }
 
-    fn composer(&self, key: &StreamKey) -> Composer<'_> {
+    pub(super) fn composer(&self, key: &StreamKey) -> Composer<'_> {
         let tables = Tables {
             ours: quoted(&key.table),
             theirs: quoted(&self.theirs),
@@ -195,6 +210,12 @@ impl Matcher {
         transaction.execute(save, params![connection, object, table, stream.as_deref().unwrap_or_default(), rules])?;
         Ok(())
     }
+}
+
+/// Why nothing can be matched with a table that is not there.
+pub(super) fn no_table(place: &str, table: &str) -> DestinationError {
+    let reason = "[match] names it, and there is no such table here; create it, or name another one".to_owned();
+    DestinationError::Incompatible { place: place.to_owned(), table: table.to_owned(), reason }
 }
 
 /// The rules that the links were made by. What another version has written is none, and everything is matched again.
@@ -319,13 +340,27 @@ impl Pass<'_> {
         self.transaction.execute(&statement.sql, params_from_iter(values))
     }
 
-    /// Applies the rules to the records that arrived, and fills the rows that they stand for.
-    pub(super) fn judge(&self, marks_all: bool) -> rusqlite::Result<Written> {
+    pub(super) fn query<T>(
+        &self,
+        statement: &Statement,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Vec<T>> {
+        let values = statement.parameters.iter().map(|parameter| self.value(*parameter));
+        self.transaction.prepare_cached(&statement.sql)?.query_map(params_from_iter(values), read)?.collect()
+    }
+
+    /// Applies the rules to the records that arrived.
+    pub(super) fn link(&self) -> rusqlite::Result<()> {
         self.execute(&self.composer.release())?;
         for find in self.composer.find() {
             self.execute(&find)?;
         }
-        self.execute(&self.composer.judge())?;
+        self.execute(&self.composer.judge()).map(drop)
+    }
+
+    /// Applies the rules to the records that arrived, and fills the rows that they stand for.
+    pub(super) fn judge(&self, marks_all: bool) -> rusqlite::Result<Written> {
+        self.link()?;
         self.execute(&self.composer.mark_gone(marks_all))?;
         let written = self.count()?;
         if let Some(drop) = self.composer.drop_unmatched() {
@@ -344,14 +379,11 @@ impl Pass<'_> {
     }
 
     fn count(&self) -> rusqlite::Result<Written> {
-        let statement = self.composer.count();
-        let values = statement.parameters.iter().map(|parameter| self.value(*parameter));
+        let counts = self.query(&self.composer.count(), |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
         let mut written = Written::default();
-        let mut prepared = self.transaction.prepare_cached(&statement.sql)?;
-        let mut rows = prepared.query(params_from_iter(values))?;
-        while let Some(row) = rows.next()? {
-            let count = row.get::<_, i64>(1)?.unsigned_abs();
-            match row.get::<_, String>(0)?.as_str() {
+        for (status, count) in counts {
+            let count = count.unsigned_abs();
+            match status.as_str() {
                 "matched" => written.matched = count,
                 "unmatched" => written.unmatched = count,
                 "ambiguous" => written.ambiguous = count,

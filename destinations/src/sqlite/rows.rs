@@ -85,7 +85,7 @@ impl Stream {
         Ok(prepared)
     }
 
-    fn upsert(
+    pub(super) fn upsert(
         &self,
         transaction: &Transaction<'_>,
         place: &str,

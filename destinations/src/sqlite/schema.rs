@@ -1,8 +1,12 @@
 //! The table: made, recognised, widened.
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
-use sync::table::{ColumnType, DeleteMode, TableSchema};
+use sync::{
+    destination::DestinationError,
+    table::{ColumnType, DeleteMode, TableSchema},
+};
 
+use super::failure::Failure;
 use crate::lost::Lost;
 
 /// Stands in for a column while its type changes.
@@ -23,6 +27,20 @@ pub(super) enum SchemaFault {
 impl From<rusqlite::Error> for SchemaFault {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+impl SchemaFault {
+    /// What ends the transaction that wanted the table.
+    pub(super) fn failure(self, place: &str, table: &str) -> Failure {
+        match self {
+            Self::Sqlite(error) => Failure::Sqlite(error),
+            Self::Refused(reason) => Failure::Destination(DestinationError::Incompatible {
+                place: place.to_owned(),
+                table: table.to_owned(),
+                reason,
+            }),
+        }
     }
 }
 
@@ -48,19 +66,21 @@ pub(super) fn make_ready(
     transaction: &Transaction<'_>,
     table: &TableSchema,
 ) -> Result<(Readiness, OwnColumns), SchemaFault> {
-    check_names(table)?;
-    match find(transaction, &table.name)? {
-        None => {
-            transaction.execute_batch(&create(table))?;
-            let own = OwnColumns { flag: table.deletes == DeleteMode::Flag, stream: table.stream.is_some() };
-            Ok((Readiness::Made, own))
-        }
-        Some(found) => {
-            found.check(table)?;
-            let (lost, own) = widen(transaction, table)?;
-            Ok((Readiness::Widened(lost), own))
-        }
+    if check(transaction, table)? {
+        let (lost, own) = widen(transaction, table)?;
+        return Ok((Readiness::Widened(lost), own));
     }
+    transaction.execute_batch(&create(&quoted(&table.name), table))?;
+    let own = OwnColumns { flag: table.deletes == DeleteMode::Flag, stream: table.stream.is_some() };
+    Ok((Readiness::Made, own))
+}
+
+/// Whether the table is there; refuses one that cannot take these rows. Changes nothing.
+pub(super) fn check(transaction: &Transaction<'_>, table: &TableSchema) -> Result<bool, SchemaFault> {
+    check_names(table)?;
+    let found = find(transaction, &table.name)?;
+    found.as_ref().map_or(Ok(()), |found| found.check(table))?;
+    Ok(found.is_some())
 }
 
 /// An identifier of any alphabet.
@@ -90,7 +110,8 @@ fn check_names(table: &TableSchema) -> Result<(), SchemaFault> {
     Ok(())
 }
 
-fn create(table: &TableSchema) -> String {
+/// `name` as SQL spells it.
+pub(super) fn create(name: &str, table: &TableSchema) -> String {
     let mut columns = vec![format!("{CONNECTION} TEXT NOT NULL")];
     columns.extend(table.columns.iter().enumerate().map(|(index, column)| {
         let constraint = if index == table.id { " NOT NULL" } else { "" };
@@ -98,7 +119,7 @@ fn create(table: &TableSchema) -> String {
     }));
     columns.extend(own_columns(table).into_iter().filter(|own| own.is_wanted).map(|own| own.definition.to_owned()));
     let id = quoted(&table.columns[table.id].name);
-    format!("CREATE TABLE {} ({}, PRIMARY KEY ({CONNECTION}, {id}))", quoted(&table.name), columns.join(", "))
+    format!("CREATE TABLE {name} ({}, PRIMARY KEY ({CONNECTION}, {id}))", columns.join(", "))
 }
 
 /// A column that rows have for Orgtide's sake.

@@ -16,7 +16,7 @@ use super::{
     identity::FileIdentity,
     matcher::{self, Matcher},
     rows::Stream,
-    schema::{OwnColumns, Readiness, SchemaFault, make_ready},
+    schema::{OwnColumns, Readiness, make_ready},
 };
 
 /// Pages of the log (4 KiB each) after which it is copied into the file; the log stays near this size.
@@ -125,14 +125,7 @@ fn prepare_stream(
     epoch: Epoch,
 ) -> Result<(OwnColumns, Option<Matcher>, Option<Checkpoint>), Failure> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let (readiness, own) = make_ready(&transaction, table).map_err(|fault| match fault {
-        SchemaFault::Sqlite(error) => Failure::Sqlite(error),
-        SchemaFault::Refused(reason) => Failure::Destination(DestinationError::Incompatible {
-            place: place.to_owned(),
-            table: table.name.clone(),
-            reason,
-        }),
-    })?;
+    let (readiness, own) = make_ready(&transaction, table).map_err(|fault| fault.failure(place, &table.name))?;
     checkpoints::make_ready(&transaction)?;
     match readiness {
         Readiness::Made => checkpoints::forget(&transaction, &table.name)?,

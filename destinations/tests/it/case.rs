@@ -20,6 +20,8 @@ use sync::{
     table::{Column, ColumnType, DeleteMode, Deletion, Patch, StreamKey, TableBatch, TableSchema},
 };
 
+use crate::foresight::{self, Ahead};
+
 /// A row as cases spell it: column to value.
 pub(crate) type Row = BTreeMap<String, Value>;
 
@@ -60,6 +62,7 @@ enum Step {
     Retry(Retry),
     /// The links of the case's stream, by record.
     Links(Vec<Link>),
+    Foresee(Foresee),
     Expect(Expect),
 }
 
@@ -119,7 +122,22 @@ struct Write {
     /// How many records must have been linked, how many must have found no row, and how many several.
     #[serde(default)]
     matched: [u64; 3],
+    /// Newer rows are there, or other records fill theirs too: what is foreseen does not come true.
+    #[serde(default)]
+    unforeseen: bool,
     refused: Option<Refusal>,
+}
+
+/// What a run would make of rows; nothing is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Foresee {
+    table: Option<Table>,
+    rows: Vec<Row>,
+    #[serde(default)]
+    becomes: Vec<Value>,
+    /// What the refusal has to say.
+    refused: Option<String>,
 }
 
 /// What a person says of a record.
@@ -221,6 +239,9 @@ pub(crate) trait Place {
     /// All rows in this order, spelled as cases do; `kinds` are the columns' types where the case names them.
     fn rows(&self, table: &str, order: &[String], kinds: &BTreeMap<String, ColumnType>) -> Vec<Row>;
 
+    /// Every table with its rows.
+    fn everything(&self) -> Vec<String>;
+
     /// Runs somebody's own SQL where the tables are.
     fn sql(&self, statement: &str);
 }
@@ -251,7 +272,7 @@ pub(crate) async fn run(case: &Case, place: &dyn Place) {
                 }
                 run_prepare(prepare, table, &mut runners, place, &saved, index).await;
             }
-            Step::Write(write) => run_write(write, &mut runners, &mut saved, index).await,
+            Step::Write(write) => run_write(write, &mut runners, place, &mut saved, index).await,
             Step::Reopen => {
                 for runner in std::mem::take(&mut runners).into_values() {
                     runner.destination.close().await.unwrap();
@@ -270,6 +291,7 @@ pub(crate) async fn run(case: &Case, place: &dyn Place) {
                     place.name()
                 );
             }
+            Step::Foresee(foresee) => run_foresee(foresee, &case.table, place, index).await,
             Step::Decide(decide) => run_decide(decide, &case.table, place, index).await,
             Step::Retry(retry) => {
                 let stream = case.table.stream("acme");
@@ -283,6 +305,21 @@ pub(crate) async fn run(case: &Case, place: &dyn Place) {
                 assert_eq!(&links, expected, "links at step {index}");
             }
         }
+    }
+}
+
+async fn run_foresee(foresee: &Foresee, table: &Table, place: &dyn Place, index: usize) {
+    let table = foresee.table.as_ref().unwrap_or(table);
+    let rows: Vec<Row> = foresee.rows.iter().map(expanded).collect();
+    let foreseen = foresight::look(place, (&table.stream("acme"), &table.schema()), &rows).await;
+    match (&foresee.refused, foreseen) {
+        (None, foreseen) => {
+            let foreseen = foreseen.unwrap_or_else(|error| panic!("step {index}: {error}"));
+            let foreseen = serde_json::to_value(foreseen).unwrap();
+            assert_eq!(foreseen, Value::from(foresee.becomes.clone()), "foreseen at step {index} on {}", place.name());
+        }
+        (Some(words), Err(error)) => assert!(error.to_string().contains(words), "step {index}: {error}"),
+        (Some(_), Ok(foreseen)) => panic!("step {index}: foreseen {foreseen:?}"),
     }
 }
 
@@ -347,7 +384,13 @@ impl Prepare {
     }
 }
 
-async fn run_write(write: &Write, runners: &mut BTreeMap<String, Runner>, saved: &mut Saved, index: usize) {
+async fn run_write(
+    write: &Write,
+    runners: &mut BTreeMap<String, Runner>,
+    place: &dyn Place,
+    saved: &mut Saved,
+    index: usize,
+) {
     let runner = runners.get_mut(&write.runner).expect("a case prepares before it writes");
     let rows: Vec<Row> = write.rows.iter().map(expanded).collect();
     let deletes =
@@ -355,6 +398,10 @@ async fn run_write(write: &Write, runners: &mut BTreeMap<String, Runner>, saved:
     let patch = write.patch.as_ref().map(|patch| patch.of(&runner.table));
     let batch = TableBatch { upserts: record_batch(&runner.table, &rows), deletes, patch, named: write.named.clone() };
     let resume = write.resume(&runner.table);
+    let ahead = match write.refused.is_none() && !write.unforeseen && !rows.is_empty() {
+        true => Ahead::of(place, (&runner.stream, &runner.table), &rows).await,
+        false => None,
+    };
     let written = runner.destination.write(batch, &resume, Epoch(write.epoch)).await;
     match &write.refused {
         Some(refusal) => assert_refused(written.map(drop), refusal, index),
@@ -363,6 +410,9 @@ async fn run_write(write: &Write, runners: &mut BTreeMap<String, Runner>, saved:
             assert_eq!(written.swept, write.swept, "rows swept at step {index}");
             let matched = [written.matched, written.unmatched, written.ambiguous];
             assert_eq!(matched, write.matched, "records matched at step {index}");
+            if let Some(ahead) = ahead {
+                ahead.assert_came_true(place, &runner.stream, index).await;
+            }
             let StreamKey { connection, stream, .. } = &runner.stream;
             saved.insert((connection.clone(), stream.clone(), write.position.clone()), resume);
         }

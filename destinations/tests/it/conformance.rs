@@ -41,6 +41,7 @@ cases! {
     a_batch_deletes_after_it_writes,
     a_column_may_not_be_called_as_one_of_orgtides_own,
     a_column_that_is_filled_later_is_matched_by_then,
+    a_column_that_is_held_as_text_is_foreseen_as_text,
     a_column_that_is_no_longer_mapped_stays_as_it_was,
     a_column_that_the_mapping_adds_leaves_the_checkpoint_as_it_is,
     a_column_that_was_dropped_by_hand_is_added_again_and_asked_for_again,
@@ -122,4 +123,5 @@ cases! {
     two_streams_of_one_object_into_one_table_keep_their_own_checkpoints_and_epochs,
     unmatched_records_are_counted_and_not_kept_when_nobody_wants_them,
     values_may_be_compared_without_case_and_blanks,
+    what_a_run_would_link_and_fill_is_foreseen_and_nothing_is_written,
 }

@@ -5,6 +5,7 @@
 mod case;
 mod conformance;
 mod contact;
+mod foresight;
 mod parity;
 mod postgres;
 mod sqlite;

@@ -1,5 +1,6 @@
 //! What is particular to PostgreSQL servers.
 
+mod foresight;
 mod server;
 mod tables;
 
@@ -119,6 +120,18 @@ impl PostgresSchema {
         self.query(&query).await
     }
 
+    /// The shape, and every row.
+    async fn whole(&self) -> Vec<String> {
+        let client = self.client().await;
+        let tables = "SELECT tablename::text FROM pg_tables WHERE schemaname = $1 ORDER BY 1";
+        let mut whole = vec![self.shape().await];
+        for table in client.query(tables, &[&self.name]).await.unwrap() {
+            let rows = format!("SELECT t::text FROM {} AS t ORDER BY 1", quoted(table.get(0)));
+            whole.extend(client.query(&rows, &[]).await.unwrap().iter().map(|row| row.get(0)));
+        }
+        whole
+    }
+
     async fn all_rows(&self, table: &str, order: &[String]) -> Vec<Row> {
         let client = self.client().await;
         let query = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
@@ -184,6 +197,10 @@ impl Place for PostgresSchema {
 
     fn rows(&self, table: &str, order: &[String], _kinds: &BTreeMap<String, ColumnType>) -> Vec<Row> {
         apart(self.all_rows(table, order))
+    }
+
+    fn everything(&self) -> Vec<String> {
+        apart(self.whole())
     }
 
     fn sql(&self, statement: &str) {

@@ -82,6 +82,27 @@ impl Place for SqliteFile {
             .unwrap()
     }
 
+    fn everything(&self) -> Vec<String> {
+        if !self.path().exists() {
+            return Vec::new();
+        }
+        let sql = self.connect();
+        let mut names = sql.prepare("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY name").unwrap();
+        let made: Vec<(String, String)> =
+            names.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
+        let rows = |name: &str| {
+            let mut rows = sql.prepare(&format!("SELECT * FROM \"{name}\"")).unwrap();
+            let width = rows.column_count();
+            let cells = |row: &rusqlite::Row<'_>| {
+                Ok((0..width).map(|cell| format!("{:?} ", row.get_ref(cell).unwrap())).collect::<String>())
+            };
+            rows.query_map([], cells).unwrap().map(Result::unwrap).collect::<Vec<_>>()
+        };
+        let tables = made.iter().filter(|(_, sql)| sql.starts_with("CREATE TABLE"));
+        let rows = tables.flat_map(|(name, _)| rows(name)).collect::<Vec<_>>();
+        made.iter().map(|(_, sql)| sql.clone()).chain(rows).collect()
+    }
+
     fn sql(&self, statement: &str) {
         self.connect().execute_batch(statement).unwrap();
     }
