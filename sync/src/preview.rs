@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch, StringArray, cast::AsArray};
+use arrow_select::concat::concat_batches;
 use salesforce::{Client, query::Deleted};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -32,6 +33,15 @@ pub struct Previewed {
     pub record: Map<String, Value>,
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// The row, in the columns of the table; none when it becomes no row.
+    #[serde(skip)]
+    pub rows: RecordBatch,
+}
+
+/// The rows of these records, in the columns of the table.
+pub fn rows<'a>(mapping: &CompiledMapping, records: impl IntoIterator<Item = &'a Previewed>) -> RecordBatch {
+    let rows = records.into_iter().map(|record| &record.rows);
+    concat_batches(&mapping.table.arrow_schema(), rows).expect("rows of one mapping have the columns of its table")
 }
 
 /// What becomes of a record.
@@ -127,5 +137,5 @@ fn judge(mapping: &CompiledMapping, record: &RecordBatch, unread: &[Misfit]) -> 
         }
     };
     let record = serde_json::from_str(&mapping.record(record, 0)).unwrap_or_default();
-    Previewed { record_id, record, verdict }
+    Previewed { record_id, record, verdict, rows: rows.upserts }
 }

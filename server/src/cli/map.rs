@@ -1,5 +1,6 @@
 //! `orgtide map`
 
+mod foreseen;
 mod preview;
 mod suggest;
 

@@ -1,5 +1,7 @@
 //! Mappings are checked, changed, and kept as they were.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use crate::org::{Acme, rows};
@@ -83,6 +85,95 @@ async fn a_preview_shows_each_record_beside_its_row_or_the_reasons_against_it_an
     );
     let every = org.run("map preview acme Contact --records 2").await;
     assert!(every.out.contains("2 ready") && every.out.contains("LastName: "), "{every:?}");
+}
+
+const WITH_MATCH: &str = r#"
+    object = "Contact"
+    columns = [{ field = "Email", column = "email" }, { field = "Phone", column = "phone" }]
+    [match]
+    table = "customers"
+    key = "id"
+    by = [["email"]]
+    [match.columns]
+    phone = { from = "phone", wins = "salesforce" }
+"#;
+
+/// The records' verdicts on their rows, by the address that they are matched by.
+fn matches(shown: &serde_json::Value) -> BTreeMap<String, serde_json::Value> {
+    let records = shown["previews"][0]["records"].as_array().unwrap().iter();
+    let with_address = records.filter_map(|record| Some((record["row"]["email"].as_str()?, record)));
+    with_address.map(|(email, record)| (email.to_owned(), record["match"].clone())).collect()
+}
+
+#[tokio::test]
+async fn a_preview_says_which_row_of_theirs_each_record_would_stand_for_and_what_it_would_fill_there() {
+    let org = Acme::start().await;
+    org.connect().await;
+    let file = write(&org, WITH_MATCH);
+    let theirs = org.directory.path().join("vendor.db");
+    let line = format!("map preview acme --file {file} --records 50 --to sqlite:{}", theirs.display());
+    let without = org.run(&format!("{line} --json")).await;
+    assert_eq!(without.code, 0, "{without:?}");
+    let error = without.json()["previews"][0]["match"]["error"].clone();
+    assert!(error["code"] == "destination" && error["message"].as_str().unwrap().contains("no such table"), "{error}");
+    let found: Vec<String> = matches(&without.json()).into_keys().collect();
+    let said = org.run(&line).await;
+    assert!(said.err.contains("warning: which rows of customers") && said.out.contains("is ready"), "{said:?}");
+    assert!(!theirs.exists(), "a file is not made either");
+
+    let database = rusqlite::Connection::open(&theirs).unwrap();
+    database.execute_batch("CREATE TABLE customers (id INTEGER PRIMARY KEY, email TEXT, phone TEXT)").unwrap();
+    let customer = "INSERT INTO customers (id, email, phone) VALUES (?1, ?2, 'old')";
+    for (id, email) in [(1, &found[0]), (2, &found[1]), (3, &found[1])] {
+        database.execute(customer, (id, email)).unwrap();
+    }
+    let shown = org.run(&format!("{line} --json")).await.json();
+    let verdicts = matches(&shown);
+    let one = &verdicts[&found[0]];
+    assert_eq!((&one["status"], &one["their_key"], &one["by"]), (&json!("matched"), &json!("1"), &json!(["email"])));
+    let change = &one["changes"][0];
+    assert_eq!((&change["column"], &change["was"]), (&json!("phone"), &json!("old")));
+    let several = &verdicts[&found[1]];
+    assert_eq!((&several["status"], &several["candidates"]), (&json!("ambiguous"), &json!(["2", "3"])));
+    assert_eq!(verdicts[&found[2]]["status"], "unmatched");
+    let said = org.run(&line).await.out;
+    let several = "ambiguous: 2 rows of customers fit (2, 3); waits for a decision";
+    for part in ["stands for row 1 of customers, by email", "ITS COLUMN", "1 matched, 1 ambiguous", several] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(rows(&theirs, "SELECT COUNT(*) FROM sqlite_schema"), 1, "no table is left over");
+    assert_eq!(rows(&theirs, "SELECT COUNT(*) FROM customers WHERE phone = 'old'"), 3);
+
+    let imported = org.run(&format!("import acme --mapping {file} --to sqlite:{}", theirs.display())).await;
+    assert_eq!(imported.code, 0, "{imported:?}");
+    let became: Option<String> =
+        database.query_row("SELECT phone FROM customers WHERE id = 1", [], |row| row.get(0)).unwrap();
+    assert_eq!(json!(became), change["becomes"], "what was foreseen has happened");
+    let record = several_record(&database, &found[1]);
+    assert_eq!(org.run(&format!("match ignore acme Contact {record}")).await.code, 0);
+    let again = matches(&org.run("map preview acme Contact --records 50 --json").await.json());
+    assert_eq!((&again[&found[0]]["status"], &again[&found[0]]["changes"]), (&json!("matched"), &json!([])));
+    let ignored = json!({ "record": record, "status": "ignored", "decided_by": "command line" });
+    assert_eq!(again[&found[1]], ignored);
+}
+
+fn several_record(database: &rusqlite::Connection, email: &str) -> String {
+    database.query_row("SELECT Id FROM Contact WHERE email = ?1", [email], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn a_preview_shows_the_rows_also_when_their_table_cannot_be_reached() {
+    let org = Acme::start().await;
+    org.connect().await;
+    let file = write(&org, WITH_MATCH);
+    let line = format!("map preview acme --file {file} --json");
+    let away = org.run(&format!("{line} --to postgres://nobody@127.0.0.1:1/crm?connect_timeout=5")).await;
+    let preview = away.json()["previews"][0].clone();
+    assert_eq!((away.code, preview["records"].as_array().unwrap().len()), (0, 10), "{away:?}");
+    assert!(preview["match"]["error"]["message"].as_str().unwrap().contains("cannot be reached"), "{preview}");
+    assert!(preview["records"][0]["match"].is_null(), "{preview}");
+    let wrong = org.run(&format!("{line} --to mysql://nobody@localhost/crm")).await;
+    assert_eq!(wrong.code, 5, "an address that is none is a mistake: {wrong:?}");
 }
 
 #[tokio::test]

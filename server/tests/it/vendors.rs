@@ -186,6 +186,8 @@ async fn matches_customers(org: &Acme) {
         city = { from = "BillingCity", wins = "empty" }
     "#;
     std::fs::write(&mapping, text).unwrap();
+    let foreseen =
+        org.run(&format!("map preview tesorio --file {} --records 200 --json", mapping.display())).await.json();
     let imported = org.run(&format!("import tesorio --mapping {}", mapping.display())).await;
     assert_eq!(imported.code, 0, "{imported:?}");
     let is = |sql: &str, expected: i64| assert_eq!(rows(&database, sql), expected, "{sql}");
@@ -199,6 +201,16 @@ async fn matches_customers(org: &Acme) {
     is("SELECT COUNT(*) FROM customers WHERE title <> 'own' OR city <> 'own'", 0);
     is("SELECT COUNT(*) FROM _orgtide_matches WHERE status = 'matched'", 900);
     is("SELECT COUNT(*) FROM _orgtide_matches WHERE status = 'unmatched'", 600);
+
+    for record in foreseen["previews"][0]["records"].as_array().unwrap() {
+        let (id, foreseen) = (record["record_id"].as_str().unwrap(), &record["match"]);
+        let status = foreseen["status"].as_str().unwrap();
+        let key = foreseen["their_key"].as_str().unwrap_or_default();
+        let link = format!("record = '{id}' AND status = '{status}' AND coalesce(their_key, '') = '{key}'");
+        is(&format!("SELECT COUNT(*) FROM _orgtide_matches WHERE {link}"), 1);
+        let (is_matched, has_phone) = (status == "matched", record["row"]["Phone"].is_string());
+        assert_eq!(foreseen["changes"].as_array().is_some_and(|changes| !changes.is_empty()), is_matched && has_phone);
+    }
 
     let list = |line: &str| format!("match list tesorio {line} --limit 1000 --json");
     let open = org.run(&list("")).await.json();

@@ -9,27 +9,31 @@ use sync::{
     preview::{Looked, Previewed, Unfit, Verdict},
 };
 
+use super::foreseen;
+
 use crate::{
     app::{
         App,
-        preview::{Preview, PreviewedColumn},
+        preview::{Preview, PreviewedColumn, PreviewedRecord},
     },
     cli::{
         export,
         import::read_mappings,
-        terminal::{Terminal, counted},
+        terminal::{Terminal, counted, error_document},
     },
     error::{Error, Exit},
 };
 
 /// Reads a few records and shows what the mapping makes of each; writes nothing
 ///
-/// Without a file it is the mapping of the object's stream; before an import, the one that takes every field.
+/// Without a file it is the mapping of the object's stream; before an import, the one that takes every field. Where a mapping
+/// has a `match` section, each record is looked up in your table, and what it would fill there is shown.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   orgtide map preview acme Contact
   orgtide map preview acme --file contacts.toml --records 3
+  orgtide map preview acme --file contacts.toml --to \"postgres://sync@db.example/crm\"
   orgtide map preview acme Contact --id 0035g00000ABCDEAA4")]
 pub(super) struct Arguments {
     /// The connection's name
@@ -45,15 +49,23 @@ pub(super) struct Arguments {
     /// The record of this Id instead; may be repeated
     #[arg(long = "id", value_name = "ID", conflicts_with = "records")]
     ids: Vec<String>,
+    // Not as a comment: its brackets are no links and no tags.
+    #[arg(
+        long,
+        value_name = "DESTINATION",
+        help = "Where the table of a match section is [default: where the stream's rows go]"
+    )]
+    to: Option<String>,
 }
 
 pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> Result<Exit, Error> {
     let looked = if arguments.ids.is_empty() { Looked::First(arguments.records) } else { Looked::Ids(&arguments.ids) };
     let mut previews = Vec::new();
     for mapping in mappings(&arguments, &app).await? {
-        previews.push(app.preview(&arguments.connection, &mapping, looked).await?);
+        previews.push(app.preview(&arguments.connection, &mapping, looked, arguments.to.as_deref()).await?);
     }
-    terminal.document(&json!({ "connection": arguments.connection, "previews": previews }));
+    let documents: Vec<Value> = previews.iter().map(document).collect();
+    terminal.document(&json!({ "connection": arguments.connection, "previews": documents }));
     for preview in &previews {
         preview.warnings.iter().for_each(|warning| terminal.warning(&warning.to_string()));
         show(preview, terminal);
@@ -81,15 +93,29 @@ async fn mappings(arguments: &Arguments, app: &App) -> Result<Vec<Mapping>, Erro
     }
 }
 
+fn document(preview: &Preview) -> Value {
+    let mut document = json!(preview);
+    if let Some(error) = preview.matched_with.as_ref().and_then(|matched_with| matched_with.error.as_ref()) {
+        document["match"]["error"] = error_document(error);
+    }
+    document
+}
+
 fn show(preview: &Preview, terminal: &Terminal) {
-    let is_ready = |record: &&Previewed| matches!(record.verdict, Verdict::Ready { .. });
+    let is_ready = |record: &&PreviewedRecord| matches!(record.previewed.verdict, Verdict::Ready { .. });
     let ready = preview.records.iter().filter(is_ready).count();
     let rejected = preview.records.len() - ready;
     let records = counted(preview.records.len() as u64, "record");
     terminal.say(format!("{} → {}: {records}, {ready} ready, {rejected} rejected", preview.object, preview.table));
+    if let Some(matched_with) = &preview.matched_with {
+        foreseen::summary(preview, matched_with, terminal);
+    }
     for record in &preview.records {
         terminal.say("");
-        show_record(&preview.columns, record, terminal);
+        show_record(&preview.columns, &record.previewed, terminal);
+        if let (Some(matched_with), Some(foreseen)) = (&preview.matched_with, &record.foreseen) {
+            foreseen::show(foreseen, matched_with, terminal);
+        }
     }
     preview.not_found.iter().for_each(|id| terminal.say(format!("{id}: there is no such record for this mapping")));
 }
