@@ -122,7 +122,7 @@ struct Write {
     /// How many records must have been linked, how many must have found no row, and how many several.
     #[serde(default)]
     matched: [u64; 3],
-    /// Newer rows are there, or other records fill theirs too: what is foreseen does not come true.
+    /// The rows are older than those that are there: what is foreseen of them does not come true.
     #[serde(default)]
     unforeseen: bool,
     refused: Option<Refusal>,
@@ -398,10 +398,8 @@ async fn run_write(
     let patch = write.patch.as_ref().map(|patch| patch.of(&runner.table));
     let batch = TableBatch { upserts: record_batch(&runner.table, &rows), deletes, patch, named: write.named.clone() };
     let resume = write.resume(&runner.table);
-    let ahead = match write.refused.is_none() && !write.unforeseen && !rows.is_empty() {
-        true => Ahead::of(place, (&runner.stream, &runner.table), &rows).await,
-        false => None,
-    };
+    let is_foreseen = write.refused.is_none() && !write.unforeseen && !rows.is_empty();
+    let ahead = if is_foreseen { Ahead::of(place, (&runner.stream, &runner.table), &rows).await } else { None };
     let written = runner.destination.write(batch, &resume, Epoch(write.epoch)).await;
     match &write.refused {
         Some(refusal) => assert_refused(written.map(drop), refusal, index),

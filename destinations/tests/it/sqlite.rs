@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use destinations::{
     DestinationSettings,
+    matching::{self, Filling},
     sqlite::{SqliteDestination, SqliteSettings, Synchronous},
 };
 use rusqlite::{Connection, types::ValueRef};
@@ -427,4 +428,27 @@ async fn a_sweep_of_a_table_that_was_not_prepared_for_it_and_a_patch_without_its
         assert!(error.to_string().contains("columns are not those"), "{error}");
     }
     assert_eq!(file.query::<i64>("SELECT count(*) FROM Contact"), 0);
+}
+
+#[tokio::test]
+async fn to_look_ahead_waits_for_nobody_who_writes_to_the_file() {
+    let file = SqliteFile::new();
+    file.sql(
+        "PRAGMA journal_mode = WAL; CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT);
+         INSERT INTO customers VALUES (1, 'a')",
+    );
+    let matching = json!({
+        "table": "customers", "key": "id", "by": [[{ "theirs": "id", "ours": "Id" }]],
+        "columns": { "name": { "from": "Name", "wins": "salesforce" } }
+    });
+    let table = TableSchema { matching: Some(serde_json::from_value(matching).unwrap()), ..names() };
+    let writer = file.connect();
+    writer.execute_batch("BEGIN IMMEDIATE; UPDATE customers SET name = 'not committed'").unwrap();
+    let rows = batch(&table, &[json!({ "Id": "1", "Name": "b" })]).upserts;
+    let foreseen = matching::foresee(&file.settings(), &table, &stream(), &rows).await.unwrap();
+    let Some(Filling::Changes { changes }) = &foreseen[0].filling else { panic!("{foreseen:?}") };
+    let change = (changes[0].was.as_deref(), changes[0].becomes.as_deref());
+    assert_eq!(change, (Some("a"), Some("b")));
+    writer.execute_batch("COMMIT").unwrap();
+    assert_eq!(file.query::<String>("SELECT name FROM customers"), "not committed");
 }

@@ -94,3 +94,20 @@ async fn to_look_ahead_it_is_enough_to_read_their_table_and_without_that_it_says
         assert_eq!(changes.len(), 2, "{changes:?}");
     }
 }
+
+#[tokio::test]
+async fn to_look_ahead_waits_for_nobody_who_writes_to_their_table() {
+    for place in PostgresSchema::on_each_server() {
+        place.sql(&format!(
+            "CREATE TABLE {0}.customers (id bigint PRIMARY KEY, vendor_id text, phone text, age text);
+             INSERT INTO {0}.customers VALUES (1, 'a', 'old', NULL)",
+            quoted(&place.name)
+        ));
+        let writer = place.client().await;
+        writer.batch_execute("BEGIN; UPDATE customers SET phone = 'not committed'").await.unwrap();
+        let foreseen = foresee(place.address(""), &[row("a", "1-1", "40")]).await.unwrap();
+        let Some(Filling::Changes { changes }) = &foreseen[0].filling else { panic!("{foreseen:?}") };
+        assert_eq!(changes[1].was.as_deref(), Some("old"), "{changes:?}");
+        writer.batch_execute("COMMIT").await.unwrap();
+    }
+}
