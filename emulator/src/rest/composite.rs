@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::allow;
 use super::caller::Caller;
@@ -54,6 +54,12 @@ impl Subrequest {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+struct Responses {
+    composite_response: Vec<Subresponse>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Subresponse {
     body: Box<RawValue>,
     http_headers: BTreeMap<String, String>,
@@ -95,7 +101,7 @@ impl Org {
                 break;
             }
         }
-        Ok(Answer::ok(&json!({"compositeResponse": responses})))
+        Ok(Answer::ok(&Responses { composite_response: responses }))
     }
 
     async fn subrequest(

@@ -30,6 +30,20 @@ async fn composite_runs_its_subrequests_in_order_and_hands_values_on() {
 }
 
 #[tokio::test]
+async fn a_query_in_a_composite_is_answered_as_one_by_itself_to_the_last_digit() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let contact = json!({"LastName": "Exact", "Score__c": "-99999999999999.9999"});
+    acme.emulator.control().insert("Contact", contact).unwrap();
+    let soql = "SELECT Score__c FROM Contact WHERE LastName = 'Exact'";
+    let alone = query(&acme, &token, soql).await.text;
+    let url = format!("{ROOT}/query?q={}", soql.replace(' ', "+"));
+    let body = json!({"compositeRequest": [{"method": "GET", "url": url, "referenceId": "exact"}]});
+    let answer = acme.send(Method::POST, &format!("{ROOT}/composite"), &token, &body).await.text;
+    assert!(alone.contains("-99999999999999.9999") && answer.contains(&alone), "{alone} {answer}");
+}
+
+#[tokio::test]
 async fn a_composite_that_asks_for_all_or_none_undoes_what_it_did_before_a_failure() {
     let acme = Acme::start().await;
     let token = acme.sign_in_as_admin().await;
