@@ -5,7 +5,7 @@ use emulator::{Effect, Fault};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::client::{Acme, Seen};
+use crate::client::{Acme, Seen, in_time};
 
 const JOBS: &str = "/services/data/v60.0/jobs/query";
 const ALL: &str = "SELECT Id, LastName, Account.Name, Score__c, HasOptedOutOfEmail, CreatedDate FROM Contact";
@@ -39,6 +39,16 @@ async fn finish_query(acme: &Acme, token: &str, soql: &str) -> String {
 
 async fn poll(acme: &Acme, token: &str, id: &str) -> Value {
     acme.get(&format!("{JOBS}/{id}"), token).await.json()
+}
+
+/// Waits for a job to come into a state.
+async fn reaches(acme: &Acme, token: &str, id: &str, state: &str) {
+    let reached = async {
+        while poll(acme, token, id).await["state"] != state {
+            tokio::task::yield_now().await;
+        }
+    };
+    in_time(state, reached).await;
 }
 
 async fn rows_by_rest(acme: &Acme, token: &str, soql: &str) -> u64 {
@@ -100,9 +110,7 @@ async fn jobs_run_by_themselves_unless_the_scenario_says_otherwise() {
     let token = acme.sign_in().await;
     let created = post(&acme, &token, json!({"operation": "query", "query": ALL})).await.json();
     let id = created["id"].as_str().unwrap();
-    while poll(&acme, &token, id).await["state"] != "JobComplete" {
-        tokio::task::yield_now().await;
-    }
+    reaches(&acme, &token, id, "JobComplete").await;
 }
 
 #[tokio::test]
@@ -366,16 +374,12 @@ async fn a_slow_job_stays_in_progress_until_its_time_has_come() {
     control.push_fault(Fault::next("POST */jobs/query", Effect::SlowJob { seconds: 3600 }));
     let created = post(&acme, &token, json!({"operation": "query", "query": ALL})).await.json();
     let id = created["id"].as_str().unwrap();
-    while poll(&acme, &token, id).await["state"] == "UploadComplete" {
-        tokio::task::yield_now().await;
-    }
+    reaches(&acme, &token, id, "InProgress").await;
     control.advance(std::time::Duration::from_secs(3000));
     assert_eq!(poll(&acme, &token, id).await["state"], "InProgress");
     control.advance(std::time::Duration::from_secs(600));
     let token = acme.sign_in().await;
-    while poll(&acme, &token, id).await["state"] != "JobComplete" {
-        tokio::task::yield_now().await;
-    }
+    reaches(&acme, &token, id, "JobComplete").await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Once;
+use std::time::Duration;
 
 use emulator::{Emulator, Options, Scenario};
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -11,6 +12,14 @@ pub(crate) const KEY: &str = "3MVG9.acme.integration";
 pub(crate) const SECRET: &str = "acme-integration-secret";
 pub(crate) const CONNECTED_KEY: &str = "3MVG9.acme.connected";
 pub(crate) const CONNECTED_SECRET: &str = "acme-connected-secret";
+
+/// What comes of something that a test waits for. Fails when nothing does within far more time than it takes.
+pub(crate) async fn in_time<T>(what: &str, coming: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(Duration::from_secs(120), coming).await {
+        Ok(come) => come,
+        Err(_) => panic!("waited in vain for {what}"),
+    }
+}
 
 /// An org of the scenario `acme` and a client of its plain listener.
 pub(crate) struct Acme {
@@ -57,6 +66,17 @@ impl Seen {
 }
 
 impl Acme {
+    /// Waits until every fault has struck a request.
+    pub(crate) async fn faults_struck(&self) {
+        let left = || self.emulator.control().unused_faults();
+        let struck = async {
+            while !left().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        in_time(&format!("a request that fits {:?}", left()), struck).await;
+    }
+
     pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
     }

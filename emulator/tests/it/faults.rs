@@ -95,9 +95,7 @@ async fn a_hanging_request_goes_on_when_it_is_released() {
     let token = acme.sign_in().await;
     acme.emulator.control().push_fault(Fault::next("GET */limits", Effect::Hang));
     let release = async {
-        while !acme.emulator.control().unused_faults().is_empty() {
-            tokio::task::yield_now().await;
-        }
+        acme.faults_struck().await;
         // The request is past the queue; it may not wait yet, so it is released until it has answered.
         loop {
             acme.emulator.control().release();

@@ -269,9 +269,7 @@ async fn a_refresh_token_that_is_in_process_is_refused_and_works_afterwards() {
     acme.emulator.control().push_fault(Fault::next("POST /services/oauth2/token", Effect::Hang));
     let first = acme.refresh(ROTATING_KEY, ROTATING_SECRET, ROTATING);
     let second = async {
-        while acme.emulator.control().unused_faults().len() == 1 {
-            tokio::task::yield_now().await;
-        }
+        acme.faults_struck().await;
         let busy = acme.refresh(ROTATING_KEY, ROTATING_SECRET, ROTATING).await;
         acme.emulator.control().release();
         busy

@@ -392,9 +392,7 @@ fn signed(change: fn(&mut Value)) -> String {
 async fn busy(acme: &Acme) -> Seen {
     acme.emulator.control().push_fault(Fault::next("POST /services/oauth2/token", Effect::Hang));
     let second = async {
-        while acme.emulator.control().unused_faults().len() == 1 {
-            tokio::task::yield_now().await;
-        }
+        acme.faults_struck().await;
         let answer = acme.token_request(RENEW).await;
         acme.emulator.control().release();
         answer

@@ -14,6 +14,9 @@ use salesforce::{
 };
 
 pub(crate) const VERSION: ApiVersion = ApiVersion(68);
+/// Longer than anything takes that a test waits for, on a busy machine as well.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 pub(crate) const TOKEN: &str = "POST /services/oauth2/token";
 pub(crate) const DESCRIBE: &str = "GET /services/data/vXX.X/sobjects/{object}/describe";
 
@@ -121,9 +124,13 @@ impl Acme {
 
     /// Waits until the org has seen `count` requests of this kind.
     pub(crate) async fn until_seen(&self, request: &str, count: usize) {
-        while self.count(request) < count {
-            tokio::task::yield_now().await;
-        }
+        let seen = async {
+            while self.count(request) < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        let seen = tokio::time::timeout(PATIENCE, seen).await;
+        assert!(seen.is_ok(), "{request} was not seen {count} times: {:?}", self.requests());
     }
 }
 

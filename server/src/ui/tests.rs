@@ -39,6 +39,8 @@ mod schedules;
 mod waiting;
 
 const HOST: &str = "127.0.0.1:8723";
+/// Longer than anything takes that a test waits for, on a busy machine as well.
+const PATIENCE: Duration = Duration::from_secs(120);
 const PASSWORD: &str = "SENTINEL pass words";
 
 /// A clock that stands until it is moved.
@@ -165,6 +167,20 @@ impl Visitor<'_> {
 
     async fn get(&self, path: &str) -> Answered {
         self.installation.send(self.request(Method::GET, path).body(Body::empty()).unwrap()).await
+    }
+
+    /// A page that loads itself again until what it shows is over.
+    async fn last(&self, path: &str) -> Answered {
+        let over = async {
+            loop {
+                let page = self.get(path).await;
+                if !page.headers.contains_key(header::REFRESH) {
+                    return page;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, over).await.unwrap_or_else(|_| panic!("{path} is never over"))
     }
 
     fn form_token(&self) -> String {

@@ -4,7 +4,7 @@
 use emulator::Effect;
 use rusqlite::Connection;
 
-use crate::org::{Acme, Ended, ended, rows};
+use crate::org::{Acme, Ended, end_of, ended, rows};
 
 const QUERY: &str = "GET /services/data/vXX.X/query";
 
@@ -68,8 +68,8 @@ async fn a_folder_that_vanishes_while_rows_are_on_their_way_fails_the_run_and_th
     std::fs::create_dir(&folder).unwrap();
     let line = format!("import acme Contact --read rest --to sqlite:{}", folder.join("rows.db").display());
     org.fault(QUERY, Effect::Hang);
-    let importing = org.spawn(&line);
-    org.faults_struck().await;
+    let mut importing = org.spawn(&line);
+    org.faults_struck(end_of(&mut importing)).await;
     std::fs::remove_dir_all(&folder).unwrap();
     org.emulator.control().release();
     let failed = ended(importing).await;
@@ -98,8 +98,8 @@ async fn a_connection_that_the_database_ends_fails_the_run_and_the_next_one_goes
     let client = crate::database::postgres::client(&server).await;
     client.batch_execute(&format!("CREATE SCHEMA {schema}")).await.unwrap();
     org.fault(QUERY, Effect::Hang);
-    let importing = org.spawn_with(&line, &environment);
-    org.faults_struck().await;
+    let mut importing = org.spawn_with(&line, &environment);
+    org.faults_struck(end_of(&mut importing)).await;
     let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{schema}'");
     assert_eq!(client.query(&end, &[]).await.unwrap().len(), 1);
     org.emulator.control().release();

@@ -2,7 +2,7 @@
 
 use emulator::Effect;
 
-use crate::org::{Acme, CLIENT_ID, CLIENT_SECRET, Ended, ORG, end, ended, program, rows};
+use crate::org::{Acme, CLIENT_ID, CLIENT_SECRET, Ended, ORG, end, end_of, ended, program, rows};
 
 const QUERY: &str = "GET /services/data/vXX.X/query";
 
@@ -271,8 +271,8 @@ async fn ctrl_c_ends_an_import_cleanly_and_the_next_one_completes_it() {
     let org = Acme::start().await;
     org.connect().await;
     org.fault(QUERY, Effect::Hang);
-    let import = org.spawn("import acme Contact --read rest --json");
-    org.faults_struck().await;
+    let mut import = org.spawn("import acme Contact --read rest --json");
+    org.faults_struck(end_of(&mut import)).await;
     let pid = import.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let stopped = ended(import).await;
@@ -290,7 +290,7 @@ async fn a_second_run_of_a_stream_is_refused_and_told_who_runs_it_and_a_killed_o
     org.connect().await;
     org.fault(QUERY, Effect::Hang);
     let mut first = org.spawn("import acme Contact --read rest");
-    org.faults_struck().await;
+    org.faults_struck(end_of(&mut first)).await;
     let second = org.run("import acme Contact --read rest --json").await;
     assert_eq!(second.code, 6, "{second:?}");
     let error = second.json()["streams"][0]["error"]["message"].as_str().unwrap().to_owned();

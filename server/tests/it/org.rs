@@ -2,8 +2,10 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Debug,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
 use emulator::{Effect, Emulator, Fault, FaultRate, Options, Pattern, Scenario};
@@ -14,12 +16,18 @@ use orgtide::{
 };
 use salesforce::http::{MappedHost, RuntimeTimer, Timer};
 use serde_json::Value;
-use tokio::process::{Child, Command};
+use tokio::{
+    io::AsyncReadExt,
+    process::{Child, Command},
+};
 
 pub(crate) const ORG: &str = "acme.my.salesforce.com";
 pub(crate) const CLIENT_ID: &str = "3MVG9.acme.integration";
 pub(crate) const CLIENT_SECRET: &str = "acme-integration-secret";
 pub(crate) const TOKEN: &str = "POST /services/oauth2/token";
+
+/// Longer than anything takes that a test waits for, on a busy machine as well.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The org of the scenario `acme`, and a data directory for the program.
 pub(crate) struct Acme {
@@ -79,21 +87,24 @@ impl Acme {
         journal.iter().filter(|entry| format!("{} {}", entry.method, entry.route) == route).count()
     }
 
-    /// Waits until every fault has struck a request.
-    pub(crate) async fn faults_struck(&self) {
-        while !self.emulator.control().unused_faults().is_empty() {
-            tokio::task::yield_now().await;
+    /// Waits until every fault has struck a request. Fails when what was to make the requests comes to its end before.
+    pub(crate) async fn faults_struck(&self, end: impl Future<Output: Debug>) {
+        let left = || self.emulator.control().unused_faults();
+        let what = format!("a request that fits {:?}", left());
+        tokio::select! {
+            biased;
+            () = until(&what, || left().is_empty()) => {}
+            end = end => assert!(left().is_empty(), "no request fitted {:?} before the end: {end:?}", left()),
         }
     }
 
     /// Waits until a request for `route` has arrived.
     pub(crate) async fn arrival(&self, route: &str) {
-        while self.asked(route) == 0 {
-            tokio::task::yield_now().await;
-        }
+        until(route, || self.asked(route) > 0).await;
     }
 
-    fn environment(&self) -> BTreeMap<&'static str, String> {
+    /// What the program is told of the org and of its own folders.
+    pub(crate) fn environment(&self) -> BTreeMap<&'static str, String> {
         let address = self.emulator.tls_address().unwrap();
         let mapped = self.emulator.hosts().iter().map(|host| format!("{host}={address}")).collect::<Vec<_>>();
         BTreeMap::from([
@@ -197,6 +208,32 @@ pub(crate) async fn end(mut command: Command) -> Ended {
     ended(command.spawn().unwrap()).await
 }
 
+/// How a program has ended that is expected not to.
+pub(crate) async fn end_of(program: &mut Child) -> String {
+    let status = program.wait().await.unwrap();
+    let mut said = String::new();
+    program.stderr.take().unwrap().read_to_string(&mut said).await.unwrap();
+    format!("{status}: {said}")
+}
+
+/// What comes of something that a test waits for. Fails when nothing does.
+pub(crate) async fn in_time<T>(what: &str, coming: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, coming).await {
+        Ok(come) => come,
+        Err(_) => panic!("waited in vain for {what}"),
+    }
+}
+
+/// Waits until it is so.
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let coming = async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    };
+    in_time(what, coming).await;
+}
+
 pub(crate) async fn ended(child: Child) -> Ended {
     let output = child.wait_with_output().await.unwrap();
     Ended {
@@ -204,6 +241,19 @@ pub(crate) async fn ended(child: Child) -> Ended {
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+#[tokio::test]
+async fn a_fault_that_strikes_nothing_fails_its_test_with_what_the_program_said() {
+    let org = Acme::start().await;
+    org.fault("GET /no/such/route", Effect::Hang);
+    let waiting = tokio::spawn(async move {
+        let mut program = org.spawn("status --nonsense");
+        org.faults_struck(end_of(&mut program)).await;
+    });
+    let panic = waiting.await.unwrap_err().into_panic();
+    let said = panic.downcast_ref::<String>().unwrap();
+    assert!(said.contains("/no/such/route") && said.contains("--nonsense"), "{said}");
 }
 
 /// Rows of a table that an import wrote.

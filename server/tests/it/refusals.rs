@@ -128,8 +128,8 @@ async fn a_refresh_token_that_somebody_else_redeems_at_the_moment_is_said_to_be_
         async move { app.connect(request, offered, &Quiet).await }
     };
     org.fault(TOKEN, Effect::Hang);
-    let first = tokio::spawn(by_token("first", STEADY));
-    org.faults_struck().await;
+    let mut first = tokio::spawn(by_token("first", STEADY));
+    org.faults_struck(&mut first).await;
     assert_eq!(code(by_token("second", STEADY).await), "sign-in/refresh-in-progress");
     org.emulator.control().release();
     assert_eq!(first.await.unwrap().unwrap().connection.name, "first");

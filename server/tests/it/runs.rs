@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use emulator::{Effect, value::Value};
 use serde_json::json;
 
-use crate::org::{Acme, rows};
+use crate::org::{Acme, end_of, rows};
 
 const QUERY: &str = "GET /services/data/vXX.X/query";
 
@@ -107,7 +107,7 @@ async fn the_journal_of_a_killed_run_says_abandoned() {
     let org = imported().await;
     org.fault(QUERY, Effect::Hang);
     let mut killed = org.spawn("import acme Contact --read rest");
-    org.faults_struck().await;
+    org.faults_struck(end_of(&mut killed)).await;
     killed.kill().await.unwrap();
     assert_eq!(org.run("import acme Contact --read rest").await.code, 0);
     let runs = org.run("runs acme Contact --json").await.json()["runs"].clone();

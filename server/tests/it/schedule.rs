@@ -34,7 +34,7 @@ use tokio::sync::watch;
 use crate::{
     database::{Fixture, HandClock, on_both_databases},
     keeper::scene::{STEADY, refreshing},
-    org::{Acme, CLIENT_ID, CLIENT_SECRET, ORG, TOKEN, rows},
+    org::{Acme, CLIENT_ID, CLIENT_SECRET, ORG, TOKEN, rows, until},
 };
 
 const QUARTER: Duration = Duration::from_secs(15 * 60);
@@ -463,9 +463,7 @@ async fn a_stream_that_a_person_runs_is_left_to_them_and_looked_at_later() {
     clock.advance_by(2 * QUARTER);
     hold_everything(&acme);
     let by_hand = tokio::spawn(async move { person.sync("acme", &[], &unwatched(), &never()).await });
-    while acme.emulator.control().journal().last().unwrap().status.is_some() {
-        tokio::task::yield_now().await;
-    }
+    until("a request that is held", || acme.emulator.control().journal().last().unwrap().status.is_none()).await;
     let mut workers = workers(&app);
     workers.look().await.unwrap();
     assert_eq!(workers.under_way(), 0);

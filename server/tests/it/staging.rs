@@ -3,7 +3,7 @@
 use emulator::Effect;
 use serde_json::Value;
 
-use crate::org::{Acme, ended, rows};
+use crate::org::{Acme, end_of, ended, rows};
 
 const QUERY: &str = "GET /services/data/vXX.X/query";
 
@@ -112,7 +112,7 @@ async fn a_stage_that_was_killed_goes_on_and_nothing_else_runs_the_stream_meanwh
     let org = org().await;
     org.fault(QUERY, Effect::Hang);
     let mut killed = org.spawn("stage run acme Contact --read rest");
-    org.faults_struck().await;
+    org.faults_struck(end_of(&mut killed)).await;
     let second = org.run("stage import acme Contact --json").await;
     assert_eq!(second.code, 6, "{second:?}");
     let error = second.json()["streams"][0]["error"]["message"].as_str().unwrap().to_owned();
@@ -128,8 +128,8 @@ async fn a_stage_that_was_killed_goes_on_and_nothing_else_runs_the_stream_meanwh
 async fn ctrl_c_stops_a_stage_at_a_place_from_which_it_goes_on() {
     let org = org().await;
     org.fault(QUERY, Effect::Hang);
-    let staging = org.spawn("stage run acme Contact --read rest --json");
-    org.faults_struck().await;
+    let mut staging = org.spawn("stage run acme Contact --read rest --json");
+    org.faults_struck(end_of(&mut staging)).await;
     let pid = staging.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let stopped = ended(staging).await;

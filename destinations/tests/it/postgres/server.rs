@@ -118,9 +118,12 @@ async fn a_connection_that_is_lost_leaves_whole_batches_and_the_next_prepare_mak
         let ended = async {
             let query = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks JOIN pg_class c ON c.oid = relation
                          WHERE NOT granted AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema)";
-            while place.query::<i64>(query).await == 0 {
-                tokio::task::yield_now().await;
-            }
+            let waiting = async {
+                while place.query::<i64>(query).await == 0 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(120), waiting).await.expect("the write waits for the lock");
         };
         let rows = batch(&names(), &[json!({"Id": "2", "Name": "b"})]);
         let (written, ()) = tokio::join!(destination.write(rows.clone(), &resume, Epoch(1)), ended);

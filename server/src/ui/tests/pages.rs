@@ -13,7 +13,7 @@ const KEY: &str = "3MVG9.acme.integration";
 const SECRET: &str = "acme-integration-secret";
 
 /// An installation with a connected org.
-async fn connected() -> (Emulator, Installation) {
+pub(super) async fn connected() -> (Emulator, Installation) {
     let (emulator, installation) = beside("acme").await;
     let request = ConnectRequest {
         name: None,
@@ -133,13 +133,7 @@ async fn a_refused_form_comes_back_with_everything_but_its_secrets() {
     let begun = admin.post("/connect/client-credentials", &fields).await;
     let place = begun.place().to_owned();
     assert!(place.starts_with("/attempts/"), "{begun:?}");
-    let refused = loop {
-        let page = admin.get(&place).await;
-        if page.headers.get(header::REFRESH).is_none() {
-            break page.body;
-        }
-        tokio::task::yield_now().await;
-    };
+    let refused = admin.last(&place).await.body;
     for shown in ["What to do:", KEY, "Acme &#38; Söhne", "60.0", "<strong>acme.my.salesforce.com</strong>"] {
         assert!(refused.contains(shown), "{shown}: {refused}");
     }
@@ -166,13 +160,7 @@ async fn a_callback_that_nobody_waits_for_says_what_to_do_and_saves_nothing() {
     let arrived = member.get("/oauth/callback?code=SENTINEL&state=stolen").await;
     let place = arrived.place().to_owned();
     assert!(place.starts_with("/attempts/") && !place.contains("SENTINEL"), "{place}");
-    let page = loop {
-        let page = member.get(&place).await;
-        if page.headers.get(header::REFRESH).is_none() {
-            break page.body;
-        }
-        tokio::task::yield_now().await;
-    };
+    let page = member.last(&place).await.body;
     assert!(page.contains("Not connected") && page.contains("another sign-in"), "{page}");
     assert!(!page.contains("SENTINEL") && !page.contains("stolen"));
     let nobody = installation.visitor().get("/oauth/callback?code=SENTINEL&state=stolen").await;

@@ -12,10 +12,7 @@ const FORM: [(&str, &str); 5] = [
 
 async fn connected(admin: &Visitor<'_>) {
     let begun = admin.post("/connect/client-credentials", &FORM).await;
-    let place = begun.place().to_owned();
-    while admin.get(&place).await.headers.contains_key(header::REFRESH) {
-        tokio::task::yield_now().await;
-    }
+    admin.last(begun.place()).await;
 }
 
 #[tokio::test]

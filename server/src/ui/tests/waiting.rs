@@ -49,17 +49,6 @@ async fn shows(visitor: &Visitor<'_>, place: &str, wanted: &str) -> String {
     panic!("{place} never shows {wanted}");
 }
 
-/// The page of an attempt that is over.
-async fn ended(visitor: &Visitor<'_>, place: &str) -> String {
-    loop {
-        let page = visitor.get(place).await;
-        if !page.headers.contains_key(header::REFRESH) {
-            return page.body;
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
 fn left(seconds: u32) -> String {
     format!("Next attempt in <strong>{seconds} s</strong>")
 }
@@ -81,7 +70,7 @@ async fn save_and_check_counts_down_and_connects_once_the_new_app_is_known() {
     timer.seconds.add_permits(1);
     shows(&admin, &place, &left(29)).await;
     timer.seconds.add_permits(479);
-    let page = ended(&admin, &place).await;
+    let page = admin.last(&place).await.body;
     assert!(page.contains("genfin@harbor-credit.example"), "{page}");
     assert_eq!(installation.app.status().await.unwrap().len(), 1);
 }
@@ -105,7 +94,7 @@ async fn each_attempt_begins_a_new_checklist_and_whoever_stops_gets_the_form_bac
     assert_eq!(second.matches("with a certificate of its own").count(), 1, "{second}");
     admin.post(&format!("{place}/stop"), &[]).await;
     timer.seconds.add_permits(1);
-    let form = ended(&admin, &place).await;
+    let form = admin.last(&place).await.body;
     assert!(form.contains("api/scope-api-missing") && form.contains(key), "{form}");
     assert!(installation.app.status().await.unwrap().is_empty(), "nothing is saved");
 }
@@ -119,7 +108,7 @@ async fn after_ten_minutes_what_was_found_is_shown_on_the_form() {
     let place = admin.post("/connect/client-credentials", &fields).await.place().to_owned();
     shows(&admin, &place, &left(30)).await;
     timer.seconds.add_permits(usize::try_from(PROPAGATION.as_secs()).unwrap());
-    let page = ended(&admin, &place).await;
+    let page = admin.last(&place).await.body;
     assert!(page.contains("sign-in/unknown-consumer-key") && !page.contains("Stop waiting"), "{page}");
     assert_eq!(timer.seconds.available_permits(), 0);
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     database::on_both_databases,
-    org::{Acme, TOKEN},
+    org::{Acme, TOKEN, in_time},
 };
 
 const VICTIM: &str = "proof::killed::a_process_that_is_killed";
@@ -212,9 +212,12 @@ impl Lane {
     }
 
     async fn arrival(&self, before: usize) {
-        while self.requests().len() == before {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let arrived = async {
+            while self.requests().len() == before {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        in_time(TOKEN, arrived).await;
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::{process::Child, sync::watch};
 use super::process::{Pace, Task};
 use crate::{
     database::{Fixture, on_both_databases},
-    org::{Acme, CLIENT_ID, CLIENT_SECRET, ORG, rows},
+    org::{Acme, CLIENT_ID, CLIENT_SECRET, ORG, in_time, rows},
 };
 
 const SERVER: &str = "proof::served::a_process_that_serves";
@@ -88,9 +88,12 @@ impl Scene {
             let now = orgtide::app::schedules::Decision::RunNow;
             app.decide("acme", &[], &now, &Actor::CommandLine).await.unwrap();
         }
-        while self.org.emulator.control().unused_faults().len() == ASKED.len() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let held = async {
+            while self.org.emulator.control().unused_faults().len() == ASKED.len() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        in_time("a process that runs the stream", held).await;
         self.org.emulator.control().clear_faults();
         let before = self.runs().await;
         assert_eq!(before[0].state, RunState::Running, "{before:?}");
@@ -105,13 +108,16 @@ impl Scene {
         self.org.emulator.control().release();
         self.processes[victim] = self.task.start(SERVER);
 
-        let after = loop {
-            let runs = self.runs().await;
-            if runs.len() > before.len() && runs[0].state != RunState::Running {
-                break runs;
+        let replaced = async {
+            loop {
+                let runs = self.runs().await;
+                if runs.len() > before.len() && runs[0].state != RunState::Running {
+                    break runs;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
         };
+        let after = in_time("another process that goes on", replaced).await;
         assert_eq!(after.len(), before.len() + 1, "one run replaces it: {after:#?}");
         assert_eq!((after[0].state, after[1].state), (RunState::Completed, RunState::Abandoned), "{after:#?}");
         assert_eq!(rows(&self.task.data.join("acme.db"), "SELECT count(*) FROM Contact"), CONTACTS);
