@@ -56,6 +56,21 @@ async fn a_request_that_hangs_is_given_up_and_tried_again() {
     assert_eq!(acme.count(DESCRIBE), 2);
 }
 
+// Pitfall 26.
+#[tokio::test]
+async fn an_answer_that_takes_longer_than_every_limit_is_read_as_long_as_pieces_of_it_come() {
+    let defaults = HttpConfig::default();
+    assert!(defaults.response_timeout.min(2 * defaults.read_timeout) >= Duration::from_secs(120));
+    let acme = Acme::start().await;
+    acme.fault(DESCRIBE, Effect::SlowBody { bytes_per_second: 20_000 });
+    let limit = Duration::from_secs(1);
+    let settings = HttpConfig { response_timeout: limit, read_timeout: limit, compression: false, ..acme.settings() };
+    let begun = std::time::Instant::now();
+    acme.client_with(settings, VERSION).describe("Account").await.unwrap();
+    assert!(begun.elapsed() > 2 * limit, "{:?}", begun.elapsed());
+    assert_eq!(acme.count(DESCRIBE), 1);
+}
+
 #[tokio::test]
 async fn what_does_not_pass_is_reported_at_once() {
     for (effect, code) in [

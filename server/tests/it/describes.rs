@@ -105,6 +105,7 @@ fn well(outcomes: &[StreamOutcome]) {
     }
 }
 
+// Pitfall 23.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_objects_are_described_by_one_call_and_an_idle_cycle_asks_for_no_describe_at_all() {
     let scene = InProcess::start().await;
