@@ -67,7 +67,7 @@ pub(super) async fn run(arguments: Arguments, mut config: Config, terminal: &Ter
     let _ = tending.await;
     // Runs under way end at their next checkpoint.
     let _ = running.await;
-    Ok(Exit::Stopped)
+    Ok(Exit::Done)
 }
 
 /// The address of a one-time link.

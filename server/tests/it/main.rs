@@ -12,6 +12,7 @@ mod database;
 mod describes;
 mod doctor;
 mod drift;
+mod ended;
 mod findings;
 mod guide;
 mod guide_findings;

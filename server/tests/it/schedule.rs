@@ -94,7 +94,13 @@ async fn import(app: &App, connection: &str, tables: &[(&str, &str)]) {
 }
 
 /// A connection of Acme's org by its client app, with what is imported first.
-async fn connect_and_import(app: &App, name: &str, choice: AppChoice, objects: &[&str], schedule: &str) -> Vec<String> {
+pub(crate) async fn connect_and_import(
+    app: &App,
+    name: &str,
+    choice: AppChoice,
+    objects: &[&str],
+    schedule: &str,
+) -> Vec<String> {
     let request = ConnectRequest {
         name: Some(name.into()),
         org: ORG.into(),
@@ -120,7 +126,7 @@ fn every_quarter() -> Decision {
     Decision::Schedule("every 15 minutes".parse().unwrap())
 }
 
-async fn planned(app: &App, connection: &str) -> PlannedStream {
+pub(crate) async fn planned(app: &App, connection: &str) -> PlannedStream {
     app.schedules(connection, &[]).await.unwrap().remove(0)
 }
 
