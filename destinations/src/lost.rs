@@ -1,11 +1,14 @@
 //! What a table turned out to lack although a checkpoint says that it was written: somebody has altered it by hand.
 
-use sync::checkpoint::{Asked, Checkpoint};
+use sync::{
+    checkpoint::{Asked, Checkpoint},
+    table::TableSchema,
+};
 
 /// Columns that a table lacked, and that are empty in the rows that were there.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lost {
-    /// Names of mapped columns.
+    /// Names of mapped columns. Those whose values may have been cut by a narrower type are among them.
     pub(crate) columns: Vec<String>,
     /// The version is among them: rows cannot be told to be older than what is read for them.
     pub(crate) version: bool,
@@ -19,6 +22,14 @@ impl Lost {
     /// The table has everything that it is to have.
     pub(crate) fn is_nothing(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// A column has been given another type, in which its values are what the former one had left of them.
+    pub(crate) fn retyped(&mut self, table: &TableSchema, column: usize) {
+        if column != table.id {
+            self.columns.push(table.columns[column].name.clone());
+            self.version |= table.version == Some(column);
+        }
     }
 
     /// The checkpoint as it holds for the table as it is: a mapped column that it counts as filled is forgotten, so that

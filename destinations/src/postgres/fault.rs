@@ -107,7 +107,10 @@ fn classified(place: &str, target: Option<&Target>, error: &Error) -> Destinatio
             place,
             reason: because("somebody or a statement_timeout has stopped it; raise that for the user of the address"),
         },
-        SqlState::UNDEFINED_TABLE | SqlState::UNDEFINED_COLUMN | SqlState::INVALID_COLUMN_REFERENCE => {
+        SqlState::UNDEFINED_TABLE
+        | SqlState::UNDEFINED_COLUMN
+        | SqlState::INVALID_COLUMN_REFERENCE
+        | SqlState::DATATYPE_MISMATCH => {
             incompatible("somebody has changed the table meanwhile; the next run makes it ready again")
         }
         SqlState::PROGRAM_LIMIT_EXCEEDED | SqlState::TOO_MANY_COLUMNS | SqlState::STATEMENT_TOO_COMPLEX => {

@@ -384,6 +384,7 @@ async fn widen(
         if !is_exact || wide != kind {
             let value = converted(&format!("{name}::{}", declared(kind)), kind, wide);
             changes.push(format!("ALTER COLUMN {name} TYPE {} USING {value}", declared(wide)));
+            lost.retyped(table, index);
         }
         held.push(wide);
     }

@@ -19,7 +19,13 @@ pub(super) fn fault(place: &str, table: &str, error: &Error) -> DestinationError
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
             DestinationError::Unreachable { place, reason: because("another program is writing to it for long") }
         }
-        ErrorCode::SystemIoFailure => DestinationError::Unreachable { place, reason: because("the disk failed") },
+        // SQLite tells only one of the ways in which a disk has no room left from a disk that fails.
+        ErrorCode::SystemIoFailure => DestinationError::Unreachable {
+            place,
+            reason: because(
+                "the disk failed, or a quota or a limit on the size of files is reached: free some space, or raise the limit",
+            ),
+        },
         ErrorCode::NotADatabase => DestinationError::Unusable {
             place,
             reason: because("move the file away or name another one: it is not SQLite's, or it is encrypted"),
@@ -41,7 +47,10 @@ pub(super) fn fault(place: &str, table: &str, error: &Error) -> DestinationError
         _ if code.extended_code == ffi::SQLITE_ERROR => DestinationError::Incompatible {
             place,
             table: table.to_owned(),
-            reason: because("change what the message names, or choose another table name"),
+            reason: because(
+                "if somebody has changed the table meanwhile, the next run makes it ready again; otherwise change what the \
+                 message names, or choose another table name",
+            ),
         },
         _ => DestinationError::Other { place, reason: reason(error) },
     }

@@ -213,6 +213,12 @@ impl Found {
         let mut key: Vec<&FoundColumn> = self.columns.iter().filter(|column| column.key_place > 0).collect();
         key.sort_by_key(|column| column.key_place);
         let key: Vec<&str> = key.iter().map(|column| column.name.as_str()).collect();
+        if key.is_empty() && self.columns.iter().any(|column| column.name == CONNECTION) {
+            return refuse(format!(
+                "its key ({CONNECTION}, {id}) is gone, and SQLite gives a table no other one: drop the table, and the next \
+                 run makes it again and imports everything"
+            ));
+        }
         if key.first().is_none_or(|first| *first != CONNECTION) {
             return refuse(format!("a table of this name exists that Orgtide did not make; {ELSE}"));
         }
@@ -248,7 +254,10 @@ fn widen(transaction: &Transaction<'_>, table: &TableSchema) -> Result<(Lost, Ow
                 lost.version |= table.version == Some(index);
             }
             Some(held) if keeps_values(&held.declared, declared) => {}
-            Some(held) => retype(transaction, &name, &quoted(&held.name), declared)?,
+            Some(held) => {
+                retype(transaction, &name, &quoted(&held.name), declared)?;
+                lost.retyped(table, index);
+            }
         }
     }
     for own in own_columns(table).into_iter().filter(|own| own.is_wanted && find(own.name).is_none()) {

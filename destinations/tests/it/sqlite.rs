@@ -177,6 +177,51 @@ async fn a_table_that_was_dropped_is_imported_from_the_start() {
 }
 
 #[tokio::test]
+async fn a_table_that_is_altered_while_rows_are_written_takes_no_part_of_a_batch_and_says_what_to_do() {
+    let made_anew = |columns: &str, key: &str, values: &str| {
+        format!(
+            "CREATE TABLE other (_connection TEXT NOT NULL, Id TEXT NOT NULL, Name TEXT, _deleted INTEGER NOT NULL DEFAULT 0
+                 {columns}{key});
+             INSERT INTO other SELECT _connection, Id, Name, _deleted{values} FROM Contact;
+             DROP TABLE Contact; ALTER TABLE other RENAME TO Contact"
+        )
+    };
+    let key = ", PRIMARY KEY (_connection, Id)";
+    for (sql, words, refused) in [
+        ("ALTER TABLE Contact DROP COLUMN Name".to_owned(), "the next run makes it ready again", None),
+        (
+            made_anew("", "", ""),
+            "the next run makes it ready again",
+            Some(("its key (_connection, Id) is gone", made_anew("", key, ""))),
+        ),
+        (
+            made_anew(", mine TEXT NOT NULL", key, ", 'x'"),
+            "Contact.mine",
+            Some(("\"mine\" needs a value", "ALTER TABLE Contact DROP COLUMN mine".to_owned())),
+        ),
+    ] {
+        let file = SqliteFile::new();
+        let mut destination = prepared(&file, &names()).await.unwrap();
+        let first = batch(&names(), &[json!({"Id": "1", "Name": "a"})]);
+        destination.write(first, &checkpoint("1"), Epoch(1)).await.unwrap();
+        file.connect().execute_batch(&sql).unwrap();
+        let more = || batch(&names(), &[json!({"Id": "2", "Name": "b"}), json!({"Id": "3", "Name": "c"})]);
+        let error = destination.write(more(), &checkpoint("2"), Epoch(1)).await.unwrap_err();
+        assert!(matches!(error, DestinationError::Incompatible { .. }), "{sql}: {error}");
+        assert!(error.to_string().contains("Contact") && error.to_string().contains(words), "{sql}: {error}");
+        assert_eq!(file.query::<String>("SELECT group_concat(Id) FROM Contact"), "1", "{sql}");
+        if let Some((refusal, cure)) = refused {
+            assert_incompatible(&file, &names(), refusal).await;
+            file.connect().execute_batch(&cure).unwrap();
+        }
+        let stored = destination.prepare(&stream(), &names(), Epoch(1)).await.unwrap();
+        assert_eq!(stored, Some(checkpoint("1")), "{sql}");
+        destination.write(more(), &checkpoint("2"), Epoch(1)).await.unwrap();
+        assert_eq!(file.query::<String>("SELECT group_concat(Id) FROM Contact"), "1,2,3", "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn a_table_that_is_not_ours_is_left_alone_and_the_message_says_what_to_do() {
     for (sql, words) in [
         ("CREATE TABLE Contact (Id TEXT PRIMARY KEY, Name TEXT)", "Orgtide did not make"),

@@ -4,7 +4,10 @@
 use emulator::Effect;
 use rusqlite::Connection;
 
-use crate::org::{Acme, Ended, end_of, ended, rows};
+use crate::{
+    org::{Acme, Ended, end_of, ended, rows},
+    place::Schema,
+};
 
 const QUERY: &str = "GET /services/data/vXX.X/query";
 
@@ -83,34 +86,22 @@ async fn a_folder_that_vanishes_while_rows_are_on_their_way_fails_the_run_and_th
 
 #[tokio::test]
 async fn a_connection_that_the_database_ends_fails_the_run_and_the_next_one_goes_on() {
-    let Ok(server) = std::env::var("ORGTIDE_TEST_POSTGRES") else {
-        eprintln!("skipped: ORGTIDE_TEST_POSTGRES names no server");
-        return;
-    };
+    let Some(Schema { name, to, client, .. }) = &Schema::start().await else { return };
     let org = org().await;
-    let schema = format!("ended_{}", std::process::id());
-    let mut url = url::Url::parse(&server).unwrap();
-    let password = url.password().unwrap_or_default().to_owned();
-    url.set_password(None).unwrap();
-    url.query_pairs_mut().append_pair("schema", &schema).append_pair("application_name", &schema);
-    let line = format!("import acme Contact --read rest --to {url}");
-    let environment = [("PGPASSWORD", password.as_str())];
-    let client = crate::database::postgres::client(&server).await;
-    client.batch_execute(&format!("CREATE SCHEMA {schema}")).await.unwrap();
+    let line = format!("import acme Contact --read rest --to {to}&application_name={name}");
     org.fault(QUERY, Effect::Hang);
-    let mut importing = org.spawn_with(&line, &environment);
+    let mut importing = org.spawn(&line);
     org.faults_struck(end_of(&mut importing)).await;
-    let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{schema}'");
+    let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'");
     assert_eq!(client.query(&end, &[]).await.unwrap().len(), 1);
     org.emulator.control().release();
     let failed = ended(importing).await;
     assert!(failed.code != 0 && failed.err.contains("cannot be reached"), "{failed:?}");
-    let count = format!("SELECT count(*) FROM {schema}.\"Contact\"");
-    assert_eq!(client.query_one(&count, &[]).await.unwrap().get::<_, i64>(0), 0);
-    let again = org.run_with(&line, &environment).await;
+    let count = "SELECT count(*) FROM \"Contact\"";
+    assert_eq!(client.query_one(count, &[]).await.unwrap().get::<_, i64>(0), 0);
+    let again = org.run(&line).await;
     assert_eq!(again.code, 0, "{again:?}");
-    assert_eq!(client.query_one(&count, &[]).await.unwrap().get::<_, i64>(0), 400);
-    client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+    assert_eq!(client.query_one(count, &[]).await.unwrap().get::<_, i64>(0), 400);
 }
 
 #[tokio::test]

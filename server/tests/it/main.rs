@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 mod access;
+mod altered;
 mod broken_places;
 mod care;
 mod cli;
@@ -23,6 +24,7 @@ mod org;
 mod patience;
 mod person;
 mod pitfalls;
+mod place;
 mod proof;
 mod refusals;
 mod rejecting;

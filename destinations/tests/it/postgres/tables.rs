@@ -48,6 +48,43 @@ async fn a_column_that_was_dropped_is_made_again_and_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_table_that_is_altered_while_rows_are_written_takes_no_part_of_a_batch_and_says_what_to_do() {
+    for (sql, words, cure) in [
+        ("DROP COLUMN \"Name\"", "the next run makes it ready again", None),
+        ("ALTER \"Name\" TYPE integer USING 7", "the next run makes it ready again", None),
+        (
+            "DROP CONSTRAINT \"Contact_pkey\"",
+            "the next run makes it ready again",
+            Some("ADD PRIMARY KEY (_connection, \"Id\")"),
+        ),
+        (
+            "ADD mine text NOT NULL DEFAULT 'x'; ALTER TABLE \"Contact\" ALTER mine DROP DEFAULT",
+            "\"mine\"",
+            Some("DROP COLUMN mine"),
+        ),
+    ] {
+        for place in PostgresSchema::on_each_server() {
+            let mut destination = place.prepared(&names()).await.unwrap();
+            destination.write(one(), &checkpoint("1"), Epoch(1)).await.unwrap();
+            place.execute(&format!("ALTER TABLE \"Contact\" {sql}")).await;
+            let more = || batch(&names(), &[json!({"Id": "2", "Name": "b"}), json!({"Id": "3", "Name": "c"})]);
+            let error = destination.write(more(), &checkpoint("2"), Epoch(1)).await.unwrap_err();
+            assert!(matches!(error, DestinationError::Incompatible { .. }), "{sql}: {error}");
+            assert!(error.to_string().contains("Contact") && error.to_string().contains(words), "{sql}: {error}");
+            assert_eq!(place.query::<String>(IDS).await, "1", "{sql}");
+            if let Some(cure) = cure {
+                place.assert_incompatible(&names(), cure.trim_start_matches("DROP COLUMN ")).await;
+                place.execute(&format!("ALTER TABLE \"Contact\" {cure}")).await;
+            }
+            let stored = destination.prepare(&stream(), &names(), Epoch(1)).await.unwrap();
+            assert_eq!(stored, Some(checkpoint("1")), "{sql}");
+            destination.write(more(), &checkpoint("2"), Epoch(1)).await.unwrap();
+            assert_eq!(place.query::<String>(IDS).await, "1,2,3", "{sql}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_relation_that_is_not_ours_is_left_alone_and_the_message_says_what_to_do() {
     for (sql, words) in [
         ("CREATE TABLE \"Contact\" (\"Id\" text PRIMARY KEY, \"Name\" text)", "Orgtide did not make"),
