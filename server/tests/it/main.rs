@@ -15,6 +15,7 @@ mod doctor;
 mod drift;
 mod ended;
 mod findings;
+mod full_disk;
 mod guide;
 mod guide_findings;
 mod keeper;
