@@ -148,6 +148,9 @@ impl DeclaredColumn {
     pub fn kind(&self) -> Option<ColumnType> {
         let declared = self.declared.to_ascii_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
+        if declared.ends_with("[]") {
+            return None;
+        }
         // In this order: `timestamp with time zone` is no time, and `interval` and `point` are no integers.
         if has(&["timestamp", "datetime"]) {
             Some(ColumnType::Timestamp)
@@ -236,7 +239,7 @@ mod tests {
         assert_eq!(kind("numeric(12,2)"), Some(ColumnType::Decimal));
         assert_eq!(kind("timestamp with time zone"), Some(ColumnType::Timestamp));
         assert_eq!([kind("date"), kind("time(3) without time zone")], [Some(ColumnType::Date), Some(ColumnType::Time)]);
-        assert_eq!([kind("interval"), kind("point"), kind("")], [None; 3]);
+        assert_eq!([kind("interval"), kind("point"), kind("text[]"), kind("")], [None; 4]);
     }
 
     fn read(text: &str) -> String {

@@ -34,6 +34,7 @@ use crate::{
 
 mod access;
 mod accounts;
+mod imports;
 mod pages;
 mod schedules;
 mod waiting;

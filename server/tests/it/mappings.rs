@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::org::{Acme, rows};
+use crate::{
+    org::{Acme, rows},
+    place::Place,
+};
 
 fn write(org: &Acme, text: &str) -> String {
     let file = org.directory.path().join("mapping.toml");
@@ -198,19 +201,16 @@ async fn a_mapping_is_proposed_for_columns_and_fits_the_org() {
 async fn a_mapping_is_proposed_for_a_table_a_schema_file_or_without_either() {
     let org = Acme::start().await;
     org.connect().await;
-    let theirs = org.directory.path().join("vendor.db");
-    let database = rusqlite::Connection::open(&theirs).unwrap();
-    database.execute_batch("CREATE TABLE people (id INTEGER PRIMARY KEY, last_name TEXT, email VARCHAR(80))").unwrap();
-    let like = format!("map suggest acme Contact --like people --to sqlite:{} --json", theirs.display());
-    let suggested = org.run(&like).await.json();
-    let fields: Vec<_> =
-        suggested["suggestions"].as_array().unwrap().iter().map(|one| &one["proposed"]["field"]).collect();
-    assert_eq!(fields, [&json!(null), &json!("LastName"), &json!("Email")], "an Id is no number: {suggested}");
-    let missing = org.run(&like.replace("people", "nobody")).await;
-    assert!(
-        missing.code == 3 && missing.json()["error"]["message"].as_str().unwrap().contains("nobody"),
-        "{missing:?}"
-    );
+    for theirs in Place::each(org.directory.path()).await {
+        theirs.execute("CREATE TABLE people (id INTEGER PRIMARY KEY, last_name TEXT, email VARCHAR(80))").await;
+        let suggested = org.run(&format!("map suggest acme Contact --like people --to {} --json", theirs.to())).await;
+        let suggestions = suggested.json()["suggestions"].clone();
+        let fields: Vec<_> = suggestions.as_array().unwrap().iter().map(|one| &one["proposed"]["field"]).collect();
+        assert_eq!(fields, [&json!(null), &json!("LastName"), &json!("Email")], "an Id is no number: {suggested:?}");
+        let missing = org.run(&format!("map suggest acme Contact --like nobody --to {} --json", theirs.to())).await;
+        let error = missing.json()["error"].clone();
+        assert!(missing.code == 3 && error["message"].as_str().unwrap().contains("nobody"), "{missing:?}");
+    }
 
     let schema = org.directory.path().join("schema.toml");
     std::fs::write(&schema, "[columns]\ncreated_at = \"text\"\n").unwrap();

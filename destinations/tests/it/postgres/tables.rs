@@ -1,15 +1,16 @@
 //! Tables that are there already, made or altered by somebody else.
 
+use destinations::DeclaredColumn;
 use serde_json::{Value, json};
 use sync::{
     checkpoint::{Asked, Checkpoint, Epoch},
     destination::DestinationError,
-    table::ColumnType,
+    table::{ColumnType, StreamKey},
 };
 
 use super::{IDS, PostgresSchema, one, quoted};
 use crate::{
-    case::{checkpoint, of_key},
+    case::{Place, checkpoint, of_key},
     contact::{batch, names, stream, table},
 };
 
@@ -81,6 +82,56 @@ async fn a_table_that_is_altered_while_rows_are_written_takes_no_part_of_a_batch
             destination.write(more(), &checkpoint("2"), Epoch(1)).await.unwrap();
             assert_eq!(place.query::<String>(IDS).await, "1,2,3", "{sql}");
         }
+    }
+}
+
+#[tokio::test]
+async fn the_columns_of_any_table_are_told_with_their_types() {
+    for place in PostgresSchema::on_each_server() {
+        place
+            .execute(&format!(
+                "CREATE SCHEMA {0}; SET search_path = {0};
+                 CREATE TYPE mood AS ENUM ('calm');
+                 CREATE TABLE \"Kunden & Co\" (id bigserial PRIMARY KEY, \"Größe\" numeric(12,2), gone text, name varchar(80),
+                     at timestamp, since timestamptz, day date, hour time(3), ok boolean, doc jsonb, tags text[], mood mood,
+                     code char(3), twice numeric GENERATED ALWAYS AS (1 * 2) STORED);
+                 ALTER TABLE \"Kunden & Co\" DROP COLUMN gone;
+                 CREATE VIEW shown AS SELECT id, name FROM \"Kunden & Co\"",
+                quoted(&place.name)
+            ))
+            .await;
+        let told = async |table: &str| {
+            let key = StreamKey { table: table.to_owned(), ..stream() };
+            let columns = destinations::columns(&place.settings(), &key).await.unwrap();
+            let told = |column: &DeclaredColumn| (column.name.clone(), column.declared.clone(), column.kind());
+            columns.iter().map(told).collect::<Vec<_>>()
+        };
+        use ColumnType::{Boolean, Date, Decimal, Integer, Json, Text, Time, Timestamp};
+        let all = told("Kunden & Co").await;
+        let expected = [
+            ("id", "bigint", Some(Integer)),
+            ("Größe", "numeric(12,2)", Some(Decimal)),
+            ("name", "character varying(80)", Some(Text)),
+            ("at", "timestamp without time zone", Some(Timestamp)),
+            ("since", "timestamp with time zone", Some(Timestamp)),
+            ("day", "date", Some(Date)),
+            ("hour", "time(3) without time zone", Some(Time)),
+            ("ok", "boolean", Some(Boolean)),
+            ("doc", "jsonb", Some(Json)),
+            ("tags", "text[]", None),
+            ("mood", ".mood", None),
+            ("code", "character(3)", Some(Text)),
+            ("twice", "numeric", Some(Decimal)),
+        ];
+        assert_eq!(all.len(), expected.len(), "{all:?}");
+        for (told, (name, declared, kind)) in all.iter().zip(expected) {
+            assert!(told.0 == name && told.1.ends_with(declared) && told.2 == kind, "{told:?} is not {name}");
+        }
+        assert_eq!(told("shown").await.len(), 2, "of a view as well");
+        assert!(
+            told("kunden & co").await.is_empty() && told("pg_class").await.is_empty(),
+            "of this schema, by its name"
+        );
     }
 }
 
