@@ -3,6 +3,7 @@
 //! Each process looks into the store every few seconds and takes what is due, as far as it has workers left: customers in
 //! turn ([`turn`]), and in one org no more runs at once than `serve.runs_per_org` over all processes. A slot of an org is a
 //! lease, and so is the run of a stream; a killed process loses both within a minute, and what it was doing is still due.
+//! While all workers are taken and another customer waits, the run that has had its worker for longest gives it up.
 //! Pure parts: [`when`] says at which moments, [`turn`] in which order, and what comes of a run.
 
 use std::{
@@ -38,7 +39,7 @@ use crate::{
 pub mod turn;
 pub mod when;
 
-use turn::Next;
+use turn::{Next, UnderWay};
 
 /// How often a process looks for what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -63,7 +64,14 @@ pub struct Workers {
     app: Arc<App>,
     stop: watch::Receiver<bool>,
     runs: JoinSet<Result<Ended, StoreError>>,
-    streams: HashMap<Id, String>,
+    under_way: HashMap<Id, Running>,
+    /// A run has given its worker up to other customers, and nothing has begun since.
+    is_given_up: bool,
+}
+
+struct Running {
+    run: UnderWay,
+    give_way: watch::Sender<bool>,
 }
 
 /// What became of a stream that was due.
@@ -96,10 +104,11 @@ impl App {
 
 impl Workers {
     pub fn new(app: Arc<App>, stop: watch::Receiver<bool>) -> Self {
-        Self { app, stop, runs: JoinSet::new(), streams: HashMap::new() }
+        Self { app, stop, runs: JoinSet::new(), under_way: HashMap::new(), is_given_up: false }
     }
 
-    /// Begins to run what is due, as far as there are workers and slots.
+    /// Begins to run what is due, as far as there are workers and slots; where there are no workers, a run may be asked to
+    /// give way.
     ///
     /// # Errors
     /// The store cannot be had. What was begun goes on.
@@ -108,17 +117,21 @@ impl Workers {
         let workers = serve.workers;
         // One org leaves a worker to the others.
         let slots = serve.runs_per_org.min(workers - 1).max(1);
+        let at_most = u32::try_from(slots + BESIDE_SLOTS).unwrap_or(u32::MAX);
         if self.runs.len() >= workers {
-            return Ok(());
+            return self.make_room(at_most, slots).await;
         }
-        let due = self.app.store().due(u32::try_from(slots + BESIDE_SLOTS).unwrap_or(u32::MAX)).await?;
+        let mut due = turn::in_order(self.app.store().due(at_most).await?);
+        if std::mem::take(&mut self.is_given_up) {
+            due = turn::others_first(due, &self.here());
+        }
         let mut full = HashSet::new();
-        for due in turn::in_order(due) {
+        for due in due {
             if self.runs.len() >= workers || *self.stop.borrow() {
                 break;
             }
             let may_run = turn::may_run(&due, self.app.now()) && !full.contains(&due.org_id);
-            if !may_run || self.streams.values().any(|running| *running == due.stream_id) {
+            if !may_run || self.under_way.values().any(|running| running.run.stream_id == due.stream_id) {
                 continue;
             }
             match self.begin(&due, slots).await? {
@@ -131,6 +144,48 @@ impl Workers {
         Ok(())
     }
 
+    /// Asks a run to give way when a customer waits who has none here.
+    async fn make_room(&mut self, at_most: u32, slots: usize) -> Result<(), Error> {
+        let (now, here) = (self.app.now(), self.here());
+        if !turn::could_give_way(&here, now) {
+            return Ok(());
+        }
+        let mut customers = HashSet::new();
+        for due in turn::waiting(self.app.store().due(at_most).await?, &here, now) {
+            if !customers.contains(&due.customer_id) && self.could_begin(&due, slots).await? {
+                customers.insert(due.customer_id);
+            }
+            let Some(asked) = turn::gives_way(&here, customers.len(), now) else { continue };
+            if let Some(running) = self.under_way.values_mut().find(|it| it.run.stream_id == asked.stream_id) {
+                running.run.asked_at = Some(now);
+                running.give_way.send_replace(true);
+                tracing::info!(stream.id = asked.stream_id, "a run is asked to give way to other customers");
+            }
+            break;
+        }
+        Ok(())
+    }
+
+    fn here(&self) -> Vec<UnderWay> {
+        self.under_way.values().map(|running| running.run.clone()).collect()
+    }
+
+    /// True when nothing but a worker lacks: nobody runs the stream, and the org bears another run.
+    async fn could_begin(&self, due: &Due, slots: usize) -> Result<bool, Error> {
+        let store = self.app.store();
+        for taken in [streams::lease_name(&due.object, &due.stream_id), turn_lease(&due.stream_id)] {
+            if store.lease_holder(&taken).await?.is_some() {
+                return Ok(false);
+            }
+        }
+        for number in 1..=slots {
+            if store.lease_holder(&slot_lease(number, &due.org_id)).await?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     async fn begin(&mut self, due: &Due, slots: usize) -> Result<Begun, Error> {
         let store = self.app.store();
         if store.lease_holder(&streams::lease_name(&due.object, &due.stream_id)).await?.is_some() {
@@ -138,7 +193,7 @@ impl Workers {
         }
         let Some(slot) = Held::slot(&self.app, &due.org_id, slots).await? else { return Ok(Begun::OrgIsFull) };
         // Until what came of the run is recorded: the lease of the stream itself is given back before that.
-        let Some(alone) = Held::take(&self.app, &format!("turn of {}", due.stream_id)).await? else {
+        let Some(alone) = Held::take(&self.app, &turn_lease(&due.stream_id)).await? else {
             slot.give_back().await;
             return Ok(Begun::Elsewhere);
         };
@@ -147,14 +202,20 @@ impl Workers {
             alone.give_back().await;
             return Ok(Begun::Elsewhere);
         };
+        let run = UnderWay {
+            stream_id: due.stream_id.clone(),
+            customer_id: due.customer_id.clone(),
+            since: self.app.now(),
+            asked_at: None,
+        };
+        let (give_way, others_wait) = watch::channel(false);
         let (app, due, stop) = (Arc::clone(&self.app), due.clone(), self.stop.clone());
-        let stream_id = due.stream_id.clone();
         let task = self.runs.spawn(async move {
-            let ended = run(&app, due, turn, slot, stop).await;
+            let ended = carry_out(&app, due, turn, slot, stop, others_wait).await;
             alone.give_back().await;
             ended
         });
-        self.streams.insert(task.id(), stream_id);
+        self.under_way.insert(task.id(), Running { run, give_way });
         Ok(Begun::Here)
     }
 
@@ -168,15 +229,16 @@ impl Workers {
         loop {
             match self.runs.join_next_with_id().await? {
                 Ok((id, Ok(ended))) => {
-                    self.streams.remove(&id);
+                    self.under_way.remove(&id);
+                    self.is_given_up |= ended.gave_way();
                     return Some(ended);
                 }
                 Ok((id, Err(error))) => {
-                    let stream = self.streams.remove(&id);
+                    let stream = self.under_way.remove(&id).map(|running| running.run.stream_id);
                     tracing::warn!(stream.id = stream, %error, "what came of a run is not recorded; it is still due");
                 }
                 Err(error) => {
-                    let stream = self.streams.remove(&error.id());
+                    let stream = self.under_way.remove(&error.id()).map(|running| running.run.stream_id);
                     tracing::error!(stream.id = stream, %error, "a run ended without a word");
                 }
             }
@@ -187,7 +249,7 @@ impl Workers {
     async fn is_free_again(&mut self) {
         loop {
             match self.ended().await {
-                Some(Ended { next: Next::StillDue, .. }) => {}
+                Some(ended) if ended.next == Next::StillDue && !ended.gave_way() => {}
                 Some(_) => return,
                 None => std::future::pending().await,
             }
@@ -195,34 +257,61 @@ impl Workers {
     }
 }
 
+impl Ended {
+    /// True when it was ended because other customers waited.
+    fn gave_way(&self) -> bool {
+        matches!(&self.result, Ok(report) if report.outcome == Outcome::GaveWay)
+    }
+
+    fn tell(&self) {
+        let Self { stream_id, connection, object, result, next } = self;
+        match result {
+            Ok(report) => {
+                let (rows, what) = (report.counts.rows, told(report.outcome));
+                tracing::info!(connection.name = connection, stream.id = stream_id, object, rows, "{what}");
+            }
+            Err(error) => {
+                tracing::warn!(connection.name = connection, stream.id = stream_id, object, %error, ?next, "a run failed");
+            }
+        }
+    }
+}
+
 /// Runs a stream, and records what comes of it.
-async fn run(app: &App, due: Due, turn: Turn, slot: Held, stop: watch::Receiver<bool>) -> Result<Ended, StoreError> {
+async fn carry_out(
+    app: &App,
+    due: Due,
+    turn: Turn,
+    slot: Held,
+    stop: watch::Receiver<bool>,
+    give_way: watch::Receiver<bool>,
+) -> Result<Ended, StoreError> {
     let unwatched: Arc<dyn Watcher> = Arc::new(Unwatched);
-    let outcome = app.run_stream(&due.stream_id, &unwatched, &stop).await;
+    let outcome = app.run_stream(&due.stream_id, &unwatched, &stop, &give_way).await;
     slot.give_back().await;
     let result = outcome.and_then(|outcome| outcome.result);
     let next = match &result {
         Ok(Report { outcome: Outcome::Complete, .. }) => Next::OnSchedule,
-        Ok(Report { outcome: Outcome::Stopped, .. }) => Next::StillDue,
+        Ok(Report { outcome: Outcome::Stopped | Outcome::GaveWay, .. }) => Next::StillDue,
         // The connection may have ended over it: that is no failure of the stream.
         Err(_) if !turn::is_ready(&app.store().connection(&due.connection).await?.state, app.now()) => Next::StillDue,
         Err(error) => turn::after(error, due.failures),
     };
     record(app, &due, turn, next, result.as_ref().err()).await?;
     let Due { stream_id, connection, object, .. } = due;
-    match &result {
-        Ok(report) => tracing::info!(
-            connection.name = connection,
-            stream.id = stream_id,
-            object,
-            rows = report.counts.rows,
-            "a stream has run"
-        ),
-        Err(error) => {
-            tracing::warn!(connection.name = connection, stream.id = stream_id, object, %error, ?next, "a run failed");
-        }
+    let ended = Ended { stream_id, connection, object, result, next };
+    if ended.gave_way() {
+        app.store().give_up_turn(&ended.stream_id).await?;
     }
-    Ok(Ended { stream_id, connection, object, result, next })
+    ended.tell();
+    Ok(ended)
+}
+fn told(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Complete => "a stream has run",
+        Outcome::Stopped => "a run has stopped, and is still due",
+        Outcome::GaveWay => "a run gave way to other customers, and goes on when its turn comes",
+    }
 }
 
 async fn record(app: &App, due: &Due, turn: Turn, next: Next, error: Option<&Error>) -> Result<(), StoreError> {
@@ -248,6 +337,16 @@ impl Watcher for Unwatched {
     fn event(&self, _event: RunEvent<'_>) {}
 }
 
+/// The lease of a stream from the moment that its turn is taken until what came of it is recorded.
+fn turn_lease(stream_id: &str) -> String {
+    format!("turn of {stream_id}")
+}
+
+/// The lease of one of the runs that an org bears at once.
+fn slot_lease(number: usize, org_id: &str) -> String {
+    format!("run {number} in org {org_id}")
+}
+
 /// A lease that a run needs beside that of its stream.
 struct Held {
     app: Arc<App>,
@@ -268,7 +367,7 @@ impl Held {
     /// The right to one of the runs that an org bears at once; `None` when all are taken.
     async fn slot(app: &Arc<App>, org_id: &str, slots: usize) -> Result<Option<Self>, StoreError> {
         for number in 1..=slots {
-            if let Some(slot) = Self::take(app, &format!("run {number} in org {org_id}")).await? {
+            if let Some(slot) = Self::take(app, &slot_lease(number, org_id)).await? {
                 return Ok(Some(slot));
             }
         }

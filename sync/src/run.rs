@@ -3,6 +3,7 @@
 //! A run covers a window of changes ([`run`]), and then fills the columns that are new in rows that were there before.
 //! Where it begins is decided in `start`; `reading` and `writing` are the two halves that work at the same time.
 
+mod giving_way;
 mod reading;
 mod report;
 mod start;
@@ -17,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use self::report::{Counts, Deletions, Outcome, ProgressError, Report, RunError, Stages};
 use self::{
+    giving_way::GivingWay,
     reading::{AbortOnDrop, End},
     start::Start,
     writing::{Drained, Leg, Writing},
@@ -44,6 +46,9 @@ pub struct Run<'a> {
     pub options: RunOptions,
     /// Becomes true when the run is to end at the next place from which it can go on.
     pub stop: watch::Receiver<bool>,
+    /// Becomes true when others wait for what the run takes up: it ends at the next place from which it can go on, once it
+    /// has come further than where it began. Readings that would begin anew take no notice of it. `None`: nobody asks.
+    pub give_way: Option<watch::Receiver<bool>>,
 }
 
 /// How a run reads.
@@ -214,6 +219,8 @@ impl Run<'_> {
     ) -> Result<(Outcome, Option<End>, Checkpoint), RunError> {
         let (sender, receiver) = mpsc::channel(HAND_OVER);
         let at = leg.position(&checkpoint).clone();
+        let giving_way = GivingWay::new(self.give_way.clone(), at.clone(), &self.mapping);
+        let question = giving_way.hearing(question);
         let reading = reading::read(question, at, checkpoint.api, self.options.read, sender);
         let reading = AbortOnDrop(tokio::spawn(reading));
         let mut writing = Writing {
@@ -224,11 +231,12 @@ impl Run<'_> {
             epoch: self.epoch,
             leg,
             checkpoint,
+            giving_way,
             calls_before,
             report,
         };
         match writing.drain(receiver, self.stop.clone()).await? {
-            Drained::Stopped => Ok((Outcome::Stopped, None, writing.checkpoint)),
+            Drained::Stopped(outcome) => Ok((outcome, None, writing.checkpoint)),
             Drained::Ended => {
                 let ended = reading.join().await.map_err(|error| RunError::read(&self.mapping.object, error))?;
                 if ended != End::Forgotten {

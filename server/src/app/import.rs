@@ -89,7 +89,14 @@ impl App {
         let remembered = self.remember_streams(&connection, request).await?;
         let orders = remembered.into_iter().map(|(stream, _)| Order { stream, is_agreed: true }).collect();
         let client = self.client(&connection);
-        let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Import, watcher, stop };
+        let errand = Errand {
+            connection: &connection,
+            client: &client,
+            purpose: Purpose::Import,
+            watcher,
+            stop,
+            give_way: None,
+        };
         self.carry_out_all(&errand, orders).await
     }
 
@@ -142,7 +149,8 @@ impl App {
         }
         let client = self.client(&connection);
         let orders = streams.into_iter().map(|stream| Order { stream, is_agreed: false }).collect();
-        let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Sync, watcher, stop };
+        let errand =
+            Errand { connection: &connection, client: &client, purpose: Purpose::Sync, watcher, stop, give_way: None };
         self.carry_out_all(&errand, orders).await
     }
 

@@ -10,7 +10,7 @@ use super::{App, import::chosen};
 use crate::{
     error::Error,
     store::{
-        runs::{Purpose, Run, RunCounts},
+        runs::{GAVE_WAY, Purpose, Run, RunCounts, RunState},
         streams::Stream,
     },
 };
@@ -24,6 +24,8 @@ pub struct RunStatus {
     pub id: String,
     pub purpose: Purpose,
     pub state: &'static str,
+    /// `gave_way`: it has stopped because other customers waited.
+    pub reason: Option<&'static str>,
     /// The process that ran it.
     pub holder: Option<String>,
     pub started_at: Timestamp,
@@ -46,6 +48,7 @@ impl RunStatus {
             id: run.id,
             purpose: run.purpose,
             state: run.state.name(),
+            reason: (run.state == RunState::GaveWay).then_some(GAVE_WAY),
             holder: run.holder,
             started_at: run.started_at,
             ended_at: run.ended_at,

@@ -265,6 +265,7 @@ impl App {
             epoch: Epoch(open.lease.epoch),
             options: self.run_options(stream, Purpose::Test),
             stop: stop.clone(),
+            give_way: None,
         })
         .await;
         let result = result.map_err(|source| Error::Run { object: stream.object.clone(), source: Box::new(source) });
@@ -346,6 +347,7 @@ impl App {
             epoch: Epoch(open.lease.epoch),
             options: self.run_options(stream, Purpose::Stage),
             stop: stop.clone(),
+            give_way: None,
         })
         .await;
         result.map_err(|source| Error::Run { object: stream.object.clone(), source: Box::new(source) })
@@ -417,7 +419,14 @@ impl App {
         let (connection, stream, _) = self.staged_stream(connection, object).await?;
         self.refuse_paused(&connection).await?;
         let client = self.client(&connection);
-        let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Import, watcher, stop };
+        let errand = Errand {
+            connection: &connection,
+            client: &client,
+            purpose: Purpose::Import,
+            watcher,
+            stop,
+            give_way: None,
+        };
         Ok(self.carry_out(&errand, Order { stream, is_agreed: false }).await)
     }
 

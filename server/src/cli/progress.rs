@@ -172,7 +172,7 @@ fn line(outcome: &StreamOutcome) -> String {
     parts.push(counted(counts.api_calls, "API call"));
     parts.extend(report.mode.map(|mode| mode_name(mode).to_owned()));
     let state = match (report.outcome, report.resumed) {
-        (Outcome::Stopped, _) => "stopped, the next run goes on here: ",
+        (Outcome::Stopped | Outcome::GaveWay, _) => "stopped, the next run goes on here: ",
         (Outcome::Complete, true) => "went on and is complete: ",
         (Outcome::Complete, false) => "",
     };
@@ -215,7 +215,10 @@ pub(super) fn document(outcome: &StreamOutcome) -> Value {
     });
     let rest = match &outcome.result {
         Ok(report) => json!({
-            "outcome": match report.outcome { Outcome::Complete => "complete", Outcome::Stopped => "stopped" },
+            "outcome": match report.outcome {
+                Outcome::Complete => "complete",
+                Outcome::Stopped | Outcome::GaveWay => "stopped",
+            },
             "read": report.mode.map(mode_name),
             "resumed": report.resumed,
             "window": report.window,

@@ -81,7 +81,7 @@ fn row(run: &StreamRun, app: &App) -> Vec<String> {
         short(status.started_at),
         if run.object == run.table { run.object.clone() } else { format!("{} → {}", run.object, run.table) },
         status.purpose.name().to_owned(),
-        status.state.to_owned(),
+        state(status),
         seconds(status, app),
         status.read_by.map(mode_name).unwrap_or_default().to_owned(),
         grouped(counts.rows),
@@ -90,6 +90,13 @@ fn row(run: &StreamRun, app: &App) -> Vec<String> {
         grouped(counts.api_calls),
         status.id.clone(),
     ]
+}
+
+fn state(run: &RunStatus) -> String {
+    match run.reason {
+        Some(_) => format!("{}, gave way to other customers", run.state),
+        None => run.state.to_owned(),
+    }
 }
 
 fn seconds(run: &RunStatus, app: &App) -> String {
@@ -119,7 +126,7 @@ fn facts(detail: &RunDetail, app: &App) -> Vec<(&'static str, String)> {
         ("run", run.id.clone()),
         ("stream", format!("{object} of {} → {table} in {}", detail.connection, destination_place(destination))),
         ("asked", run.purpose.name().to_owned()),
-        ("state", run.state.to_owned()),
+        ("state", state(run)),
         ("began", short(run.started_at)),
         ("took", format!("{} s", seconds(run, app))),
     ];

@@ -19,6 +19,33 @@ const PERSON_WAIT: Duration = Duration::from_secs(6 * 3600);
 /// A fault of ours may lie in one answer, and so is tried again this often.
 const FAULTS: u32 = 3;
 
+/// So long a run keeps its worker, whoever waits: what a further turn costs (a first page or a result page read once more)
+/// is little beside it, and a customer whose streams run every quarter of an hour is still served in time.
+pub const SLICE: Duration = Duration::from_secs(600);
+/// A run that was asked to give way is expected to be gone by then; otherwise the next one is asked as well. Some cannot:
+/// they would begin anew.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A run that has a worker of this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnderWay {
+    pub stream_id: String,
+    pub customer_id: String,
+    pub since: Timestamp,
+    /// When it was asked to give way.
+    pub asked_at: Option<Timestamp>,
+}
+
+impl UnderWay {
+    fn has_had(&self, slice: Duration, now: Timestamp) -> bool {
+        now >= self.since.after(slice)
+    }
+
+    fn is_going(&self, now: Timestamp) -> bool {
+        self.asked_at.is_some_and(|asked_at| now < asked_at.after(PATIENCE))
+    }
+}
+
 /// What comes after a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -83,6 +110,37 @@ pub fn in_order(mut due: Vec<Due>) -> Vec<Due> {
     let mut rounds: Vec<(usize, Due)> = due.into_iter().map(round).collect();
     rounds.sort_by_key(|(round, _)| *round);
     rounds.into_iter().map(|(_, due)| due).collect()
+}
+
+/// What is due, in its order, but customers who have a run under way here after those who have none: for these a worker
+/// was given up.
+pub fn others_first(mut due: Vec<Due>, under_way: &[UnderWay]) -> Vec<Due> {
+    due.sort_by_key(|due| is_served(due, under_way));
+    due
+}
+
+/// What is due and would begin if there were a worker, of customers who have no run under way here. In order.
+pub fn waiting(due: Vec<Due>, under_way: &[UnderWay], now: Timestamp) -> Vec<Due> {
+    in_order(due).into_iter().filter(|due| may_run(due, now) && !is_served(due, under_way)).collect()
+}
+
+fn is_served(due: &Due, under_way: &[UnderWay]) -> bool {
+    under_way.iter().any(|run| run.customer_id == due.customer_id)
+}
+
+/// True when a run could be asked to give way: it has had its worker for a slice.
+pub fn could_give_way(under_way: &[UnderWay], now: Timestamp) -> bool {
+    under_way.iter().any(|run| run.asked_at.is_none() && run.has_had(SLICE, now))
+}
+
+/// The run that is to give its worker up, when all are taken and so many other customers wait: the one that has had it
+/// for longest, if that is a slice or more. None while as many are going already as customers wait.
+pub fn gives_way(under_way: &[UnderWay], customers_waiting: usize, now: Timestamp) -> Option<&UnderWay> {
+    if under_way.iter().filter(|run| run.is_going(now)).count() >= customers_waiting {
+        return None;
+    }
+    let could = under_way.iter().filter(|run| run.asked_at.is_none() && run.has_had(SLICE, now));
+    could.min_by_key(|run| run.since)
 }
 
 #[cfg(test)]
@@ -190,6 +248,47 @@ mod tests {
         let order: Vec<(&str, i64)> = order.iter().map(|due| (due.customer_id.as_str(), due.since.0)).collect();
         let expected = [("cus_2", 50), ("cus_3", 40), ("cus_1", 99), ("cus_3", 60), ("cus_1", 10), ("cus_1", 20)];
         assert_eq!(order, expected);
+    }
+
+    fn under_way(customer: u8, minute: i64, asked: Option<i64>) -> UnderWay {
+        UnderWay {
+            stream_id: format!("str_{customer}_{minute}"),
+            customer_id: format!("cus_{customer}"),
+            since: minutes(minute),
+            asked_at: asked.map(minutes),
+        }
+    }
+
+    fn minutes(minutes: i64) -> Timestamp {
+        Timestamp(minutes * 60_000)
+    }
+
+    #[test]
+    fn the_run_that_has_had_its_worker_for_longest_gives_way_after_a_slice_and_one_for_each_customer_who_waits() {
+        let mut runs = vec![under_way(1, 3, None), under_way(2, 0, None), under_way(3, 4, None)];
+        assert!(!could_give_way(&runs, minutes(9)) && gives_way(&runs, 1, minutes(9)).is_none(), "not before a slice");
+        assert!(could_give_way(&runs, minutes(10)));
+        assert_eq!(gives_way(&runs, 1, minutes(20)), Some(&runs[1]));
+        assert_eq!(gives_way(&runs, 0, minutes(20)), None, "nobody waits");
+        runs[1].asked_at = Some(minutes(20));
+        assert_eq!(gives_way(&runs, 1, minutes(20)), None, "its worker is on its way to the one who waits");
+        assert_eq!(gives_way(&runs, 2, minutes(20)), Some(&runs[0]), "another customer waits, too");
+        assert_eq!(gives_way(&runs, 1, minutes(21)), Some(&runs[0]), "the first one cannot go");
+        runs[0].asked_at = Some(minutes(21));
+        assert_eq!(gives_way(&runs, 1, minutes(21)), None);
+    }
+
+    #[test]
+    fn only_a_customer_without_a_run_who_may_run_is_given_way_to_and_has_the_worker_then() {
+        let runs = [under_way(1, 0, None), under_way(2, 0, None)];
+        let mut paused = due(4, 0, 10, false);
+        paused.switches.paused = true;
+        let all = vec![due(1, 0, 10, true), due(3, 7, 10, false), due(3, 7, 5, false), paused];
+        let waits: Vec<(String, i64)> =
+            waiting(all.clone(), &runs, minutes(1)).into_iter().map(|due| (due.customer_id, due.since.0)).collect();
+        assert_eq!(waits, [("cus_3".to_owned(), 5), ("cus_3".to_owned(), 10)]);
+        let order: Vec<String> = others_first(in_order(all), &runs).into_iter().map(|due| due.customer_id).collect();
+        assert_eq!(order, ["cus_4", "cus_3", "cus_3", "cus_1"]);
     }
 
     proptest! {

@@ -64,6 +64,8 @@ pub enum RunState {
     Completed,
     /// Ended by a person at a checkpoint.
     Stopped,
+    /// Ended at a checkpoint because other customers waited; it goes on from there when its turn comes.
+    GaveWay,
     Failed,
     /// Its process ended without a word; a later run of the stream found that out.
     Abandoned,
@@ -74,14 +76,15 @@ impl RunState {
         match self {
             Self::Running => "running",
             Self::Completed => "completed",
-            Self::Stopped => "stopped",
+            Self::Stopped | Self::GaveWay => "stopped",
             Self::Failed => "failed",
             Self::Abandoned => "abandoned",
         }
     }
 
-    fn from_name(name: &str) -> Result<Self, StoreError> {
+    fn stored(name: &str, code: Option<&str>) -> Result<Self, StoreError> {
         match name {
+            "stopped" if code == Some(GAVE_WAY) => Ok(Self::GaveWay),
             "running" => Ok(Self::Running),
             "completed" => Ok(Self::Completed),
             "stopped" => Ok(Self::Stopped),
@@ -192,6 +195,8 @@ pub struct RejectedValue {
     pub raw: Zeroizing<Vec<u8>>,
 }
 
+/// Stands for why a run has stopped, where that of a failed one has the code of its error.
+pub(crate) const GAVE_WAY: &str = "gave_way";
 const COLUMN_OF_RAW: &str = "raw";
 
 impl Store {
@@ -295,6 +300,7 @@ impl Store {
         let Ending { state, reading, counts, error } = ending;
         let window = reading.window.map(|window| serde_json::to_string(&window).expect("a window is plain data"));
         let (message, code) = error.as_ref().map(|fault| (fault.message.as_str(), fault.code.as_str())).unzip();
+        let code = if *state == RunState::GaveWay { Some(GAVE_WAY) } else { code };
         let end = vec![
             (&run.id).into(),
             state.name().into(),
@@ -403,25 +409,30 @@ fn mode(name: &str) -> Result<ReadMode, StoreError> {
 }
 
 fn run(mut row: Row) -> Result<Run, StoreError> {
+    let (id, stream_id, epoch) = (row.text()?, row.text()?, row.integer()?);
+    let purpose = Purpose::from_name(&row.text()?)?;
+    let (holder, mapping_version) = (row.optional_text()?, row.optional_integer()?);
+    let state = row.text()?;
+    let (started_at, ended_at) = (row.moment()?, row.optional_integer()?.map(Timestamp));
+    let reading = Reading {
+        mode: row.optional_text()?.as_deref().map(mode).transpose()?,
+        is_resumed: row.integer()? != 0,
+        window: row.optional_document()?,
+    };
+    let counts = row.document()?;
+    let (message, code) = (row.optional_text()?, row.optional_text()?);
     Ok(Run {
-        id: row.text()?,
-        stream_id: row.text()?,
-        epoch: row.integer()?,
-        purpose: Purpose::from_name(&row.text()?)?,
-        holder: row.optional_text()?,
-        mapping_version: row.optional_integer()?,
-        state: RunState::from_name(&row.text()?)?,
-        started_at: row.moment()?,
-        ended_at: row.optional_integer()?.map(Timestamp),
-        reading: Reading {
-            mode: row.optional_text()?.as_deref().map(mode).transpose()?,
-            is_resumed: row.integer()? != 0,
-            window: row.optional_document()?,
-        },
-        counts: row.document()?,
-        error: match (row.optional_text()?, row.optional_text()?) {
-            (Some(message), code) => Some(RunFault { code: code.unwrap_or_default(), message }),
-            (None, _) => None,
-        },
+        id,
+        stream_id,
+        epoch,
+        purpose,
+        holder,
+        mapping_version,
+        state: RunState::stored(&state, code.as_deref())?,
+        started_at,
+        ended_at,
+        reading,
+        counts,
+        error: message.map(|message| RunFault { code: code.unwrap_or_default(), message }),
     })
 }

@@ -161,6 +161,13 @@ impl Store {
         taken.map(|mut row| Ok(Turn { decision: row.integer()? })).transpose()
     }
 
+    /// Puts a stream that stays due behind everybody: its customer was served until now.
+    pub async fn give_up_turn(&self, stream_id: &str) -> Result<(), StoreError> {
+        const LAST: &str = "UPDATE schedules SET turn = (SELECT MAX(turn) + 1 FROM schedules) WHERE stream_id = $1";
+        self.database.commit_one(Change::new(LAST, [stream_id.into()])).await.map_err(DatabaseError::unexpected)?;
+        Ok(())
+    }
+
     /// Records what came of a turn, and what is next. A plan that a person has made since the turn was taken stays.
     pub async fn end_turn(
         &self,

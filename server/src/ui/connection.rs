@@ -195,6 +195,7 @@ pub(super) fn streams(status: &ConnectionStatus, is_admin: bool, now: salesforce
     let view = |stream: &StreamStatus| {
         let run = stream.last_run.as_ref();
         let badge = match (stream.running.is_some(), run.map(|run| run.state)) {
+            (false, Some("stopped")) if run.is_some_and(|run| run.reason.is_some()) => CALM.named("Waits for its turn"),
             (true, _) => BUSY.named("Running"),
             (false, None) => CALM.named("Not run yet"),
             (false, Some("completed")) => GOOD.named("Complete"),

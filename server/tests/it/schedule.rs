@@ -1,5 +1,7 @@
 //! Streams that run by themselves: in whose turn, how many at once, what is caught up, and what comes of failures.
 
+mod giving_way;
+
 use std::{
     path::Path,
     sync::{Arc, OnceLock},
@@ -93,17 +95,17 @@ async fn import(app: &App, connection: &str, tables: &[(&str, &str)]) {
     }
 }
 
-/// A connection of Acme's org by its client app, with what is imported first.
+/// A connection by a client app, with what is imported first.
 pub(crate) async fn connect_and_import(
     app: &App,
-    name: &str,
+    (name, org): (&str, &str),
     choice: AppChoice,
     objects: &[&str],
     schedule: &str,
 ) -> Vec<String> {
     let request = ConnectRequest {
         name: Some(name.into()),
-        org: ORG.into(),
+        org: org.into(),
         customer: None,
         app: choice,
         api_version: None,
@@ -497,7 +499,8 @@ async fn what_is_to_be_imported_first_starts_by_itself_when_the_connection_is_sa
     let (acme, clock) = (Acme::start().await, Arc::new(HandClock::new()));
     let app = Arc::new(acme.app_with_clock(clock.clone()).await);
     let own = || AppChoice::Own { client_id: CLIENT_ID.into(), client_secret: Some(CLIENT_SECRET.to_owned().into()) };
-    let warnings = connect_and_import(&app, "acme", own(), &["account", "Kontakt__c", "Contact"], "hourly").await;
+    let warnings =
+        connect_and_import(&app, ("acme", ORG), own(), &["account", "Kontakt__c", "Contact"], "hourly").await;
     assert!(warnings.len() == 1 && warnings[0].starts_with("Kontakt__c is not imported: "), "{warnings:?}");
     let mut workers = workers(&app);
     let mut imported: Vec<String> = work_off(&mut workers).await.into_iter().map(|ended| ended.object).collect();
@@ -507,7 +510,7 @@ async fn what_is_to_be_imported_first_starts_by_itself_when_the_connection_is_sa
     let stream = planned(&app, "acme").await.schedule;
     assert!(stream.schedule == "hourly" && stream.next_at.unwrap() > clock.now(), "{stream:?}");
     decide(&app, "acme", every_quarter()).await;
-    connect_and_import(&app, "acme", own(), &["Account"], "none").await;
+    connect_and_import(&app, ("acme", ORG), own(), &["Account"], "none").await;
     assert!(work_off(&mut workers).await.is_empty(), "what is imported already is left as it is");
     assert_eq!(planned(&app, "acme").await.schedule.schedule, "every 15 minutes");
 }
@@ -524,7 +527,7 @@ async fn a_client_app_of_the_server_configuration_says_what_its_orgs_import_firs
     let config = acme.config(&[("ORGTIDE_CONFIG", file.to_str().unwrap())]);
     let app = Arc::new(App::open(config, clock, "test").await.unwrap());
     let configured = AppChoice::Configured { name: None };
-    assert!(connect_and_import(&app, "acme", configured, &[], "none").await.is_empty());
+    assert!(connect_and_import(&app, ("acme", ORG), configured, &[], "none").await.is_empty());
     assert_eq!(work_off(&mut workers(&app)).await.len(), 1);
     assert_eq!(planned(&app, "acme").await.schedule.schedule, "daily at 03:00 Europe/Berlin");
 }

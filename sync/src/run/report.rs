@@ -64,6 +64,8 @@ pub enum Outcome {
     Complete,
     /// Stopped when asked to; the next run goes on from here.
     Stopped,
+    /// Ended because others wait, further than where it began; the next run goes on from here.
+    GaveWay,
 }
 
 /// What is known of records that are deleted for good.

@@ -1,11 +1,14 @@
 //! The writing half of a run: rows and checkpoint into the destination, together.
 
+use std::sync::Arc;
+
 use arrow_array::{StringArray, cast::AsArray};
 use salesforce::Client;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Judged, Progress, RunError,
+    Judged, Outcome, Progress, RunError,
+    giving_way::GivingWay,
     reading::{End, Handed},
     report::Report,
 };
@@ -48,8 +51,8 @@ impl Leg {
 pub(super) enum Drained {
     /// The reader has ended, well or not.
     Ended,
-    /// Somebody asked to stop.
-    Stopped,
+    /// Before that: somebody asked to stop, or others wait.
+    Stopped(Outcome),
 }
 
 pub(super) struct Writing<'a> {
@@ -61,12 +64,13 @@ pub(super) struct Writing<'a> {
     pub(super) leg: Leg,
     /// Its position moves on with each write.
     pub(super) checkpoint: Checkpoint,
+    pub(super) giving_way: Arc<GivingWay>,
     pub(super) calls_before: u64,
     pub(super) report: &'a mut Report,
 }
 
 impl Writing<'_> {
-    /// Writes what is handed over until the reader ends or somebody asks to stop.
+    /// Writes what is handed over until the reader ends, or the run is to end before that.
     pub(super) async fn drain(
         &mut self,
         mut receiver: mpsc::Receiver<Handed>,
@@ -75,7 +79,8 @@ impl Writing<'_> {
         loop {
             tokio::select! {
                 biased;
-                () = asked_to_stop(&mut stop) => return Ok(Drained::Stopped),
+                () = asked_to_stop(&mut stop) => return Ok(Drained::Stopped(Outcome::Stopped)),
+                () = self.giving_way.is_due() => return Ok(Drained::Stopped(Outcome::GaveWay)),
                 handed = receiver.recv() => match handed {
                     Some(handed) => self.take(handed).await?,
                     None => return Ok(Drained::Ended),
@@ -156,6 +161,7 @@ impl Writing<'_> {
         counts.rejected += rejected.len() as u64;
         let begun = self.client.timer().instant();
         counts.add(self.destination.write(rows, &self.checkpoint, self.epoch).await?);
+        self.giving_way.reached(self.leg.position(&self.checkpoint));
         counts.stages.writing += self.client.timer().instant().saturating_duration_since(begun);
         counts.api_calls = self.client.usage().calls.saturating_sub(self.calls_before);
         self.progress.save(&self.checkpoint, *counts).await?;

@@ -6,6 +6,7 @@ mod crash;
 mod deletions;
 mod drift;
 mod faults;
+mod giving_way;
 mod memory;
 mod org;
 mod parity;

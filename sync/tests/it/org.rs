@@ -86,6 +86,8 @@ pub(crate) struct Setting {
     pub(crate) epoch: Option<Epoch>,
     /// Somebody has asked to stop before the run begins.
     pub(crate) stopped: bool,
+    /// Others wait from the beginning on.
+    pub(crate) is_waited_for: bool,
 }
 
 impl Org {
@@ -139,6 +141,7 @@ impl Org {
         let plain = RunOptions::default();
         let deletions_every = setting.deletions_every.unwrap_or(plain.deletions_every);
         let (_keep, stop) = watch::channel(setting.stopped);
+        let (_waits, give_way) = watch::channel(setting.is_waited_for);
         run(Run {
             client: self.client.clone(),
             mapping: Arc::clone(compiled),
@@ -155,6 +158,7 @@ impl Org {
             epoch,
             options: RunOptions { read, full: setting.full, deletions_every, ..plain },
             stop,
+            give_way: Some(give_way),
         })
         .await
     }

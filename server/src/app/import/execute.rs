@@ -45,6 +45,8 @@ pub(in crate::app) struct Errand<'a> {
     pub(in crate::app) purpose: Purpose,
     pub(in crate::app) watcher: &'a Arc<dyn Watcher>,
     pub(in crate::app) stop: &'a watch::Receiver<bool>,
+    /// Becomes true when other customers wait; `None`: a person asks for these runs, and nobody else waits for them.
+    pub(in crate::app) give_way: Option<&'a watch::Receiver<bool>>,
 }
 
 /// A run whose lease is held and whose record is open.
@@ -55,7 +57,8 @@ pub(in crate::app) struct OpenRun {
 }
 
 impl App {
-    /// Brings one remembered stream up to date, under its lease and with a record of its run.
+    /// Brings one remembered stream up to date, under its lease and with a record of its run; until it is to `stop`, or to
+    /// `give_way` and has come further.
     ///
     /// # Errors
     /// There is no such stream, it is staged and not imported, or its connection is paused. Whatever happens to the run
@@ -66,6 +69,7 @@ impl App {
         stream_id: &str,
         watcher: &Arc<dyn Watcher>,
         stop: &watch::Receiver<bool>,
+        give_way: &watch::Receiver<bool>,
     ) -> Result<StreamOutcome, Error> {
         let stream = self.store.stream(stream_id).await?;
         let connection = self.store.connection_of_id(&stream.connection_id).await?;
@@ -74,7 +78,14 @@ impl App {
             return Err(Error::NotImported { connection: connection.name, object: stream.object });
         }
         let client = self.client(&connection);
-        let errand = Errand { connection: &connection, client: &client, purpose: Purpose::Sync, watcher, stop };
+        let errand = Errand {
+            connection: &connection,
+            client: &client,
+            purpose: Purpose::Sync,
+            watcher,
+            stop,
+            give_way: Some(give_way),
+        };
         Ok(self.carry_out(&errand, Order { stream, is_agreed: false }).await)
     }
 
@@ -192,7 +203,7 @@ impl App {
         destination: &mut dyn Destination,
         progress: &Arc<Mirror>,
     ) -> Result<Report, Error> {
-        let Errand { connection, client, purpose, stop, .. } = *errand;
+        let Errand { connection, client, purpose, stop, give_way, .. } = *errand;
         let ended = run::run(run::Run {
             client: client.clone(),
             mapping: Arc::new(mapping),
@@ -202,6 +213,7 @@ impl App {
             epoch: Epoch(lease.epoch),
             options: self.run_options(stream, purpose),
             stop: stop.clone(),
+            give_way: give_way.cloned(),
         })
         .await;
         ended.map_err(|source| Error::Run { object: stream.object.clone(), source: Box::new(source) })
@@ -231,6 +243,7 @@ pub(in crate::app) fn ending_of(report: &Report) -> Ending {
         state: match report.outcome {
             Outcome::Complete => RunState::Completed,
             Outcome::Stopped => RunState::Stopped,
+            Outcome::GaveWay => RunState::GaveWay,
         },
         reading: Reading { mode: report.mode, is_resumed: report.resumed, window: Some(report.window) },
         counts: stored(report.counts),

@@ -228,6 +228,7 @@ fn ending(report: &RereadReport) -> Ending {
     let state = match report.outcome {
         Outcome::Complete => RunState::Completed,
         Outcome::Stopped => RunState::Stopped,
+        Outcome::GaveWay => RunState::GaveWay,
     };
     Ending { state, reading: Reading::default(), counts: stored(report.counts), error: None }
 }
