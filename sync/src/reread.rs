@@ -19,6 +19,8 @@ use crate::{
 /// What reading again needs.
 pub struct Reread<'a> {
     pub client: Client,
+    /// As in [`Run`](crate::run::Run).
+    pub calls_before: u64,
     pub mapping: Arc<CompiledMapping>,
     /// Ids of records.
     pub ids: &'a [String],
@@ -48,8 +50,7 @@ pub struct RereadReport {
 /// # Errors
 /// Whatever stopped it; rows that were written stay, and doing it again is harmless.
 pub async fn reread(work: Reread<'_>) -> Result<RereadReport, RunError> {
-    let Reread { client, mapping, ids, stream, destination, progress, epoch, stop } = work;
-    let calls_before = client.usage().calls;
+    let Reread { client, calls_before, mapping, ids, stream, destination, progress, epoch, stop } = work;
     let stored = destination.prepare(&stream, &mapping.table, epoch).await?;
     let checkpoint = match stored {
         Some(checkpoint) => checkpoint,

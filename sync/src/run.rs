@@ -38,6 +38,9 @@ const HAND_OVER: usize = 1;
 /// What one run needs.
 pub struct Run<'a> {
     pub client: Client,
+    /// Of the calls that the client has counted so many are of no concern to this run; the others are its own, also those
+    /// that were made to prepare it.
+    pub calls_before: u64,
     pub mapping: Arc<CompiledMapping>,
     pub stream: StreamKey,
     pub destination: &'a mut dyn Destination,
@@ -107,30 +110,30 @@ pub struct Judged<'a> {
 /// Whatever stopped it; everything before the last saved checkpoint is durable. [`RunError::Outdated`] asks for a mapping
 /// that is compiled against a new describe; a run with that goes on where this one stopped.
 pub async fn run(mut run: Run<'_>) -> Result<Report, RunError> {
-    let calls_before = run.client.usage().calls;
     let mut report = Report::new();
-    let mut checkpoint = run.cover_window(&mut report, calls_before).await?;
+    let mut checkpoint = run.cover_window(&mut report).await?;
     if report.resumed && report.outcome == Outcome::Complete && run.mapping.limit.is_none() {
         run.options.full = false;
-        checkpoint = run.cover_window(&mut report, calls_before).await?;
+        checkpoint = run.cover_window(&mut report).await?;
         report.resumed = true;
     }
     if report.outcome == Outcome::Complete {
-        run.fill_columns(&mut report, checkpoint, calls_before).await?;
+        run.fill_columns(&mut report, checkpoint).await?;
     }
+    report.counts.api_calls = run.client.usage().calls.saturating_sub(run.calls_before);
     Ok(report)
 }
 
 impl Run<'_> {
     /// Reads what has changed, from where the last run ended or stopped, or everything. Returns the checkpoint that is
     /// stored now.
-    async fn cover_window(&mut self, report: &mut Report, calls_before: u64) -> Result<Checkpoint, RunError> {
+    async fn cover_window(&mut self, report: &mut Report) -> Result<Checkpoint, RunError> {
         loop {
             let start = self.prepare().await?;
             report.resumed = start.is_resumed;
             let question = self.question(&self.mapping, &start);
             let (outcome, ended, checkpoint) =
-                self.read_and_write(report, Leg::Window, question, start.checkpoint, calls_before).await?;
+                self.read_and_write(report, Leg::Window, question, start.checkpoint).await?;
             report.window = checkpoint.window;
             report.outcome = outcome;
             report.deletions = match (&ended, start.deletions) {
@@ -152,7 +155,6 @@ impl Run<'_> {
         &mut self,
         report: &mut Report,
         checkpoint: Checkpoint,
-        calls_before: u64,
     ) -> Result<(), RunError> {
         let Some(fill) = &checkpoint.backfill else { return Ok(()) };
         let columns: BTreeSet<String> = fill.columns.iter().cloned().collect();
@@ -166,7 +168,7 @@ impl Run<'_> {
             ..self.question_of(&mapping)
         };
         let whole = std::mem::replace(&mut self.mapping, mapping);
-        let filled = self.read_and_write(report, Leg::Fill, question, checkpoint, calls_before).await;
+        let filled = self.read_and_write(report, Leg::Fill, question, checkpoint).await;
         self.mapping = whole;
         (report.outcome, _, _) = filled?;
         Ok(())
@@ -215,7 +217,6 @@ impl Run<'_> {
         leg: Leg,
         question: Question,
         checkpoint: Checkpoint,
-        calls_before: u64,
     ) -> Result<(Outcome, Option<End>, Checkpoint), RunError> {
         let (sender, receiver) = mpsc::channel(HAND_OVER);
         let at = leg.position(&checkpoint).clone();
@@ -232,7 +233,7 @@ impl Run<'_> {
             leg,
             checkpoint,
             giving_way,
-            calls_before,
+            calls_before: self.calls_before,
             report,
         };
         match writing.drain(receiver, self.stop.clone()).await? {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use salesforce::{ApiError, ApiVersion, ErrorCode, Timestamp, describe::ObjectDescribe};
+use salesforce::{ApiError, ApiVersion, Client, ErrorCode, Timestamp, describe::ObjectDescribe};
 use sync::{
     catalogue::Catalogue,
     mapping::{CompiledMapping, Currencies, Mapping},
@@ -151,7 +151,7 @@ impl App {
         mappings: &[&Mapping],
         fresh: bool,
     ) -> Result<Catalogue, Error> {
-        self.look_up(connection, mappings, fresh).await.map(|(catalogue, _)| catalogue)
+        self.look_up(connection, &self.client(connection), mappings, fresh).await.map(|(catalogue, _)| catalogue)
     }
 
     /// A mapping, compiled against the org. Describes that are remembered refuse nothing: before a problem is told, the org
@@ -160,18 +160,33 @@ impl App {
     /// # Errors
     /// [`Error::Mapping`] with every problem there is.
     pub async fn compiled(&self, connection: &Connection, mapping: &Mapping) -> Result<CompiledMapping, Error> {
-        let (catalogue, is_remembered) = self.look_up(connection, &[mapping], false).await?;
+        self.compiled_by(connection, &self.client(connection), mapping).await
+    }
+
+    /// The same, by a client that counts what it asks.
+    pub(super) async fn compiled_by(
+        &self,
+        connection: &Connection,
+        client: &Client,
+        mapping: &Mapping,
+    ) -> Result<CompiledMapping, Error> {
+        let (catalogue, is_remembered) = self.look_up(connection, client, &[mapping], false).await?;
         let compiled = match mapping.compile(&catalogue) {
-            Err(_) if is_remembered => mapping.compile(&self.catalogue(connection, &[mapping], true).await?),
+            Err(_) if is_remembered => {
+                let (catalogue, _) = self.look_up(connection, client, &[mapping], true).await?;
+                mapping.compile(&catalogue)
+            }
             compiled => compiled,
         };
         compiled.map_err(|problems| Error::Mapping { object: mapping.object.clone(), problems })
     }
 
-    /// The describes, and whether nothing had to be asked for them.
+    /// The describes, and whether nothing had to be asked for them. What is shared with others is asked by the client of
+    /// whoever is first.
     pub(super) async fn look_up(
         &self,
         connection: &Connection,
+        client: &Client,
         mappings: &[&Mapping],
         fresh: bool,
     ) -> Result<(Catalogue, bool), Error> {
@@ -188,14 +203,14 @@ impl App {
             let streams = self.store.streams(&connection.id).await?;
             let of_streams: Vec<&Mapping> = streams.iter().map(|stream| &stream.mapping).collect();
             let begun = self.now();
-            self.fill(&mut shelf, connection, mappings, &of_streams).await?;
+            self.fill(&mut shelf, connection, client, mappings, &of_streams).await?;
             let new = shelf.kept.values().filter(|kept| kept.at >= begun).map(|kept| (&*kept.describe, kept.at));
             self.store.keep_describes(&connection.id, &viewer.name(), new, self.oldest_describe()).await?;
         }
         let mut catalogue = shelf.catalogue();
         drop(shelf);
         if mappings.iter().any(|mapping| mapping.converts_currencies()) {
-            let currencies = Currencies::load(&self.client(connection)).await;
+            let currencies = Currencies::load(client).await;
             catalogue.set_currencies(currencies.map_err(|source| Error::api(&connection.name, source))?);
         }
         self.describes.make_room(&connection.id);
@@ -208,11 +223,11 @@ impl App {
         &self,
         shelf: &mut Shelf,
         connection: &Connection,
+        client: &Client,
         mappings: &[&Mapping],
         others: &[&Mapping],
     ) -> Result<(), Error> {
         let api = |source| Error::api(&connection.name, source);
-        let client = self.client(connection);
         let all: Vec<&Mapping> = mappings.iter().chain(others).copied().collect();
         let mut absent = BTreeSet::new();
         loop {

@@ -1,6 +1,6 @@
 //! What becomes of streams when the org's fields change.
 
-use salesforce::Timestamp;
+use salesforce::{Client, Timestamp};
 use serde::Serialize;
 use sync::{
     catalogue::Catalogue,
@@ -41,18 +41,19 @@ impl App {
     pub(super) async fn fitting(
         &self,
         connection: &Connection,
+        client: &Client,
         stream: &Stream,
         fresh: bool,
     ) -> Result<CompiledMapping, Error> {
         if !fresh {
             self.recall_describes(connection, &stream.mapping).await?;
         }
-        let (catalogue, is_remembered) = self.look_up(connection, &[&stream.mapping], fresh).await?;
+        let (catalogue, is_remembered) = self.look_up(connection, client, &[&stream.mapping], fresh).await?;
         match self.fit(connection, stream, &catalogue, is_remembered).await? {
             Some(compiled) => Ok(compiled),
             // What is remembered may be older than what was agreed.
             None => {
-                let catalogue = self.catalogue(connection, &[&stream.mapping], true).await?;
+                let (catalogue, _) = self.look_up(connection, client, &[&stream.mapping], true).await?;
                 let compiled = self.fit(connection, stream, &catalogue, false).await?;
                 Ok(compiled.expect("what the org says now is acted upon"))
             }
@@ -154,8 +155,13 @@ impl App {
     }
 
     /// Agrees to whatever the org has now.
-    pub(super) async fn agree_to_everything(&self, connection: &Connection, stream: &Stream) -> Result<(), Error> {
-        let catalogue = self.catalogue(connection, &[&stream.mapping], false).await?;
+    pub(super) async fn agree_to_everything(
+        &self,
+        connection: &Connection,
+        client: &Client,
+        stream: &Stream,
+    ) -> Result<(), Error> {
+        let (catalogue, _) = self.look_up(connection, client, &[&stream.mapping], false).await?;
         if let Some(now) = Shape::of(&stream.mapping, &catalogue) {
             let agreed = self.store.shape(&stream.id).await?.unwrap_or_default();
             self.store.agree(&stream.id, &agreed.with(&now)).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use destinations::DestinationSettings;
-use salesforce::{ApiError, Timestamp};
+use salesforce::{ApiError, Client, Timestamp};
 use sync::{
     mapping::{CompiledMapping, Mapping},
     read::{Phase, ReadChoice},
@@ -11,7 +11,10 @@ use sync::{
 };
 use tokio::sync::watch;
 
-use self::execute::{Errand, Order};
+use self::{
+    calls::Calls,
+    execute::{Errand, Order},
+};
 use super::App;
 use crate::{
     error::{Error, api_of},
@@ -22,6 +25,7 @@ use crate::{
     },
 };
 
+pub(super) mod calls;
 pub(super) mod execute;
 pub(crate) mod heartbeat;
 pub(super) mod mirror;
@@ -86,17 +90,11 @@ impl App {
     ) -> Result<Vec<StreamOutcome>, Error> {
         let connection = self.store.connection(&request.connection).await?;
         self.refuse_paused(&connection).await?;
-        let remembered = self.remember_streams(&connection, request).await?;
+        let calls = Calls::of(self.client(&connection));
+        let remembered = self.remember_streams(&connection, &calls.client, request).await?;
         let orders = remembered.into_iter().map(|(stream, _)| Order { stream, is_agreed: true }).collect();
-        let client = self.client(&connection);
-        let errand = Errand {
-            connection: &connection,
-            client: &client,
-            purpose: Purpose::Import,
-            watcher,
-            stop,
-            give_way: None,
-        };
+        let errand =
+            Errand { connection: &connection, calls: &calls, purpose: Purpose::Import, watcher, stop, give_way: None };
         self.carry_out_all(&errand, orders).await
     }
 
@@ -104,12 +102,13 @@ impl App {
     pub(super) async fn remember_streams(
         &self,
         connection: &Connection,
+        client: &Client,
         request: &ImportRequest,
     ) -> Result<Vec<(Stream, CompiledMapping)>, Error> {
         let destination = self.destination(connection, request.destination.as_deref())?;
         let mut compiled = Vec::new();
         for mapping in &request.mappings {
-            compiled.push((mapping, self.compiled(connection, mapping).await?));
+            compiled.push((mapping, self.compiled_by(connection, client, mapping).await?));
         }
         let mut remembered = Vec::new();
         for (mapping, compiled) in compiled {
@@ -147,10 +146,10 @@ impl App {
         if let Some(draft) = drafts.into_iter().next().filter(|_| streams.is_empty() || !objects.is_empty()) {
             return Err(Error::NotImported { connection: connection.name, object: draft.object });
         }
-        let client = self.client(&connection);
+        let calls = Calls::of(self.client(&connection));
         let orders = streams.into_iter().map(|stream| Order { stream, is_agreed: false }).collect();
         let errand =
-            Errand { connection: &connection, client: &client, purpose: Purpose::Sync, watcher, stop, give_way: None };
+            Errand { connection: &connection, calls: &calls, purpose: Purpose::Sync, watcher, stop, give_way: None };
         self.carry_out_all(&errand, orders).await
     }
 

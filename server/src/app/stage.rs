@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use destinations::DestinationSettings;
-use salesforce::Timestamp;
+use salesforce::{Client, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use sync::{
@@ -22,7 +22,9 @@ use self::{
 use super::{
     App,
     import::{
-        ImportRequest, RunEvent, StreamOutcome, Watcher, chosen,
+        ImportRequest, RunEvent, StreamOutcome, Watcher,
+        calls::Calls,
+        chosen,
         execute::{Errand, OpenRun, Order, ending_of, failed},
         heartbeat::LEASE_TERM,
         mirror::{Mirror, stored},
@@ -169,10 +171,10 @@ impl App {
     /// # Errors
     /// A mapping that does not fit, a destination that refuses the table, or a run that is under way.
     pub async fn build(&self, request: &StageRequest) -> Result<Vec<Built>, Error> {
-        let (connection, streams) = self.staging(request).await?;
+        let (connection, calls, streams) = self.staging(request).await?;
         let mut built = Vec::new();
         for (stream, mapping) in streams {
-            let mapping = self.mapping_of(&connection, &stream, mapping).await?;
+            let mapping = self.mapping_of(&connection, &calls.client, &stream, mapping).await?;
             let lease = self.store.acquire_lease(&stream.lease_name(), &self.holder, LEASE_TERM).await?;
             let begun = self.store.begin_stage(&stream, &lease).await;
             let key = stream.key(&connection, &self.store);
@@ -196,30 +198,27 @@ impl App {
         watcher: &Arc<dyn Watcher>,
         stop: &watch::Receiver<bool>,
     ) -> Result<Vec<Tested>, Error> {
-        let (connection, streams) = self.staging(request).await?;
+        let (connection, calls, streams) = self.staging(request).await?;
+        let errand =
+            Errand { connection: &connection, calls: &calls, purpose: Purpose::Test, watcher, stop, give_way: None };
         let mut tested = Vec::new();
         for (stream, _) in streams {
-            tested.push(self.test_one(&connection, stream, watcher, stop).await?);
+            tested.push(self.test_one(&errand, stream).await?);
         }
         Ok(tested)
     }
 
-    async fn test_one(
-        &self,
-        connection: &Connection,
-        stream: Stream,
-        watcher: &Arc<dyn Watcher>,
-        stop: &watch::Receiver<bool>,
-    ) -> Result<Tested, Error> {
+    async fn test_one(&self, errand: &Errand<'_>, stream: Stream) -> Result<Tested, Error> {
+        let connection = errand.connection;
         let is_draft = self.store.stage(&stream.id).await?.is_some_and(|stage| stage.is_draft);
         if !is_draft && stream.checkpoint.is_some() {
             return Err(Error::Imported { connection: connection.name.clone(), object: stream.object });
         }
         let mut mapping = stream.mapping.clone();
         mapping.limit = Some(mapping.limit.map_or(TESTED, |limit| limit.min(TESTED)));
-        let mapping = Arc::new(self.compiled(connection, &mapping).await?);
-        let open = self.open_run(&stream, Purpose::Test).await?;
-        let outcome = self.test_open(connection, &stream, mapping, &open, watcher, stop).await;
+        let mapping = Arc::new(self.compiled_by(connection, &errand.calls.client, &mapping).await?);
+        let open = self.open_run(&stream, errand.purpose).await?;
+        let outcome = self.test_open(errand, &stream, mapping, &open).await;
         let run = open.record.id.clone();
         let (rows, ending) = match outcome {
             Ok((rows, ending)) => (Ok(rows), ending),
@@ -228,7 +227,7 @@ impl App {
                 (Err(error), ending)
             }
         };
-        let closed = self.close_run(open, &ending, &[], false).await;
+        let closed = self.close_run(open, errand.calls, ending, &[], false).await;
         let rows = rows?;
         closed?;
         let rejected = self.rejected_records(&stream, None, usize::MAX).await?;
@@ -244,26 +243,25 @@ impl App {
 
     async fn test_open(
         &self,
-        connection: &Connection,
+        errand: &Errand<'_>,
         stream: &Stream,
         mapping: Arc<CompiledMapping>,
         open: &OpenRun,
-        watcher: &Arc<dyn Watcher>,
-        stop: &watch::Receiver<bool>,
     ) -> Result<(Vec<Value>, Ending), Error> {
+        let Errand { connection, calls, purpose, watcher, stop, .. } = *errand;
         self.store.begin_stage(stream, &open.lease).await?;
-        let client = self.client(connection);
-        let progress = Arc::new(Mirror::open(self, stream, open, watcher, &client).await?);
+        let progress = Arc::new(Mirror::open(self, stream, open, watcher, &calls.client).await?);
         let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
         let mut target = Shown::new(destinations::open(&settings).map_err(Error::destination)?);
         let result = run::run(run::Run {
-            client,
+            client: calls.client.clone(),
+            calls_before: calls.before(),
             mapping,
             stream: stream.key(connection, &self.store),
             destination: &mut target,
             progress: Arc::clone(&progress) as Arc<dyn run::Progress>,
             epoch: Epoch(open.lease.epoch),
-            options: self.run_options(stream, Purpose::Test),
+            options: self.run_options(stream, purpose),
             stop: stop.clone(),
             give_way: None,
         })
@@ -286,11 +284,13 @@ impl App {
         watcher: &Arc<dyn Watcher>,
         stop: &watch::Receiver<bool>,
     ) -> Result<Vec<StreamOutcome>, Error> {
-        let (connection, streams) = self.staging(request).await?;
+        let (connection, calls, streams) = self.staging(request).await?;
+        let errand =
+            Errand { connection: &connection, calls: &calls, purpose: Purpose::Stage, watcher, stop, give_way: None };
         let mut outcomes = Vec::new();
         for (stream, mapping) in streams {
             let started_at = self.clock.now();
-            let result = self.stage_one(&connection, stream.clone(), mapping, watcher, stop).await;
+            let result = self.stage_one(&errand, stream.clone(), mapping).await;
             let outcome = StreamOutcome { stream, result, started_at, ended_at: self.clock.now() };
             watcher.event(RunEvent::Ended { outcome: &outcome });
             outcomes.push(outcome);
@@ -303,25 +303,24 @@ impl App {
 
     async fn stage_one(
         &self,
-        connection: &Connection,
+        errand: &Errand<'_>,
         stream: Stream,
         mapping: Option<CompiledMapping>,
-        watcher: &Arc<dyn Watcher>,
-        stop: &watch::Receiver<bool>,
     ) -> Result<Report, Error> {
-        let mapping = self.mapping_of(connection, &stream, mapping).await?;
+        let Errand { connection, calls, watcher, .. } = *errand;
+        let mapping = self.mapping_of(connection, &calls.client, &stream, mapping).await?;
         if !mapping.is_keyed_by_record() {
             return Err(Error::NotStageable { connection: connection.name.clone(), object: stream.object });
         }
-        let open = self.open_run(&stream, Purpose::Stage).await?;
+        let open = self.open_run(&stream, errand.purpose).await?;
         watcher.event(RunEvent::Started { stream: &stream });
         let progress = Arc::new(StageProgress::new(self, &stream, &open.lease, watcher));
-        let result = self.stage_open(connection, &stream, mapping, &open, &progress, stop).await;
+        let result = self.stage_open(errand, &stream, mapping, &open, &progress).await;
         let ending = match &result {
             Ok(report) => ending_of(report),
             Err(error) => Ending { counts: stored(progress.counts()), ..failed(error) },
         };
-        let closed = self.close_run(open, &ending, &[], false).await;
+        let closed = self.close_run(open, calls, ending, &[], false).await;
         let report = result?;
         closed?;
         Ok(report)
@@ -329,23 +328,24 @@ impl App {
 
     async fn stage_open(
         &self,
-        connection: &Connection,
+        errand: &Errand<'_>,
         stream: &Stream,
         mapping: Arc<CompiledMapping>,
         open: &OpenRun,
         progress: &Arc<StageProgress>,
-        stop: &watch::Receiver<bool>,
     ) -> Result<Report, Error> {
+        let Errand { connection, calls, purpose, stop, .. } = *errand;
         self.store.begin_stage(stream, &open.lease).await?;
         let mut target = StageTarget::whole(&self.store, stream, &open.lease);
         let result = run::run(run::Run {
-            client: self.client(connection),
+            client: calls.client.clone(),
+            calls_before: calls.before(),
             mapping,
             stream: stream.key(connection, &self.store),
             destination: &mut target,
             progress: Arc::clone(progress) as Arc<dyn run::Progress>,
             epoch: Epoch(open.lease.epoch),
-            options: self.run_options(stream, Purpose::Stage),
+            options: self.run_options(stream, purpose),
             stop: stop.clone(),
             give_way: None,
         })
@@ -418,15 +418,9 @@ impl App {
     ) -> Result<StreamOutcome, Error> {
         let (connection, stream, _) = self.staged_stream(connection, object).await?;
         self.refuse_paused(&connection).await?;
-        let client = self.client(&connection);
-        let errand = Errand {
-            connection: &connection,
-            client: &client,
-            purpose: Purpose::Import,
-            watcher,
-            stop,
-            give_way: None,
-        };
+        let calls = Calls::of(self.client(&connection));
+        let errand =
+            Errand { connection: &connection, calls: &calls, purpose: Purpose::Import, watcher, stop, give_way: None };
         Ok(self.carry_out(&errand, Order { stream, is_agreed: false }).await)
     }
 
@@ -450,30 +444,32 @@ impl App {
     async fn staging(
         &self,
         request: &StageRequest,
-    ) -> Result<(Connection, Vec<(Stream, Option<CompiledMapping>)>), Error> {
+    ) -> Result<(Connection, Calls, Vec<(Stream, Option<CompiledMapping>)>), Error> {
         let connection = self.store.connection(&request.import.connection).await?;
+        let calls = Calls::of(self.client(&connection));
         self.refuse_paused(&connection).await?;
         if !request.says_how {
             let objects: Vec<String> = request.import.mappings.iter().map(|mapping| mapping.object.clone()).collect();
             let known = self.store.streams(&connection.id).await?;
             if let Ok(streams) = chosen(&connection, known, &objects) {
-                return Ok((connection, streams.into_iter().map(|stream| (stream, None)).collect()));
+                return Ok((connection, calls, streams.into_iter().map(|stream| (stream, None)).collect()));
             }
         }
-        let remembered = self.remember_streams(&connection, &request.import).await?;
+        let remembered = self.remember_streams(&connection, &calls.client, &request.import).await?;
         let streams = remembered.into_iter().map(|(stream, compiled)| (stream, Some(compiled)));
-        Ok((connection, streams.collect()))
+        Ok((connection, calls, streams.collect()))
     }
 
     async fn mapping_of(
         &self,
         connection: &Connection,
+        client: &Client,
         stream: &Stream,
         mapping: Option<CompiledMapping>,
     ) -> Result<Arc<CompiledMapping>, Error> {
         match mapping {
             Some(mapping) => Ok(Arc::new(mapping)),
-            None => Ok(Arc::new(self.compiled(connection, &stream.mapping).await?)),
+            None => Ok(Arc::new(self.compiled_by(connection, client, &stream.mapping).await?)),
         }
     }
 }

@@ -78,13 +78,13 @@ impl InProcess {
     }
 
     /// The requests since the journal had `before` entries, but for those that are free.
-    fn requests_since(&self, before: usize) -> Vec<String> {
+    pub(crate) fn requests_since(&self, before: usize) -> Vec<String> {
         let journal = self.acme.emulator.control().journal();
         let requests = journal[before..].iter().map(|entry| format!("{} {}", entry.method, entry.route));
         requests.filter(|request| request != VERSIONS && !request.contains("/oauth2/")).collect()
     }
 
-    fn journalled(&self) -> usize {
+    pub(crate) fn journalled(&self) -> usize {
         self.acme.emulator.control().journal().len()
     }
 }

@@ -7,7 +7,7 @@ use orgtide::app::{App, connect::AppChoice};
 use tokio::process::Child;
 
 use crate::{
-    org::{Acme, CLIENT_ID, CLIENT_SECRET, Ended, end_of, ended, in_time, until},
+    org::{Acme, CLIENT_ID, CLIENT_SECRET, Ended, ORG, end_of, ended, in_time, until},
     schedule::{connect_and_import, planned},
 };
 
@@ -52,7 +52,7 @@ async fn a_server_that_is_told_to_end_stops_at_a_checkpoint_and_the_next_one_goe
     org.emulator.control().advance(Duration::from_secs(7200));
     let app = Arc::new(org.app(&[]).await);
     let own = AppChoice::Own { client_id: CLIENT_ID.into(), client_secret: Some(CLIENT_SECRET.to_owned().into()) };
-    assert!(connect_and_import(&app, "acme", own, &["Contact"], "hourly").await.is_empty());
+    assert!(connect_and_import(&app, ("acme", ORG), own, &["Contact"], "hourly").await.is_empty());
     org.emulator.control().push_fault(Fault { nth: 3, ..Fault::next(QUERY, Effect::Hang) });
     let mut first = serving(&org);
     org.faults_struck(end_of(&mut first)).await;

@@ -5,6 +5,7 @@
 mod access;
 mod altered;
 mod broken_places;
+mod calls;
 mod care;
 mod cli;
 mod config;

@@ -144,6 +144,7 @@ impl Org {
         let (_waits, give_way) = watch::channel(setting.is_waited_for);
         run(Run {
             client: self.client.clone(),
+            calls_before: self.client.usage().calls,
             mapping: Arc::clone(compiled),
             stream: StreamKey {
                 connection: "acme".into(),

@@ -77,7 +77,12 @@ impl App {
             let next_at = schedule.next(now, &stream.id);
             (stream.id, Plan { schedule: schedule.clone(), next_at, wanted_at: Some(now), ..Plan::default() })
         };
-        let plans: Vec<_> = self.remember_streams(connection, &request).await?.into_iter().map(plan).collect();
+        let plans: Vec<_> = self
+            .remember_streams(connection, &self.client(connection), &request)
+            .await?
+            .into_iter()
+            .map(plan)
+            .collect();
         let detail = json!({ "objects": [object], "schedule": schedule.to_string() });
         Ok(self.store.save_plans(connection, &plans, actor, "streams-scheduled", &detail).await?)
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use salesforce::Client;
 use sync::{
     checkpoint::Epoch,
     destination::Destination,
@@ -14,6 +13,7 @@ use tokio::sync::watch;
 
 use super::{
     App, RunEvent, StreamOutcome, Watcher,
+    calls::Calls,
     heartbeat::{Heartbeat, LEASE_TERM},
     mirror::{Mirror, stored},
 };
@@ -41,7 +41,7 @@ pub(in crate::app) struct Order {
 #[derive(Clone, Copy)]
 pub(in crate::app) struct Errand<'a> {
     pub(in crate::app) connection: &'a Connection,
-    pub(in crate::app) client: &'a Client,
+    pub(in crate::app) calls: &'a Calls,
     pub(in crate::app) purpose: Purpose,
     pub(in crate::app) watcher: &'a Arc<dyn Watcher>,
     pub(in crate::app) stop: &'a watch::Receiver<bool>,
@@ -77,10 +77,10 @@ impl App {
         if self.store.drafts(&connection.id).await?.contains(&stream.id) {
             return Err(Error::NotImported { connection: connection.name, object: stream.object });
         }
-        let client = self.client(&connection);
+        let calls = Calls::of(self.client(&connection));
         let errand = Errand {
             connection: &connection,
-            client: &client,
+            calls: &calls,
             purpose: Purpose::Sync,
             watcher,
             stop,
@@ -103,7 +103,7 @@ impl App {
     async fn run_alone(&self, errand: &Errand<'_>, order: Order) -> Result<Report, Error> {
         let open = self.open_run(&order.stream, errand.purpose).await?;
         errand.watcher.event(RunEvent::Started { stream: &order.stream });
-        let mirror = Mirror::open(self, &order.stream, &open, errand.watcher, errand.client).await;
+        let mirror = Mirror::open(self, &order.stream, &open, errand.watcher, &errand.calls.client).await;
         let (result, settled, ending) = match mirror {
             Ok(progress) => {
                 let progress = Arc::new(progress);
@@ -120,7 +120,7 @@ impl App {
             }
         };
         let ends_stage = errand.purpose == Purpose::Import && ending.state == RunState::Completed;
-        let ended = self.close_run(open, &ending, &settled, ends_stage).await;
+        let ended = self.close_run(open, errand.calls, ending, &settled, ends_stage).await;
         // The run's own error says more than the one of its record.
         match (result, ended) {
             (Ok(_), Err(error)) => Err(error),
@@ -141,15 +141,18 @@ impl App {
         }
     }
 
-    /// Closes the record of a run, and the stream's stage when it is imported now, and gives the lease back.
+    /// Closes the record of a run, with all that was asked for it, and the stream's stage when it is imported now, and
+    /// gives the lease back.
     pub(in crate::app) async fn close_run(
         &self,
         open: OpenRun,
-        ending: &Ending,
+        calls: &Calls,
+        mut ending: Ending,
         settled: &[String],
         ends_stage: bool,
     ) -> Result<(), Error> {
-        let mut ended = self.store.end_run(&open.record, ending, settled, &open.lease).await;
+        ending.counts.api_calls = calls.take();
+        let mut ended = self.store.end_run(&open.record, &ending, settled, &open.lease).await;
         if ends_stage && ended.is_ok() {
             ended = self.store.end_stage(&open.record.stream_id, &open.lease).await;
         }
@@ -168,9 +171,9 @@ impl App {
     ) -> Result<Report, Error> {
         let Order { stream, is_agreed } = order;
         if is_agreed {
-            self.agree_to_everything(errand.connection, &stream).await?;
+            self.agree_to_everything(errand.connection, &errand.calls.client, &stream).await?;
         }
-        let mut mapping = self.fitting(errand.connection, &stream, false).await?;
+        let mut mapping = self.fitting(errand.connection, &errand.calls.client, &stream, false).await?;
         let settings = stream.destination.parse().map_err(Error::destination)?;
         let mut destination = destinations::open(&settings).map_err(Error::destination)?;
         let mut result = self.run_once(lease, errand, &stream, mapping.clone(), &mut *destination, progress).await;
@@ -181,7 +184,7 @@ impl App {
                 break;
             }
             // A field has gone since the describe: what is there still is read, from where the run stopped.
-            let fresh = self.fitting(errand.connection, &stream, true).await?;
+            let fresh = self.fitting(errand.connection, &errand.calls.client, &stream, true).await?;
             if fresh.fields == mapping.fields && fresh.asked == mapping.asked {
                 break;
             }
@@ -203,9 +206,10 @@ impl App {
         destination: &mut dyn Destination,
         progress: &Arc<Mirror>,
     ) -> Result<Report, Error> {
-        let Errand { connection, client, purpose, stop, give_way, .. } = *errand;
+        let Errand { connection, calls, purpose, stop, give_way, .. } = *errand;
         let ended = run::run(run::Run {
-            client: client.clone(),
+            client: calls.client.clone(),
+            calls_before: calls.before(),
             mapping: Arc::new(mapping),
             stream: stream.key(connection, &self.store),
             destination,

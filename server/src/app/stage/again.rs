@@ -13,8 +13,10 @@ use tokio::sync::watch;
 
 use super::{
     super::import::{
-        Watcher, chosen,
-        execute::{OpenRun, failed},
+        Watcher,
+        calls::Calls,
+        chosen,
+        execute::{Errand, OpenRun, failed},
         mirror::{Mirror, stored},
     },
     App, StageProgress, StageTarget,
@@ -22,7 +24,6 @@ use super::{
 use crate::{
     error::Error,
     store::{
-        connections::Connection,
         runs::{Ending, Purpose, Reading, RunState},
         staged::{StagedState, Which},
         streams::Stream,
@@ -66,13 +67,16 @@ impl App {
         let connection = self.store.connection(connection).await?;
         self.refuse_paused(&connection).await?;
         let streams = chosen(&connection, self.store.streams(&connection.id).await?, objects)?;
+        let calls = Calls::of(self.client(&connection));
+        let errand =
+            Errand { connection: &connection, calls: &calls, purpose: Purpose::Retry, watcher, stop, give_way: None };
         let mut all = Vec::new();
         for stream in streams {
             let known = self.store.rejected_ids(&stream.id).await?;
             let mut wanted: Vec<String> = known.into_iter().filter(|id| ids.is_empty() || ids.contains(id)).collect();
             wanted.sort_unstable();
             if !wanted.is_empty() {
-                all.push(self.read_again(&connection, &stream, &wanted, Into::Table, watcher, stop).await?);
+                all.push(self.read_again(&errand, &stream, &wanted, Into::Table).await?);
             }
         }
         Ok(all)
@@ -92,7 +96,10 @@ impl App {
     ) -> Result<Again, Error> {
         let (connection, stream, _) = self.staged_stream(connection, object).await?;
         let ids = self.staged_ids(&stream, ids, &Which::Of(StagedState::Rejected)).await?;
-        self.read_again(&connection, &stream, &ids, Into::Stage, watcher, stop).await
+        let calls = Calls::of(self.client(&connection));
+        let errand =
+            Errand { connection: &connection, calls: &calls, purpose: Purpose::Retry, watcher, stop, give_way: None };
+        self.read_again(&errand, &stream, &ids, Into::Stage).await
     }
 
     /// Writes staged records: the named ones, or the selected ones. They are read anew, as they are in the org now.
@@ -109,7 +116,10 @@ impl App {
     ) -> Result<Again, Error> {
         let (connection, stream, _) = self.staged_stream(connection, object).await?;
         let ids = self.staged_ids(&stream, ids, &Which::Selected).await?;
-        self.read_again(&connection, &stream, &ids, Into::Table, watcher, stop).await
+        let calls = Calls::of(self.client(&connection));
+        let errand =
+            Errand { connection: &connection, calls: &calls, purpose: Purpose::Retry, watcher, stop, give_way: None };
+        self.read_again(&errand, &stream, &ids, Into::Table).await
     }
 
     /// The named Ids, or else those of the staged records that are meant.
@@ -130,25 +140,23 @@ impl App {
 
     async fn read_again(
         &self,
-        connection: &Connection,
+        errand: &Errand<'_>,
         stream: &Stream,
         ids: &[String],
         into: Into,
-        watcher: &Arc<dyn Watcher>,
-        stop: &watch::Receiver<bool>,
     ) -> Result<Again, Error> {
-        self.refuse_paused(connection).await?;
-        let open = self.open_run(stream, Purpose::Retry).await?;
+        self.refuse_paused(errand.connection).await?;
+        let open = self.open_run(stream, errand.purpose).await?;
         let result = match into {
-            Into::Table => self.again_into_table(connection, stream, ids, &open, watcher, stop).await,
-            Into::Stage => self.again_into_stage(connection, stream, ids, &open, watcher, stop).await,
+            Into::Table => self.again_into_table(errand, stream, ids, &open).await,
+            Into::Stage => self.again_into_stage(errand, stream, ids, &open).await,
         };
         let ending = result.as_ref().map_or_else(failed, ending);
         let settled = match (&result, into) {
             (Ok(report), Into::Table) => [report.written.as_slice(), &report.gone].concat(),
             (Ok(_), Into::Stage) | (Err(_), _) => Vec::new(),
         };
-        let closed = self.close_run(open, &ending, &settled, false).await;
+        let closed = self.close_run(open, errand.calls, ending, &settled, false).await;
         let report = result?;
         closed?;
         Ok(Again {
@@ -162,20 +170,19 @@ impl App {
 
     async fn again_into_table(
         &self,
-        connection: &Connection,
+        errand: &Errand<'_>,
         stream: &Stream,
         ids: &[String],
         open: &OpenRun,
-        watcher: &Arc<dyn Watcher>,
-        stop: &watch::Receiver<bool>,
     ) -> Result<RereadReport, Error> {
-        let client = self.client(connection);
-        let mapping = Arc::new(self.fitting(connection, stream, false).await?);
-        let progress: Arc<dyn Progress> = Arc::new(Mirror::open(self, stream, open, watcher, &client).await?);
+        let Errand { connection, calls, watcher, stop, .. } = *errand;
+        let mapping = Arc::new(self.fitting(connection, &calls.client, stream, false).await?);
+        let progress: Arc<dyn Progress> = Arc::new(Mirror::open(self, stream, open, watcher, &calls.client).await?);
         let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
         let mut destination = destinations::open(&settings).map_err(Error::destination)?;
         let result = reread(Reread {
-            client,
+            client: calls.client.clone(),
+            calls_before: calls.before(),
             mapping,
             ids,
             stream: stream.key(connection, &self.store),
@@ -196,18 +203,18 @@ impl App {
 
     async fn again_into_stage(
         &self,
-        connection: &Connection,
+        errand: &Errand<'_>,
         stream: &Stream,
         ids: &[String],
         open: &OpenRun,
-        watcher: &Arc<dyn Watcher>,
-        stop: &watch::Receiver<bool>,
     ) -> Result<RereadReport, Error> {
-        let mapping = Arc::new(self.compiled(connection, &stream.mapping).await?);
+        let Errand { connection, calls, watcher, stop, .. } = *errand;
+        let mapping = Arc::new(self.compiled_by(connection, &calls.client, &stream.mapping).await?);
         let progress: Arc<dyn Progress> = Arc::new(StageProgress::new(self, stream, &open.lease, watcher));
         let mut target = StageTarget::part(&self.store, stream, &open.lease);
         let result = reread(Reread {
-            client: self.client(connection),
+            client: calls.client.clone(),
+            calls_before: calls.before(),
             mapping,
             ids,
             stream: stream.key(connection, &self.store),
