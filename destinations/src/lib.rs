@@ -123,11 +123,23 @@ pub async fn count(settings: &DestinationSettings, stream: &StreamKey) -> Result
     }
 }
 
+/// Looks whether a stream's rows are its own to remove.
+///
+/// # Errors
+/// [`DestinationError::NotOurs`]: under the connection's name another org's rows are there, or another installation writes
+/// them. Or the destination cannot be read.
+pub async fn may_remove(settings: &DestinationSettings, stream: &StreamKey) -> Result<(), DestinationError> {
+    match settings {
+        DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::remove::may_remove).await,
+        DestinationSettings::Postgres(settings) => postgres::may_remove(settings, stream).await,
+    }
+}
+
 /// Removes a stream's rows, with its checkpoint, for good; returns how many. The caller sees to it that the stream is not
 /// run meanwhile.
 ///
 /// # Errors
-/// The destination cannot be written; nothing is removed then.
+/// As [`may_remove`], or the destination cannot be written; nothing is removed then.
 pub async fn remove(settings: &DestinationSettings, stream: &StreamKey) -> Result<u64, DestinationError> {
     match settings {
         DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::remove::remove).await,
@@ -218,6 +230,24 @@ fn other_writer(stream: &StreamKey, other_org: &str, other_installation: &str) -
          one is {installation}), and each would undo what the other does. Give the connection another name, or write to \
          another file, schema or prefix. If the other one is gone, or its control store is lost, delete the connection's \
          rows in _orgtide_checkpoints: everything is imported anew then, over the rows that are there"
+    )
+}
+
+/// Why the rows of a connection are not removed by an installation that has not written them.
+fn not_ours(stream: &StreamKey, other_org: &str, other_installation: &str) -> String {
+    let StreamKey { connection, org, installation, table, .. } = stream;
+    let whose = match !other_org.is_empty() && other_org != org {
+        true => format!(
+            "of org {other_org}, and this connection is of org {org}: another installation of Orgtide writes them"
+        ),
+        false => {
+            format!("written by another installation of Orgtide ({other_installation}; this one is {installation})")
+        }
+    };
+    format!(
+        "those of connection {connection:?} are {whose}. Remove them there; to end the connection here, keep the data. If \
+         the other installation is gone, or its control store is lost, delete the connection's rows in {table} and in \
+         _orgtide_checkpoints yourself"
     )
 }
 

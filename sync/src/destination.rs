@@ -70,6 +70,8 @@ pub enum DestinationError {
     Denied { place: String, reason: String },
     #[error("{place}: table {table:?} cannot take this stream: {reason}")]
     Incompatible { place: String, table: String, reason: String },
+    #[error("{place}: the rows in table {table:?} are not removed: {reason}")]
+    NotOurs { place: String, table: String, reason: String },
     #[error("{place} cannot be used: {reason}")]
     Unusable { place: String, reason: String },
     #[error("{place}: {reason}")]
@@ -81,9 +83,11 @@ impl DestinationError {
     pub fn recovery(&self) -> Recovery {
         match self {
             Self::Unreachable { .. } => Recovery::Retry { after: None },
-            Self::Full { .. } | Self::Denied { .. } | Self::Incompatible { .. } | Self::Unusable { .. } => {
-                Recovery::Configure
-            }
+            Self::Full { .. }
+            | Self::Denied { .. }
+            | Self::Incompatible { .. }
+            | Self::NotOurs { .. }
+            | Self::Unusable { .. } => Recovery::Configure,
             Self::Fenced { .. } | Self::Other { .. } => Recovery::Bug,
         }
     }

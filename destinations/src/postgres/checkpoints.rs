@@ -7,12 +7,12 @@ use sync::{
     table::StreamKey,
 };
 use tokio_postgres::{
-    Transaction,
+    GenericClient, Transaction,
     types::{ToSql, Type},
 };
 
 use super::{fault::Fault, name::quoted, schema::Target};
-use crate::{lost::Lost, other_writer};
+use crate::{lost::Lost, not_ours, other_writer};
 
 pub(super) const CHECKPOINTS: &str = "_orgtide_checkpoints";
 
@@ -124,16 +124,38 @@ pub(super) async fn save(
 
 /// Rows of two orgs, or of two installations, under one connection's name would take each other's place.
 async fn refuse_other_writer(transaction: &Transaction<'_>, target: &Target, stream: &StreamKey) -> Result<(), Fault> {
+    match other_writer_of(transaction, target, stream).await? {
+        Some((org, installation)) => Err(target.incompatible(other_writer(stream, &org, &installation)).into()),
+        None => Ok(()),
+    }
+}
+
+/// What another org has written, or another installation, is not removed.
+pub(super) async fn refuse_what_is_not_ours(
+    client: &impl GenericClient,
+    target: &Target,
+    stream: &StreamKey,
+) -> Result<(), Fault> {
+    match other_writer_of(client, target, stream).await? {
+        Some((org, installation)) => Err(target.not_ours(not_ours(stream, &org, &installation)).into()),
+        None => Ok(()),
+    }
+}
+
+/// The org and the installation that write the table under the connection's name, unless these are the stream's.
+async fn other_writer_of(
+    client: &impl GenericClient,
+    target: &Target,
+    stream: &StreamKey,
+) -> Result<Option<(String, String)>, tokio_postgres::Error> {
     let query = format!(
         "SELECT org, installation FROM {} WHERE connection = $1 AND \"table\" = $2 \
          AND (org <> $3 OR installation NOT IN ('', $4)) LIMIT 1",
         place(target)
     );
     let ours: [&(dyn ToSql + Sync); 4] = [&stream.connection, &target.table, &stream.org, &stream.installation];
-    match transaction.query_typed_opt(&query, &ours.map(|part| (part, Type::TEXT))).await? {
-        Some(row) => Err(target.incompatible(other_writer(stream, row.try_get(0)?, row.try_get(1)?)).into()),
-        None => Ok(()),
-    }
+    let row = client.query_typed_opt(&query, &ours.map(|part| (part, Type::TEXT))).await?;
+    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
 }
 
 /// Why an epoch was not recorded.

@@ -53,6 +53,21 @@ pub(crate) async fn columns(
     looked.map_err(|fault: Fault| fault.resolve(&target))
 }
 
+/// Looks whether the rows are the stream's own to remove.
+pub(crate) async fn may_remove(settings: &PostgresSettings, stream: &StreamKey) -> Result<(), DestinationError> {
+    let target = settings.target(stream);
+    let session = Session::open(settings).await?;
+    let looked = async {
+        match has_table(session.client(), &target.schema, CHECKPOINTS).await? {
+            true => checkpoints::refuse_what_is_not_ours(session.client(), &target, stream).await,
+            false => Ok(()),
+        }
+    }
+    .await;
+    session.close().await;
+    looked.map_err(|fault: Fault| fault.resolve(&target))
+}
+
 /// Removes the rows, their links and the checkpoint together, and the table when no other stream has rows in it.
 pub(crate) async fn remove(settings: &PostgresSettings, stream: &StreamKey) -> Result<u64, DestinationError> {
     let target = settings.target(stream);
@@ -66,6 +81,7 @@ async fn remove_rows(session: &mut Session, target: &Target, stream: &StreamKey)
     let work = session.transaction().await?;
     let transaction = &work.transaction;
     if has_table(transaction, &target.schema, CHECKPOINTS).await? {
+        checkpoints::refuse_what_is_not_ours(transaction, target, stream).await?;
         checkpoints::remove(transaction, target, stream).await?;
         matcher::remove(transaction, target, stream).await?;
     }

@@ -56,6 +56,10 @@ impl Target {
     pub(super) fn incompatible(&self, reason: impl Into<String>) -> DestinationError {
         DestinationError::Incompatible { place: self.place.clone(), table: self.name(), reason: reason.into() }
     }
+
+    pub(super) fn not_ours(&self, reason: impl Into<String>) -> DestinationError {
+        DestinationError::NotOurs { place: self.place.clone(), table: self.name(), reason: reason.into() }
+    }
 }
 
 /// Which columns of Orgtide's own a table has beside `_connection`.

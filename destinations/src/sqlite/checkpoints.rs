@@ -25,6 +25,9 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS _orgtide_checkpoints (
     PRIMARY KEY (connection, object, \"table\", stream)
 )";
 
+/// Who writes: a file of an older version does not know.
+const WRITER: [&str; 2] = ["org", "installation"];
+
 const OF_STREAM: &str = "connection = ?1 AND object = ?2 AND \"table\" = ?3 AND stream = ?4";
 
 /// Creates the table of checkpoints, or gives one that knows neither names of streams nor who writes them those columns.
@@ -38,7 +41,7 @@ pub(super) fn make_ready(transaction: &Transaction<'_>) -> rusqlite::Result<()> 
         )?;
     }
     transaction.execute_batch(CREATE)?;
-    for column in ["org", "installation"] {
+    for column in WRITER {
         if !has_column(transaction, column)? {
             let add = format!("ALTER TABLE {CHECKPOINTS} ADD COLUMN {column} TEXT NOT NULL DEFAULT ''");
             transaction.execute_batch(&add)?;
@@ -52,6 +55,11 @@ pub(super) fn has_table(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row(query, [CHECKPOINTS], |row| row.get(0))
 }
 
+/// True when the file has checkpoints that say who writes.
+pub(super) fn know_writers(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(has_table(connection)? && has_column(connection, WRITER[0])? && has_column(connection, WRITER[1])?)
+}
+
 fn has_column(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
     let query = "SELECT count(*) FROM pragma_table_info(?1) WHERE name = ?2";
     connection.query_row(query, [CHECKPOINTS, name], |row| row.get(0))
@@ -59,14 +67,7 @@ fn has_column(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
 
 /// Refuses a stream whose rows would take the place of another org's, or of those that another installation writes.
 pub(super) fn refuse_other_writer(transaction: &Transaction<'_>, place: &str, key: &StreamKey) -> Result<(), Failure> {
-    let query = format!(
-        "SELECT org, installation FROM {CHECKPOINTS} WHERE connection = ?1 AND \"table\" = ?2 \
-         AND (org NOT IN ('', ?3) OR installation NOT IN ('', ?4)) LIMIT 1"
-    );
-    let ours = [&key.connection, &key.table, &key.org, &key.installation];
-    let other: Option<(String, String)> =
-        transaction.query_row(&query, ours, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    match other {
+    match other_writer_of(transaction, key)? {
         Some((org, installation)) => Err(DestinationError::Incompatible {
             place: place.to_owned(),
             table: key.table.clone(),
@@ -75,6 +76,16 @@ pub(super) fn refuse_other_writer(transaction: &Transaction<'_>, place: &str, ke
         .into()),
         None => Ok(()),
     }
+}
+
+/// The org and the installation that write the table under the connection's name, unless these are the stream's.
+pub(super) fn other_writer_of(file: &Connection, key: &StreamKey) -> rusqlite::Result<Option<(String, String)>> {
+    let query = format!(
+        "SELECT org, installation FROM {CHECKPOINTS} WHERE connection = ?1 AND \"table\" = ?2 \
+         AND (org NOT IN ('', ?3) OR installation NOT IN ('', ?4)) LIMIT 1"
+    );
+    let ours = [&key.connection, &key.table, &key.org, &key.installation];
+    file.query_row(&query, ours, |row| Ok((row.get(0)?, row.get(1)?))).optional()
 }
 
 /// Records the epoch and returns the stored checkpoint, unless a newer epoch holds the stream.

@@ -5,10 +5,39 @@ use sync::{destination::DestinationError, table::StreamKey};
 
 use super::{
     SqliteSettings, checkpoints,
-    fault::fault,
+    failure::Failure,
     matcher,
     schema::{CONNECTION, STREAM, quoted},
 };
+use crate::not_ours;
+
+/// Looks whether the rows are the stream's own to remove.
+pub(crate) fn may_remove(settings: &SqliteSettings, stream: &StreamKey) -> Result<(), DestinationError> {
+    if !settings.path.exists() {
+        return Ok(());
+    }
+    let opened = || {
+        let file = Connection::open_with_flags(&settings.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        file.busy_timeout(settings.busy_timeout)?;
+        refuse_what_is_not_ours(&file, settings, stream)
+    };
+    opened().map_err(|failure: Failure| failure.resolve(&settings.place(), &stream.table))
+}
+
+fn refuse_what_is_not_ours(file: &Connection, settings: &SqliteSettings, stream: &StreamKey) -> Result<(), Failure> {
+    if !checkpoints::know_writers(file)? {
+        return Ok(());
+    }
+    match checkpoints::other_writer_of(file, stream)? {
+        Some((org, installation)) => Err(DestinationError::NotOurs {
+            place: settings.place(),
+            table: stream.table.clone(),
+            reason: not_ours(stream, &org, &installation),
+        }
+        .into()),
+        None => Ok(()),
+    }
+}
 
 /// Removes the rows, their links and the checkpoint together, and the table when no other stream has rows in it. What is removed
 /// is overwritten in the file.
@@ -16,7 +45,7 @@ pub(crate) fn remove(settings: &SqliteSettings, stream: &StreamKey) -> Result<u6
     if !settings.path.exists() {
         return Ok(0);
     }
-    let removed = || {
+    let removed = || -> Result<u64, Failure> {
         let mut file = Connection::open_with_flags(&settings.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         file.busy_timeout(settings.busy_timeout)?;
         file.execute_batch("PRAGMA secure_delete = ON")?;
@@ -24,6 +53,7 @@ pub(crate) fn remove(settings: &SqliteSettings, stream: &StreamKey) -> Result<u6
         let has =
             |sql: &str, name: &str| transaction.query_row(sql, (&stream.table, name), |row| row.get::<_, bool>(0));
         let mut rows = 0;
+        refuse_what_is_not_ours(&transaction, settings, stream)?;
         if checkpoints::has_table(&transaction)? {
             checkpoints::make_ready(&transaction)?;
             checkpoints::remove(&transaction, stream)?;
@@ -45,5 +75,5 @@ pub(crate) fn remove(settings: &SqliteSettings, stream: &StreamKey) -> Result<u6
         let _ = file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         Ok(rows as u64)
     };
-    removed().map_err(|error: rusqlite::Error| fault(&settings.place(), &stream.table, &error))
+    removed().map_err(|failure| failure.resolve(&settings.place(), &stream.table))
 }

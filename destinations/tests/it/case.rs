@@ -56,6 +56,7 @@ enum Step {
     Write(Write),
     /// Closes every runner.
     Reopen,
+    Remove(Remove),
     /// Somebody's own SQL, such as every destination that has any understands.
     Sql(String),
     Decide(Decide),
@@ -179,6 +180,20 @@ struct Delete {
     version: Option<Timestamp>,
 }
 
+/// The rows of a connection are removed for good.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Remove {
+    #[serde(default = "acme")]
+    connection: String,
+    #[serde(default = "org")]
+    org: String,
+    #[serde(default = "installation")]
+    installation: String,
+    /// How many that are; `None`: it is refused, because others write them.
+    rows: Option<u64>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PatchRows {
@@ -278,6 +293,7 @@ pub(crate) async fn run(case: &Case, place: &dyn Place) {
                     runner.destination.close().await.unwrap();
                 }
             }
+            Step::Remove(remove) => run_remove(remove, &case.table, place, index).await,
             Step::Sql(statement) => place.sql(statement),
             Step::Expect(expect) => {
                 let table = expect.table.as_ref().unwrap_or(&case.table.name);
@@ -320,6 +336,29 @@ async fn run_foresee(foresee: &Foresee, table: &Table, place: &dyn Place, index:
         }
         (Some(words), Err(error)) => assert!(error.to_string().contains(words), "step {index}: {error}"),
         (Some(_), Ok(foreseen)) => panic!("step {index}: foreseen {foreseen:?}"),
+    }
+}
+
+async fn run_remove(remove: &Remove, table: &Table, place: &dyn Place, index: usize) {
+    let (org, installation) = (remove.org.clone(), remove.installation.clone());
+    let stream = StreamKey { org, installation, ..table.stream(&remove.connection) };
+    let looked = destinations::may_remove(&place.settings(), &stream).await;
+    let removed = destinations::remove(&place.settings(), &stream).await;
+    match remove.rows {
+        Some(rows) => {
+            looked.unwrap_or_else(|error| panic!("step {index}: {error}"));
+            assert_eq!(
+                removed.unwrap_or_else(|error| panic!("step {index}: {error}")),
+                rows,
+                "removed at step {index}"
+            );
+        }
+        None => {
+            for refused in [looked.unwrap_err(), removed.unwrap_err()] {
+                assert!(matches!(refused, DestinationError::NotOurs { .. }), "step {index}: {refused}");
+                assert!(refused.to_string().contains("another installation of Orgtide"), "step {index}: {refused}");
+            }
+        }
     }
 }
 

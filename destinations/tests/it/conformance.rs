@@ -112,6 +112,7 @@ cases! {
     of_several_records_for_one_row_the_one_that_changed_last_fills_it,
     reserved_names_and_any_alphabet_are_names_like_any_other,
     rows_may_arrive_in_any_order,
+    rows_of_another_installation_or_org_are_not_removed,
     rules_that_have_changed_are_applied_to_every_record_by_the_next_write,
     several_rows_make_a_record_ambiguous_and_are_left_as_they_are,
     the_checkpoint_is_given_back_after_a_restart,

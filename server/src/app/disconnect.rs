@@ -5,6 +5,7 @@ use std::time::Duration;
 use destinations::DestinationSettings;
 use salesforce::oauth::{IssuedToken, Revoked, revoke};
 use serde::Serialize;
+use sync::destination::DestinationError;
 
 use super::App;
 use crate::{
@@ -64,13 +65,14 @@ impl App {
     /// connection stays known under its name, so that it can be connected again.
     ///
     /// # Errors
-    /// A run or a sign-in that is under way, before anything is changed; a destination that cannot be written, after the
-    /// connection was ended.
+    /// A run or a sign-in that is under way, or data of another installation's, before anything is changed; a destination
+    /// that cannot be written, after the connection was ended.
     pub async fn disconnect(&self, name: &str, data: Data, actor: &Actor) -> Result<Disconnected, Error> {
         let connection = self.store.connection(name).await?;
         let streams = self.store.streams(&connection.id).await?;
         let mut held = Vec::new();
         if data == Data::Delete {
+            self.refuse_what_is_not_ours(&connection, &streams).await?;
             for stream in &streams {
                 match self.store.acquire_lease(&stream.lease_name(), &self.holder, REMOVAL_TERM).await {
                     Ok(lease) => held.push(lease),
@@ -93,6 +95,18 @@ impl App {
         };
         self.give_back_leases(&held).await;
         outcome
+    }
+
+    /// A destination that cannot be asked now says so when its rows are to be removed.
+    async fn refuse_what_is_not_ours(&self, connection: &Connection, streams: &[Stream]) -> Result<(), Error> {
+        for stream in streams {
+            let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
+            let looked = destinations::may_remove(&settings, &stream.key(connection, &self.store)).await;
+            if let Err(error @ DestinationError::NotOurs { .. }) = looked {
+                return Err(Error::destination(error));
+            }
+        }
+        Ok(())
     }
 
     /// Revokes and forgets, under the lease of the sign-in.

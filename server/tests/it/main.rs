@@ -13,6 +13,7 @@ mod connect;
 mod currencies;
 mod database;
 mod describes;
+mod disconnect;
 mod doctor;
 mod drift;
 mod ended;
