@@ -9,7 +9,7 @@ use salesforce::{host::OrgUrl, oauth::Flow};
 use super::{
     attempt::{Attempt, DeviceCode, Subject},
     call::{Answer, Call, go_to, html},
-    connect_form::{ConnectForm, FieldView},
+    connect_form::{ConnectForm, FieldView, carried},
     findings::FindingView,
     frame::Frame,
     guides,
@@ -28,8 +28,8 @@ struct Page {
     org: String,
     problem: Option<String>,
     read: Option<ReadAddress>,
-    name: String,
-    customer: String,
+    /// What the link said beside the org.
+    carried: Vec<(&'static str, String)>,
 }
 
 /// What an address was read as.
@@ -80,15 +80,13 @@ pub(super) async fn show(call: Call) -> Answer {
         org: typed,
         problem,
         read,
-        name: call.query.text("name").to_owned(),
-        customer: call.query.text("customer").to_owned(),
+        carried: carried(&call.query).into_iter().map(|(name, value)| (name, value.to_owned())).collect(),
     };
     Ok(html(status, &page))
 }
 
 fn read_address(call: &Call, org: &OrgUrl) -> ReadAddress {
-    let carried = ["name", "customer", "first_import", "schedule"].map(|field| (field, call.query.text(field)));
-    let query: Vec<(&str, &str)> = std::iter::once(("org", org.host())).chain(carried).collect();
+    let query: Vec<(&str, &str)> = std::iter::once(("org", org.host())).chain(carried(&call.query)).collect();
     let way = |(index, flow): (usize, Flow)| Way {
         title: flow.title(),
         address: address(&format!("/connect/{flow}"), &query),
@@ -139,7 +137,8 @@ async fn form_page(
     findings: Vec<FindingView>,
 ) -> Result<FormPage, Problem> {
     let flow = form.flow;
-    let ways = address("/connect", &[("org", &form.org), ("name", &form.name), ("customer", &form.customer)]);
+    let said: Vec<(&str, &str)> = std::iter::once(("org", form.org.as_str())).chain(form.carried()).collect();
+    let ways = address("/connect", &said);
     let problem = (!missing.is_empty()).then(|| "Something that is needed was left empty.".to_owned());
     Ok(FormPage {
         frame: call.frame(flow.title()).below("Integrations", "/integrations").below("Connect Salesforce", ways),

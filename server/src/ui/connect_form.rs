@@ -16,6 +16,15 @@ use crate::{
     store::{connections::Confirmed, journal::Actor},
 };
 
+/// What a link may say beside the org, and every step keeps: the names of the form's fields that are no secrets.
+pub(super) const CARRIED: [&str; 9] =
+    ["name", "customer", "api_version", "client_id", "username", "other_user", "other_org", "first_import", "schedule"];
+
+/// Of [`CARRIED`], what is said.
+pub(super) fn carried(fields: &Fields) -> Vec<(&'static str, &str)> {
+    CARRIED.into_iter().filter_map(|name| Some((name, fields.given(name)?))).collect()
+}
+
 /// What was typed into the form, without its secrets: what a refused form shows again.
 #[derive(Debug, Clone)]
 pub(super) struct ConnectForm {
@@ -63,6 +72,23 @@ impl ConnectForm {
             first_import: text("first_import"),
             schedule: text("schedule"),
         }
+    }
+
+    /// As [`carried`], of what was typed.
+    pub(super) fn carried(&self) -> Vec<(&'static str, &str)> {
+        let ticked = |is_ticked: bool| if is_ticked { "yes" } else { "" };
+        let values = [
+            self.name.as_str(),
+            &self.customer,
+            &self.api_version,
+            &self.client_id,
+            &self.username,
+            ticked(self.other_user),
+            ticked(self.other_org),
+            &self.first_import,
+            &self.schedule,
+        ];
+        CARRIED.into_iter().zip(values).filter(|(_, value)| !value.is_empty()).collect()
     }
 
     /// The fields of the way, with what was typed unless it is secret.
@@ -165,6 +191,18 @@ mod tests {
             assert!(!format!("{form:?}").contains("SENTINEL"));
             assert!(form.fields(&[]).iter().all(|field| !field.is_secret() || field.value.is_empty()));
         }
+    }
+
+    #[test]
+    fn a_form_carries_what_it_was_given_whatever_that_is() {
+        let given: Vec<String> = CARRIED.iter().map(|name| format!("{name}=a+{name}")).collect();
+        let fields = Fields::parse(given.join("&").as_bytes());
+        let form = ConnectForm::read(Flow::Password, &fields);
+        let expected: Vec<(&str, &str)> = carried(&fields)
+            .into_iter()
+            .map(|(name, value)| (name, if name.starts_with("other_") { "yes" } else { value }))
+            .collect();
+        assert_eq!((form.carried(), expected.len()), (expected, CARRIED.len()));
     }
 
     #[test]

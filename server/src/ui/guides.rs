@@ -6,7 +6,7 @@ use salesforce::oauth::Flow;
 
 use super::{
     call::{Answer, Call, go_to},
-    connect_form::ConnectForm,
+    connect_form::{ConnectForm, carried},
     problem::Problem,
     words::{Moment, address},
 };
@@ -44,9 +44,10 @@ pub(super) async fn certificate(call: &Call, form: &ConnectForm) -> Result<Optio
 
 /// Makes a key and its certificate. The key is shown to nobody.
 pub(super) async fn make_certificate(call: Call) -> Answer {
-    let (name, org) = (call.form.text("name"), call.form.text("org"));
-    call.console.app.make_client_key(name).await?;
-    go_to(&address("/connect/jwt-bearer", &[("org", org), ("name", name), ("done", "certificate")]))
+    call.console.app.make_client_key(call.form.text("name")).await?;
+    let mut query = vec![("org", call.form.text("org")), ("done", "certificate")];
+    query.extend(carried(&call.form));
+    go_to(&address("/connect/jwt-bearer", &query))
 }
 
 /// The certificate as a file.

@@ -63,3 +63,55 @@ async fn a_schedule_that_cannot_be_read_is_refused_before_anybody_signs_in() {
     let form = admin.get(link).await.body;
     assert!(form.contains(r#"value="Account,Contact""#) && form.contains(r#"value="hourly""#), "{form}");
 }
+
+/// The hidden fields of a page's form.
+fn hidden(page: &str, form: &str) -> Vec<(String, String)> {
+    let form = page.split_once(form).unwrap_or_else(|| panic!("{form}: {page}")).1.split_once("</form>").unwrap().0;
+    let fields = form.split(r#"<input type="hidden" name=""#).skip(1);
+    let field = |field: &str| {
+        let (name, rest) = field.split_once(r#"" value=""#).unwrap();
+        (name.to_owned(), rest.split_once('"').unwrap().0.to_owned())
+    };
+    fields.map(field).filter(|(name, _)| name != "form_token").collect()
+}
+
+/// The address that follows some text of a page.
+fn link(page: &str, before: &str) -> String {
+    let found = page.split_once(before).unwrap_or_else(|| panic!("{before}: {page}")).1;
+    format!("{before}{}", found.split_once('"').unwrap().0).replace("&#38;", "&").replace("&amp;", "&")
+}
+
+#[tokio::test]
+async fn what_a_link_says_is_kept_when_another_address_is_typed_and_through_every_step() {
+    const SAID: &str = "name=acme-eu&customer=Acme+EU&api_version=60.0&client_id=3MVG9.acme.integration\
+         &username=sync%40acme.example&other_user=yes&first_import=Account%2CContact&schedule=hourly+at+%3A20";
+    let (_emulator, installation) = beside("acme").await;
+    let stranger = installation.visitor();
+    let entrance = format!("/connect?{SAID}");
+    let sign_in = stranger.get(&entrance).await;
+    let kept = url::Url::parse("https://console").unwrap().join(sign_in.place()).unwrap();
+    assert_eq!(kept.query_pairs().find(|(name, _)| name == "to").unwrap().1, entrance, "{sign_in:?}");
+
+    let admin = installation.user(Role::Admin).await;
+    let first = admin.get(&entrance).await.body;
+    let typed = |org: &str, page: &str| {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(hidden(page, r#"action="/connect""#)).append_pair("org", org);
+        format!("/connect?{}", query.finish())
+    };
+    let wrong = admin.get(&typed("example.com", &first)).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let read = admin.get(&typed("acme.my.salesforce.com", &wrong.body)).await.body;
+    let way = link(&read, "/connect/jwt-bearer?");
+    assert_eq!(way, format!("/connect/jwt-bearer?org=acme.my.salesforce.com&{SAID}"));
+
+    let form = admin.get(&way).await.body;
+    for value in ["Account,Contact", "hourly at :20", "Acme EU", "acme-eu", "60.0", "sync@acme.example"] {
+        assert!(form.contains(&format!(r#"value="{value}""#)), "{value}: {form}");
+    }
+    assert_eq!(link(&form, "/connect?"), format!("/connect?org=acme.my.salesforce.com&{SAID}"), "the way back");
+    let fields = hidden(&form, r#"action="/certificate""#);
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let made = admin.post("/certificate", &fields).await;
+    assert_eq!(made.place(), format!("/connect/jwt-bearer?org=acme.my.salesforce.com&done=certificate&{SAID}"));
+}
