@@ -130,5 +130,5 @@ async fn a_table_of_a_file_that_is_altered_by_hand_is_put_right_or_refused_with_
 #[tokio::test]
 async fn a_table_of_a_server_that_is_altered_by_hand_is_put_right_or_refused_with_what_to_do() {
     let Some(schema) = Schema::start().await else { return };
-    is_put_right_or_refused(&Place::Schema(schema), &ON_POSTGRES).await;
+    is_put_right_or_refused(&Place::Schema(Box::new(schema)), &ON_POSTGRES).await;
 }

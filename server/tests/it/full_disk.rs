@@ -90,7 +90,7 @@ fn no_room_from(rows: usize) -> String {
 async fn a_server_whose_disk_is_full_fails_the_run_with_what_to_do_and_the_next_one_goes_on() {
     let Some(schema) = Schema::start().await else { return };
     let org = of_long_texts().await;
-    let place = Place::Schema(schema);
+    let place = Place::Schema(Box::new(schema));
     let line = format!("import acme Contact --fields LastName,Description --read rest --to {}", place.to());
     assert_eq!(org.run(&format!("{line} --where LastName='None'")).await.code, 0, "the table is made");
     place.execute(&no_room_from(3 * PAGE)).await;

@@ -7,14 +7,14 @@ use crate::database::postgres;
 /// A destination, and a client of the same database.
 pub(crate) enum Place {
     File(PathBuf),
-    Schema(Schema),
+    Schema(Box<Schema>),
 }
 
 impl Place {
     /// A file in `folder`, and a schema where `ORGTIDE_TEST_POSTGRES` names a server.
     pub(crate) async fn each(folder: &Path) -> Vec<Self> {
         let mut places = vec![Self::File(folder.join("rows.db"))];
-        places.extend(Schema::start().await.map(Self::Schema));
+        places.extend(Schema::start().await.map(|schema| Self::Schema(Box::new(schema))));
         places
     }
 
