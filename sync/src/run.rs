@@ -151,11 +151,7 @@ impl Run<'_> {
     }
 
     /// Fills columns in rows that were there before the mapping had them.
-    async fn fill_columns(
-        &mut self,
-        report: &mut Report,
-        checkpoint: Checkpoint,
-    ) -> Result<(), RunError> {
+    async fn fill_columns(&mut self, report: &mut Report, checkpoint: Checkpoint) -> Result<(), RunError> {
         let Some(fill) = &checkpoint.backfill else { return Ok(()) };
         let columns: BTreeSet<String> = fill.columns.iter().cloned().collect();
         let Some(mapping) = self.mapping.only(&columns).map(Arc::new) else { return Ok(()) };
