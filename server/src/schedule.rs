@@ -306,6 +306,7 @@ async fn carry_out(
     ended.tell();
     Ok(ended)
 }
+
 fn told(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Complete => "a stream has run",

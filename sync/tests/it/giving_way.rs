@@ -123,7 +123,7 @@ async fn columns_are_filled_over_several_turns() {
     };
     let (durable, at_once) = (nowhere(), nowhere());
     org.sync(&fields(&["LastName"]), &durable).await;
-    let wider = fields(&["LastName", "Email"]);
+    let wider = fields(&["LastName", "Email", "Description"]);
     let turns = turns(&org, &wider, &durable, ReadChoice::Query).await;
     assert!(turns.len() >= usize::try_from(ROWS / PAGE).unwrap() && all_moved(&turns), "{turns:#?}");
     org.sync(&wider, &at_once).await;
