@@ -417,7 +417,7 @@ impl Error {
                 "go on with what the org has now (`orgtide drift accept {connection} {object}`), or with what was agreed \
                  (`orgtide drift reject {connection} {object}`)"
             )),
-            Self::MappingFile { .. } => Some("docs/cli.md shows a mapping file".into()),
+            Self::MappingFile { .. } => Some("docs/mapping.md shows mapping files".into()),
             Self::Package(error) => error.remedy().map(str::to_owned),
             Self::Run { source, .. } => api_of(source).and_then(remedy_of_api),
             Self::Missing { remedy, .. } => Some((*remedy).into()),

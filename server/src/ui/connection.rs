@@ -82,6 +82,8 @@ pub(super) struct StreamView {
     pub(super) schedule: ScheduleView,
     /// For admins alone.
     pub(super) table: Option<String>,
+    /// How the org's fields differ from what was agreed, while that waits for a decision; for admins alone.
+    pub(super) pending_changes: Vec<String>,
 }
 
 pub(super) struct EntryView {
@@ -218,6 +220,7 @@ pub(super) fn streams(status: &ConnectionStatus, is_admin: bool, now: salesforce
             error: failed.and_then(|run| run.error.clone()),
             schedule: ScheduleView::of(&stream.schedule, is_admin, now),
             table: is_admin.then(|| format!("{} in {}", stream.table, place_of(&stream.destination))),
+            pending_changes: if is_admin { stream.pending_changes.clone() } else { Vec::new() },
         }
     };
     status.streams.iter().map(view).collect()

@@ -84,7 +84,8 @@ async fn a_reading_that_would_begin_anew_is_left_alone() {
         let durable = nowhere();
         let turns = turns(&org, &mapping, &durable, ReadChoice::Query).await;
         assert_eq!(turns.len(), 1, "{}: {turns:#?}", mapping.object);
-        let (rows, writes) = (durable.lock().unwrap().rows.len(), durable.lock().unwrap().writes);
+        let durable = durable.lock().unwrap();
+        let (rows, writes) = (durable.rows.len(), durable.writes);
         assert!(rows >= 400 && writes > 2, "{}: {rows} rows in {writes} writes", mapping.object);
     }
 }

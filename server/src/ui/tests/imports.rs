@@ -16,7 +16,10 @@ impl Watcher for Unwatched {
 /// Imports contacts of which those without a title are rejected.
 async fn import(installation: &Installation) {
     let columns = json!([{"field": "LastName"}, {"field": "Title", "required": true}]);
-    let mapping = json!({"object": "Contact", "filter": "Department = 'Probe'", "columns": columns});
+    import_as(installation, json!({"object": "Contact", "filter": "Department = 'Probe'", "columns": columns})).await;
+}
+
+async fn import_as(installation: &Installation, mapping: serde_json::Value) {
     let mapping: Mapping = serde_json::from_value(mapping).unwrap();
     let request =
         ImportRequest { connection: "acme".into(), mappings: vec![mapping], destination: None, read: ReadChoice::Auto };
@@ -39,6 +42,8 @@ async fn the_page_of_an_import_counts_what_is_rejected_and_names_the_command_tha
     }
     import(&installation).await;
     let admin = installation.user(Role::Admin).await;
+    let listed = admin.get("/connections/acme").await.body;
+    assert!(listed.contains("2 rejected: <code>orgtide rejected acme Contact</code>"), "{listed}");
     let shown = |body: &str, count: &str| {
         body.contains(&format!("{count} rejected: <code>orgtide rejected acme Contact</code>"))
     };
@@ -56,4 +61,28 @@ async fn the_page_of_an_import_counts_what_is_rejected_and_names_the_command_tha
     let begun = admin.post("/connections/acme/sync", &[]).await;
     let page = admin.last(begun.place()).await.body;
     assert!(page.contains("The import is complete.") && !page.contains("rejected"), "{page}");
+}
+
+#[tokio::test]
+async fn the_page_of_a_connection_shows_admins_which_changes_of_fields_wait_for_a_decision() {
+    let (emulator, installation) = connected().await;
+    import_as(&installation, json!({"object": "Contact", "filter": "Department = 'Probe'", "drift": "ask"})).await;
+    let control = emulator.control();
+    control
+        .change_setup(|setup| {
+            setup.profiles.values_mut().for_each(|profile| profile.hidden_fields.push("Contact.Title".into()));
+        })
+        .unwrap();
+    control.advance(Duration::from_secs(20 * 60));
+    installation.pass(20 * 60_000);
+    let admin = installation.user(Role::Admin).await;
+    let decide = "orgtide drift acme Contact";
+    assert!(!admin.get("/connections/acme").await.body.contains(decide));
+
+    let begun = admin.post("/connections/acme/sync", &[]).await;
+    admin.last(begun.place()).await;
+    let page = admin.get("/connections/acme").await.body;
+    assert!(page.contains(decide) && page.contains("Title"), "{page}");
+    let member = installation.user(Role::Member).await;
+    assert!(!member.get("/connections/acme").await.body.contains(decide));
 }
