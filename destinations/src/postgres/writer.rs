@@ -124,7 +124,7 @@ pub(super) async fn write(
     Ok(written)
 }
 
-/// Writes rows into a table that has none, as [`write`] would; without a checkpoint, and without matching.
+/// Writes rows into a table that has none, as [`write()`] would; without a checkpoint, and without matching.
 pub(super) async fn write_anew(
     work: &mut Work<'_>,
     target: &Target,
