@@ -21,7 +21,7 @@ const JOBS: &str = "POST /services/data/*/jobs/query";
 
 async fn org() -> Org {
     let sizes = format!("[bulk]\npage_rows = {PAGE}\n[pages]\nrows = {PAGE}\nrows_with_long_text = {PAGE}");
-    Org::start(&format!("[rows]\nContact = {ROWS}\nActivityFieldHistory = 400\n{sizes}")).await
+    Org::start(&format!("[rows]\nContact = {ROWS}\nActivityFieldHistory = 4500\n{sizes}")).await
 }
 
 /// Runs a stream that others wait for all the time until it is complete; each turn's report and place.
