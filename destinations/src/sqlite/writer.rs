@@ -22,7 +22,7 @@ use super::{
 /// Pages of the log (4 KiB each) after which it is copied into the file; the log stays near this size.
 const LOG_PAGES: i64 = 4096;
 /// Room for the pages that a batch touches, in KiB.
-const CACHE_KIB: i64 = 16 * 1024;
+const CACHE_KIB: i64 = 8 * 1024;
 
 pub(super) struct Writer {
     settings: SqliteSettings,
