@@ -3,8 +3,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    ops::RangeInclusive,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use salesforce::{ApiError, ApiVersion, Client, ErrorCode, Timestamp, describe::ObjectDescribe};
@@ -59,13 +59,12 @@ struct Kept {
 
 impl Shelf {
     /// Drops what is of another viewer or too old.
-    fn tidy(&mut self, viewer: Viewer, now: Timestamp, life: Duration) {
-        if self.viewer.as_ref() != Some(&viewer) {
+    fn tidy(&mut self, viewer: &Viewer, life: &RangeInclusive<Timestamp>) {
+        if self.viewer.as_ref() != Some(viewer) {
             self.kept.clear();
-            self.viewer = Some(viewer);
+            self.viewer = Some(viewer.clone());
         }
-        let life = i64::try_from(life.as_millis()).unwrap_or(i64::MAX);
-        self.kept.retain(|_, kept| (0..life).contains(&now.0.saturating_sub(kept.at.0)));
+        self.kept.retain(|_, kept| life.contains(&kept.at));
     }
 
     fn catalogue(&self) -> Catalogue {
@@ -119,23 +118,24 @@ impl App {
     pub(super) async fn recall_describes(&self, connection: &Connection, mapping: &Mapping) -> Result<(), Error> {
         let shelf = self.describes.of(&connection.id);
         let mut shelf = shelf.lock().await;
-        let viewer = Viewer::of(connection);
-        shelf.tidy(viewer.clone(), self.now(), self.config.describe_life);
+        let (viewer, life) = (Viewer::of(connection), self.describes_live());
+        shelf.tidy(&viewer, &life);
         if shelf.lacks(&[mapping]).is_empty() {
             return Ok(());
         }
-        for kept in self.store.kept_describes(&connection.id, &viewer.name(), self.oldest_describe()).await? {
+        for kept in self.store.kept_describes(&connection.id, &viewer.name(), &life).await? {
             let name = kept.describe.name.to_ascii_lowercase();
             shelf.kept.entry(name).or_insert(Kept { describe: Arc::new(kept.describe), at: kept.at });
         }
-        shelf.tidy(viewer, self.now(), self.config.describe_life);
         Ok(())
     }
 
-    /// What was described before this is too old.
-    fn oldest_describe(&self) -> Timestamp {
+    /// When a describe was asked for that is not too old.
+    fn describes_live(&self) -> RangeInclusive<Timestamp> {
         let life = i64::try_from(self.config.describe_life.as_millis()).unwrap_or(i64::MAX);
-        Timestamp(self.now().0.saturating_sub(life))
+        let now = self.now();
+        // One that has lived its time to the millisecond is too old.
+        Timestamp(now.0.saturating_sub(life).saturating_add(1))..=now
     }
 
     /// The describes that `mappings` are compiled against. `fresh`: as they are now, whatever is remembered of them.
@@ -192,8 +192,8 @@ impl App {
     ) -> Result<(Catalogue, bool), Error> {
         let shelf = self.describes.of(&connection.id);
         let mut shelf = shelf.lock().await;
-        let viewer = Viewer::of(connection);
-        shelf.tidy(viewer.clone(), self.now(), self.config.describe_life);
+        let (viewer, life) = (Viewer::of(connection), self.describes_live());
+        shelf.tidy(&viewer, &life);
         if fresh {
             let known = shelf.catalogue().needed(mappings);
             known.iter().for_each(|name| drop(shelf.kept.remove(&name.to_ascii_lowercase())));
@@ -205,7 +205,7 @@ impl App {
             let begun = self.now();
             self.fill(&mut shelf, connection, client, mappings, &of_streams).await?;
             let new = shelf.kept.values().filter(|kept| kept.at >= begun).map(|kept| (&*kept.describe, kept.at));
-            self.store.keep_describes(&connection.id, &viewer.name(), new, self.oldest_describe()).await?;
+            self.store.keep_describes(&connection.id, &viewer.name(), new, *life.start()).await?;
         }
         let mut catalogue = shelf.catalogue();
         drop(shelf);

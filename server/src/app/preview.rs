@@ -119,14 +119,7 @@ impl App {
         let table = &mapping.table;
         let fills = |stream: &&Stream| stream.table == table.name && stream.mapping.stream == table.stream;
         let given = given.or_else(|| streams.iter().find(fills).map(|stream| stream.destination.as_str()));
-        let key = StreamKey {
-            connection: connection.name.clone(),
-            org: connection.org_id.clone(),
-            installation: self.store.installation().to_owned(),
-            object: mapping.object.clone(),
-            table: table.name.clone(),
-            stream: table.stream.clone(),
-        };
+        let key = self.store.stream_key(connection, &mapping.object, &table.name, table.stream.as_deref());
         Ok(Place { settings: self.destination(connection, given)?, key })
     }
 

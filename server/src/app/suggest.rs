@@ -59,25 +59,18 @@ impl App {
             Targets::Columns(wanted) => Ok(wanted.clone()),
             Targets::Table { table, destination } => {
                 let settings = self.destination(connection, destination.as_deref())?;
-                columns(&settings, connection, table).await
+                // Of no object yet.
+                columns(&settings, &self.store.stream_key(connection, "", table, None)).await
             }
         }
     }
 }
 
-async fn columns(settings: &DestinationSettings, connection: &Connection, table: &str) -> Result<Vec<Wanted>, Error> {
-    let key = StreamKey {
-        connection: connection.name.clone(),
-        org: connection.org_id.clone(),
-        installation: String::new(),
-        object: String::new(),
-        table: table.to_owned(),
-        stream: None,
-    };
-    let columns = destinations::columns(settings, &key).await.map_err(Error::destination)?;
+async fn columns(settings: &DestinationSettings, key: &StreamKey) -> Result<Vec<Wanted>, Error> {
+    let columns = destinations::columns(settings, key).await.map_err(Error::destination)?;
     if columns.is_empty() {
         let reason = format!("{settings} has none of this name");
-        return Err(Error::Unreadable { what: format!("the table {table}"), reason });
+        return Err(Error::Unreadable { what: format!("the table {}", key.table), reason });
     }
     let wanted = |column: DeclaredColumn| Wanted { kind: column.kind(), name: column.name };
     // Orgtide's own columns begin so.

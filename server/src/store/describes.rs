@@ -1,5 +1,7 @@
 //! What orgs have said of their objects lately.
 
+use std::ops::RangeInclusive;
+
 use salesforce::{Timestamp, describe::ObjectDescribe};
 
 use super::{
@@ -39,16 +41,17 @@ impl Store {
         Ok(())
     }
 
-    /// The describes that were made for `viewer` since `oldest`. One that this version cannot read is none.
+    /// The describes that were made for `viewer` within `life`. One that this version cannot read is none.
     pub async fn kept_describes(
         &self,
         connection_id: &str,
         viewer: &str,
-        oldest: Timestamp,
+        life: &RangeInclusive<Timestamp>,
     ) -> Result<Vec<KeptDescribe>, StoreError> {
         const READ: &str = "SELECT described_at, describe FROM describes \
-             WHERE connection_id = $1 AND viewer = $2 AND described_at >= $3 ORDER BY object";
-        let rows = self.database.query(READ, [connection_id.into(), viewer.into(), oldest.into()]).await?;
+             WHERE connection_id = $1 AND viewer = $2 AND described_at BETWEEN $3 AND $4 ORDER BY object";
+        let asked = [connection_id.into(), viewer.into(), (*life.start()).into(), (*life.end()).into()];
+        let rows = self.database.query(READ, asked).await?;
         let mut kept = Vec::new();
         for mut row in rows {
             let at = row.moment()?;

@@ -33,14 +33,7 @@ pub struct Stream {
 impl Stream {
     /// Whose rows, in the destination, as a stream of this connection and control store.
     pub fn key(&self, connection: &Connection, store: &Store) -> StreamKey {
-        StreamKey {
-            connection: connection.name.clone(),
-            org: connection.org_id.clone(),
-            installation: store.installation().to_owned(),
-            object: self.object.clone(),
-            table: self.table.clone(),
-            stream: self.mapping.stream.clone(),
-        }
+        store.stream_key(connection, &self.object, &self.table, self.mapping.stream.as_deref())
     }
 
     /// The name of the lease that a run of this stream holds: one run a table, whoever asks for it.
@@ -76,6 +69,18 @@ const AT: &str = "SELECT id, connection_id, destination, object, table_name, map
      WHERE connection_id = $1 AND destination = $2 AND place = $3";
 
 impl Store {
+    /// Whose rows, in a destination, those of an object in a table are.
+    pub fn stream_key(&self, connection: &Connection, object: &str, table: &str, stream: Option<&str>) -> StreamKey {
+        StreamKey {
+            connection: connection.name.clone(),
+            org: connection.org_id.clone(),
+            installation: self.installation().to_owned(),
+            object: object.to_owned(),
+            table: table.to_owned(),
+            stream: stream.map(str::to_owned),
+        }
+    }
+
     /// The streams of a connection, oldest first.
     pub async fn streams(&self, connection_id: &str) -> Result<Vec<Stream>, StoreError> {
         self.database.query(OF_CONNECTION, [connection_id.into()]).await?.into_iter().map(stream).collect()
