@@ -1,5 +1,6 @@
 //! The org's data: all tables, changes to them, and cheap consistent views for readers.
 
+mod change;
 mod merge;
 mod outcome;
 mod person;
@@ -14,6 +15,7 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use change::{Change, Saved};
 pub use outcome::{RowError, StatusCode};
 pub use transaction::{OpenTransaction, TransactionId};
 pub use write::{Author, Record};

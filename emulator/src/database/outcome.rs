@@ -5,7 +5,9 @@ use serde::Serialize;
 /// Codes of row errors. Source: `StatusCode` of the partner WSDL v66.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusCode {
+    AllOrNoneOperationRolledBack,
     DeleteFailed,
+    DuplicateExternalId,
     DuplicateValue,
     EntityIsDeleted,
     EntityIsNotDeleted,
@@ -19,6 +21,7 @@ pub enum StatusCode {
     InvalidTypeForOperation,
     InvalidTypeOnFieldInRecord,
     MalformedId,
+    MissingArgument,
     NotFound,
     NumberOutsideValidRange,
     RequiredFieldMissing,
@@ -30,7 +33,9 @@ impl StatusCode {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::AllOrNoneOperationRolledBack => "ALL_OR_NONE_OPERATION_ROLLED_BACK",
             Self::DeleteFailed => "DELETE_FAILED",
+            Self::DuplicateExternalId => "DUPLICATE_EXTERNAL_ID",
             Self::DuplicateValue => "DUPLICATE_VALUE",
             Self::EntityIsDeleted => "ENTITY_IS_DELETED",
             Self::EntityIsNotDeleted => "UNDELETE_FAILED",
@@ -44,6 +49,7 @@ impl StatusCode {
             Self::InvalidTypeForOperation => "INVALID_TYPE_FOR_OPERATION",
             Self::InvalidTypeOnFieldInRecord => "INVALID_TYPE_ON_FIELD_IN_RECORD",
             Self::MalformedId => "MALFORMED_ID",
+            Self::MissingArgument => "MISSING_ARGUMENT",
             Self::NotFound => "NOT_FOUND",
             Self::NumberOutsideValidRange => "NUMBER_OUTSIDE_VALID_RANGE",
             Self::RequiredFieldMissing => "REQUIRED_FIELD_MISSING",

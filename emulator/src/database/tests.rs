@@ -292,3 +292,64 @@ fn data_that_breaks_its_fields_rules_can_be_stored() {
     database.store_raw(id, "Birthdate", Value::text("garbage\u{0}")).unwrap();
     assert_eq!(field(&database, id, "Birthdate"), Value::text("garbage\u{0}"));
 }
+
+fn upsert(database: &mut Database, record: &Record) -> Result<Saved, RowError> {
+    database.change(&Change::Upsert { object: "Account", key: "Customer_Number__c", record }, &author(TUESDAY))
+}
+
+#[test]
+fn an_upsert_inserts_once_and_updates_from_then_on() {
+    let mut database = org();
+    let acme = record(json!({"Name": "Acme", "Customer_Number__c": "C-1"}));
+    let first = upsert(&mut database, &acme).unwrap();
+    let renamed = record(json!({"Name": "Acme Corporation", "customer_number__c": "C-1"}));
+    let second = upsert(&mut database, &renamed).unwrap();
+    assert_eq!((first.created, second.created, first.id), (true, false, second.id));
+    assert_eq!(field(&database, first.id, "Name"), Value::text("Acme Corporation"));
+    let keyless = upsert(&mut database, &record(json!({"Name": "Nobody"}))).unwrap_err();
+    assert_eq!(
+        (keyless.status_code, keyless.message.as_str()),
+        (StatusCode::MissingArgument, "Customer_Number__c not specified")
+    );
+}
+
+#[test]
+fn a_parent_is_named_by_its_external_id() {
+    let mut database = org();
+    let acme = upsert(&mut database, &record(json!({"Name": "Acme", "Customer_Number__c": "C-1"}))).unwrap().id;
+    let of = |number: &str| record(json!({"LastName": "Lovelace", "Account": {"Customer_Number__c": number}}));
+    let ada = database.insert("Contact", &of("C-1"), &author(TUESDAY)).unwrap();
+    assert_eq!(field(&database, ada, "AccountId"), Value::Id(acme));
+    let stranger = database.insert("Contact", &of("C-2"), &author(TUESDAY)).unwrap_err();
+    assert_eq!(
+        stranger.message,
+        "Foreign key external ID: C-2 not found for field Customer_Number__c in entity Account"
+    );
+}
+
+#[test]
+fn one_refusal_undoes_all_when_it_is_all_or_none() {
+    let mut database = org();
+    let (good, bad) = (record(json!({"Name": "Acme"})), record(json!({"Phone": "1"})));
+    let changes = [&good, &bad].map(|record| Change::Insert { object: "Account", record });
+    let codes = |results: Vec<Result<Saved, RowError>>| -> Vec<Option<StatusCode>> {
+        results.into_iter().map(|result| result.err().map(|error| error.status_code)).collect()
+    };
+    let (rolled_back, missing) = (StatusCode::AllOrNoneOperationRolledBack, StatusCode::RequiredFieldMissing);
+    assert_eq!(codes(database.change_all(&changes, true, &author(TUESDAY))), [Some(rolled_back), Some(missing)]);
+    let (index, _) = database.schema().find("Account").unwrap();
+    assert_eq!(database.current().table(index).live_rows(), 0);
+    assert_eq!(codes(database.change_all(&changes, false, &author(TUESDAY))), [None, Some(missing)]);
+    assert_eq!(database.current().table(index).live_rows(), 1);
+}
+
+#[test]
+fn a_hard_delete_leaves_nothing_in_the_bin() {
+    let mut database = org();
+    let (kept, binned) = (account(&mut database, MONDAY), account(&mut database, MONDAY));
+    database.change(&Change::Delete { id: binned }, &author(TUESDAY)).unwrap();
+    for id in [kept, binned] {
+        database.change(&Change::HardDelete { id }, &author(TUESDAY)).unwrap();
+        assert!(database.current().row(id).is_none());
+    }
+}

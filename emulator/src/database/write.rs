@@ -1,5 +1,6 @@
 //! Insert, update, delete, undelete, archive and purge, with the audit fields that go with them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
@@ -292,7 +293,8 @@ impl Database {
         let mut refused = Vec::new();
         let mut changes = Vec::new();
         for (name, json) in record.iter().filter(|(name, _)| *name != "attributes") {
-            let known = object.find(name).filter(|(_, field)| by.access.reads_field(object, field));
+            let (found, json) = self.field_or_parent(object, name, json)?;
+            let known = found.filter(|(_, field)| by.access.reads_field(object, field));
             let (position, field) = known.ok_or_else(|| RowError::no_such_column(name, &object.name))?;
             let open = match operation {
                 // Rows of what nobody can create through the API come from the org itself.
@@ -309,11 +311,30 @@ impl Database {
             return Err(not_writable(refused));
         }
         for (position, field, json) in changes {
-            let value = self.current.read_value(object, field, json)?;
+            let value = self.current.read_value(object, field, &json)?;
             self.check_unique(index, position, field, &value, row.id)?;
             set(&mut row.values, position, value);
         }
         Ok(())
+    }
+
+    /// The field of this name; or the reference whose relationship it is, with the id of the record that the nested object
+    /// names.
+    fn field_or_parent<'o, 'j>(
+        &self,
+        object: &'o Object,
+        name: &str,
+        json: &'j Json,
+    ) -> Result<(Option<(FieldIndex, &'o Field)>, Cow<'j, Json>), RowError> {
+        let found = object.find(name);
+        match (json, object.find_relationship(name)) {
+            (Json::Object(named), Some((position, reference))) if found.is_none() => {
+                let id = self.current.parent_named(reference, named)?;
+                Ok((Some((position, reference)), Cow::Owned(Json::String(id.to_string()))))
+            }
+            (Json::Null, reference @ Some(_)) if found.is_none() => Ok((reference, Cow::Borrowed(json))),
+            _ => Ok((found, Cow::Borrowed(json))),
+        }
     }
 
     fn check_unique(
