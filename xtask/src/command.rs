@@ -13,10 +13,20 @@ use crate::Failure;
 pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root).stdin(Stdio::null());
+    // Build scripts look at what `cargo run` tells us about our own package: with it, they and all above them would be
+    // built again here, and once more without it.
+    std::env::vars_os().map(|(name, _)| name).filter(|name| is_of_our_package(name)).for_each(|name| {
+        command.env_remove(name);
+    });
     if in_ci() {
         command.env("CARGO_INCREMENTAL", "0");
     }
     command
+}
+
+fn is_of_our_package(variable: &OsStr) -> bool {
+    let variable = variable.to_string_lossy();
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
 /// True on a build machine, where nobody answers and every build is the first.
