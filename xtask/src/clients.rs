@@ -35,14 +35,16 @@ pub(crate) fn run(root: &Path, tools: &Tools) -> Result<(), Failure> {
     if let Some(npm) = &tools.npm {
         let mut node = without_proxy("node");
         node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);
-        node.args(["tests/clients/jsforce.test.mjs", "tests/clients/jsforce-sign-in.test.mjs"]);
+        node.args(
+            ["jsforce", "jsforce-sign-in", "jsforce-session"].map(|name| format!("tests/clients/{name}.test.mjs")),
+        );
         node.env("NODE_EXTRA_CA_CERTS", &org.ca);
         failures.extend(against(&mut node, root, &org, npm).err());
     }
     if let Some(packages) = &tools.python {
-        for tests in ["tests/clients/test_simple_salesforce.py", "tests/clients/test_authlib.py"] {
+        for tests in ["simple_salesforce", "simple_salesforce_session", "authlib"] {
             let mut python = without_proxy("python3");
-            python.args([tests, "--verbose"]);
+            python.args([&format!("tests/clients/test_{tests}.py"), "--verbose"]);
             python.env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1");
             python.env("REQUESTS_CA_BUNDLE", &org.ca).env("HTTPS_PROXY", &org.proxy);
             failures.extend(against(&mut python, root, &org, packages).err());
