@@ -5,7 +5,8 @@
 mod columns;
 mod floor;
 mod idle;
-mod memory;
+pub(crate) mod memory;
+mod org;
 mod place;
 mod product;
 mod wide;
@@ -26,7 +27,7 @@ use wire::Wire;
 pub(crate) const HELP: &str = "\
 Imports contacts with 30 fields by Bulk API 2.0 into SQLite and into PostgreSQL, beside a floor: curl of the same result
 pages, then sqlite3 .import of them, or psql \\copy into a typed table and the same merge. Then imports an object of 800
-fields, and syncs ten objects in which nothing has changed. Prints wall times, their ratio, peak memory, requests and CPU
+fields, and syncs ten objects in which nothing has changed; then asks the emulated org alone, with curl. Prints wall times, their ratio, peak memory, requests and CPU
 time, as the tables of docs/performance.md. Needs curl, sqlite3 and PostgreSQL's programs; 5,000,000 rows need about
 20 GB of free disk.
 
@@ -34,8 +35,8 @@ Usage: cargo xtask bench [--rows <number>,<number>…] [--only <part>,<part>…]
 
 --rows       how many contacts, one run for each; default 100000,1000000,5000000. Some of them are deleted ones, which
              neither side reads
---only       sqlite, postgres: these destinations alone; plain, gzip: result pages as they are or packed; wide, idle:
-             these measurements alone
+--only       sqlite, postgres: these destinations alone; plain, gzip: result pages as they are or packed; wide, idle,
+             org: these measurements alone
 --wide-rows  how many rows of 800 fields; default 20000
 ";
 
@@ -44,7 +45,7 @@ const DEFAULT_WIDE_ROWS: u64 = 20_000;
 const PLACES: [&str; 2] = ["sqlite", "postgres"];
 const PAGES: [&str; 2] = ["plain", "gzip"];
 /// Measurements that are no loads of contacts.
-const ALONE: [&str; 2] = ["wide", "idle"];
+const ALONE: [&str; 3] = ["wide", "idle", "org"];
 
 /// What is measured.
 struct Chosen<'a>(Vec<&'a str>);
@@ -90,7 +91,7 @@ pub(crate) fn run(root: &Path, options: &[String]) -> Result<(), Failure> {
             _ => wide_rows = value.parse().map_err(|_| Failure::new("--wide-rows takes a number"))?,
         }
     }
-    let parts = [PLACES, PAGES, ALONE].concat();
+    let parts = [&PLACES[..], &PAGES, &ALONE].concat();
     if let Some(unknown) = only.iter().find(|part| !parts.contains(part)) {
         return Err(Failure::new(format!("--only {unknown}: there are {}", parts.join(", "))));
     }
@@ -109,6 +110,9 @@ pub(crate) fn run(root: &Path, options: &[String]) -> Result<(), Failure> {
     }
     if chosen.has("idle") {
         idle::run(&program, &server, &folder)?;
+    }
+    if chosen.has("org") {
+        org::run(&program, &folder)?;
     }
     Ok(())
 }

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Failure, json, leash::Leashed};
+use crate::{Failure, bench::memory, json, leash::Leashed};
 
 /// A running emulated org and where it listens.
 #[derive(Debug)]
 pub(crate) struct EmulatedOrg {
-    _program: Leashed,
+    program: Leashed,
     /// Plain HTTP on loopback.
     pub(crate) plain: String,
     /// The org's real-looking address, `https://….my.salesforce.com`.
@@ -32,6 +32,11 @@ impl EmulatedOrg {
         };
         let (plain, url, tls, proxy) = (field("plain")?, field("url")?, field("tls")?, field("proxy")?);
         let ca = field("ca")?.into();
-        Ok(Self { _program: program, plain, url, tls, proxy, ca })
+        Ok(Self { program, plain, url, tls, proxy, ca })
+    }
+
+    /// The most KiB that its process has had resident.
+    pub(crate) fn peak_kib(&self) -> Result<u64, Failure> {
+        memory::peak(self.program.program_id()?)
     }
 }

@@ -5,6 +5,7 @@
 
 use std::{
     ffi::OsStr,
+    fs,
     io::{BufRead, BufReader},
     os::unix::process::CommandExt,
     path::Path,
@@ -47,6 +48,14 @@ impl Leashed {
         Ok(Self { child, output })
     }
 
+    /// The process id of the program itself: the first child of its shell (`/proc/<pid>/task/<tid>/children`, proc(5)).
+    pub(crate) fn program_id(&self) -> Result<u32, Failure> {
+        let shell = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"))?;
+        let first = children.split_whitespace().next().and_then(|id| id.parse().ok());
+        first.ok_or_else(|| Failure::new("the program has ended"))
+    }
+
     /// The next line that the program prints, without its end; `None` when it has ended.
     pub(crate) fn next_line(&mut self) -> Result<Option<String>, Failure> {
         let mut line = String::new();
@@ -73,6 +82,7 @@ mod tests {
         let arguments = ["-c", "echo $$; exec sleep 1000"].map(str::to_owned);
         let mut leashed = Leashed::program(OsStr::new("sh"), &arguments, Path::new("/")).unwrap();
         let pid: u32 = leashed.next_line().unwrap().unwrap().parse().unwrap();
+        assert_eq!(leashed.program_id().unwrap(), pid);
         assert!(Path::new(&format!("/proc/{pid}")).exists());
         drop(leashed);
         assert!(!Path::new(&format!("/proc/{pid}")).exists());

@@ -28,6 +28,12 @@ pub(super) fn wait(child: &mut Child) -> Result<(ExitStatus, u64), Failure> {
     }
 }
 
+/// The most KiB that a running program has had resident.
+pub(crate) fn peak(pid: u32) -> Result<u64, Failure> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    high_water(&status).ok_or_else(|| Failure::new(format!("process {pid} has no memory any more")))
+}
+
 /// `VmHWM` of `/proc/<pid>/status`, in KiB (proc(5)).
 fn high_water(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

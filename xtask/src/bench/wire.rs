@@ -1,6 +1,7 @@
 //! The emulated org as `curl` reaches it: TLS under its real name, by the same listener as the product.
 
 use std::{
+    fs,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -35,19 +36,84 @@ impl<'a> Wire<'a> {
     /// Creates a Bulk query job and waits until it is complete; returns the path of its results.
     pub(super) fn complete_job(&self, query: &str) -> Result<String, Failure> {
         let question = format!("{{\"operation\":\"query\",\"query\":{}}}", json::quoted(query));
-        let jobs = format!("/services/data/{VERSION}/jobs/query");
-        let created = output_of(self.get(&jobs).args(["--json", &question]))?;
+        let job = self.create_job("query", &question)?;
+        self.await_job(&job)?;
+        Ok(format!("{job}/results"))
+    }
+
+    /// Inserts the rows of a CSV file by a Bulk ingest job, and waits until it is complete.
+    pub(super) fn complete_load(&self, object: &str, rows: &Path) -> Result<(), Failure> {
+        let wanted = format!("{{\"operation\":\"insert\",\"object\":{},\"lineEnding\":\"LF\"}}", json::quoted(object));
+        let job = self.create_job("ingest", &wanted)?;
+        let mut upload = self.get(&format!("{job}/batches"));
+        upload.args(["--fail-with-body", "--header", "Content-Type: text/csv", "--upload-file"]).arg(rows);
+        output_of(&mut upload)?;
+        output_of(self.get(&job).args([
+            "--fail-with-body",
+            "--request",
+            "PATCH",
+            "--json",
+            r#"{"state":"UploadComplete"}"#,
+        ]))?;
+        let answer = self.await_job(&job)?;
+        match json::number(&answer, "numberRecordsFailed") {
+            Some(0) => Ok(()),
+            _ => Err(Failure::new(format!("not every row was taken: {answer}"))),
+        }
+    }
+
+    /// Creates a Bulk job and returns its path.
+    fn create_job(&self, kind: &str, wanted: &str) -> Result<String, Failure> {
+        let jobs = format!("/services/data/{VERSION}/jobs/{kind}");
+        let created = output_of(self.get(&jobs).args(["--json", wanted]))?;
         let id = json::text(&created, "id").ok_or_else(|| Failure::new(format!("no job was created: {created}")))?;
+        Ok(format!("{jobs}/{id}"))
+    }
+
+    /// Waits until a job is complete; returns what the org says of it then.
+    fn await_job(&self, job: &str) -> Result<String, Failure> {
         let started = Instant::now();
         while started.elapsed() < LONGEST_JOB {
-            let answer = output_of(&mut self.get(&format!("{jobs}/{id}")))?;
+            let answer = output_of(&mut self.get(job))?;
             match json::text(&answer, "state").as_deref() {
-                Some("JobComplete") => return Ok(format!("{jobs}/{id}/results")),
+                Some("JobComplete") => return Ok(answer),
                 Some("UploadComplete" | "InProgress") => pause(),
                 _ => return Err(Failure::new(format!("the job ended badly: {answer}"))),
             }
         }
         Err(Failure::new("the job does not end"))
+    }
+
+    /// The ids that a query finds on its first page.
+    pub(super) fn ids(&self, query: &str) -> Result<Vec<String>, Failure> {
+        let path = format!("/services/data/{VERSION}/query?q={}", query.replace(' ', "+"));
+        let answer = output_of(&mut self.get(&path))?;
+        let ids: Vec<String> =
+            answer.split("\"Id\":\"").skip(1).filter_map(|rest| rest.get(..18)).map(str::to_owned).collect();
+        if ids.is_empty() { Err(Failure::new(format!("nothing was found: {answer}"))) } else { Ok(ids) }
+    }
+
+    /// Asks for many paths below the version, some of them at once, over connections that stay open; returns how long that
+    /// took. Every answer must be 200.
+    pub(super) fn ask_all(&self, paths: &[String], at_once: usize, folder: &Path) -> Result<Duration, Failure> {
+        let line = |path: &String| {
+            format!("url = \"{}/services/data/{VERSION}/{path}\"\noutput = \"/dev/null\"\n", self.org.url)
+        };
+        let list = folder.join("calls.txt");
+        fs::write(&list, paths.iter().map(line).collect::<String>())?;
+        let mut curl = curl(self.org);
+        curl.args(["--http1.1", "--no-progress-meter", "--write-out", "%{http_code}\n", "--globoff"]);
+        curl.args(["--header", &format!("Authorization: Bearer {}", self.session)]);
+        if at_once > 1 {
+            curl.args(["--parallel", "--parallel-max", &at_once.to_string()]);
+        }
+        let start = Instant::now();
+        let statuses = output_of(curl.arg("--config").arg(&list))?;
+        let took = start.elapsed();
+        match statuses.lines().filter(|status| *status == "200").count() == paths.len() {
+            true => Ok(took),
+            false => Err(Failure::new("not every call was answered with 200")),
+        }
     }
 
     /// Fetches one page of results into `file`; returns the locator of the next one.
