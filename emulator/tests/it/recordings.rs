@@ -102,6 +102,37 @@ async fn data_answers_are_like_recorded_ones() {
     compare(&of("get_updated_success"), 200, &get(&format!("sobjects/Account/updated?{window}")).await);
 }
 
+#[tokio::test]
+async fn searches_groups_and_recent_records_are_like_recorded_ones() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let of = |name: &str| format!("restforce/sobject/{name}_response.json");
+    let found = json!({"Name": "Whizbang Industries", "Customer_Number__c": "W-1"});
+    let created = acme.send(Method::POST, &format!("{ROOT}/sobjects/Account"), &token, &found).await;
+    let id = created.json()["id"].as_str().unwrap().to_owned();
+
+    // The recording is of v23.0: up to v36.0 the answer is the list alone.
+    let search = async |version: &str, words: &str| {
+        acme.get(&format!("/services/data/{version}/search?q=FIND+{words}+RETURNING+Account(Id)"), &token).await
+    };
+    compare(&of("search_success"), 200, &search("v36.0", "%7BWhizbang%7D").await);
+    let newer = search("v37.0", "%7BWhizbang%7D").await.json();
+    assert_eq!(newer["searchRecords"][0]["Id"], json!(id));
+    compare(&of("search_error"), 400, &search("v60.0", "Whizbang").await);
+
+    assert_eq!(acme.get(&format!("{ROOT}/sobjects/Account/{id}"), &token).await.status, 200);
+    compare(&of("recent_success"), 200, &acme.get(&format!("{ROOT}/recent"), &token).await);
+    let groups = "query?q=SELECT+AccountId,+SUM(Score__c)+FROM+Contact+GROUP+BY+AccountId+LIMIT+3";
+    let groups = acme.get(&format!("{ROOT}/{groups}"), &token).await;
+    assert_eq!(groups.status, 200);
+    assert_eq!(groups.json()["records"][0]["attributes"], json!({"type": "AggregateResult"}));
+
+    let by_key = format!("{ROOT}/sobjects/Account/Customer_Number__c/W-1?fields=Id,Customer_Number__c");
+    assert_eq!(acme.get(&by_key, &token).await.json()["Id"], json!(id));
+    let wrong_key = format!("{ROOT}/sobjects/Account/Namez/foo");
+    compare(&of("upsert_error"), 404, &acme.send(Method::PATCH, &wrong_key, &token, &json!({"Name": "foo"})).await);
+}
+
 /// A page that has a next one.
 async fn first_page(acme: &Acme, token: &str) -> Seen {
     let request = acme.request(Method::GET, &format!("{ROOT}/query?q=SELECT+Id+FROM+Contact"), token);
