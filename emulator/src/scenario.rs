@@ -266,11 +266,13 @@ pub struct PageSpec {
     pub rows_with_long_text: usize,
     /// Number of selected columns from which on a page shrinks to `rows_with_long_text`.
     pub wide_from_columns: usize,
+    /// Children of one record by one subquery on a page, however large the page is.
+    pub child_rows: usize,
 }
 
 impl Default for PageSpec {
     fn default() -> Self {
-        Self { rows: 2000, rows_with_long_text: 250, wide_from_columns: 100 }
+        Self { rows: 2000, rows_with_long_text: 250, wide_from_columns: 100, child_rows: 499 }
     }
 }
 

@@ -3,31 +3,45 @@
 //! There is no SQL engine underneath: rows come from one id-ordered scan, are tested one by one, and are sorted only when
 //! the query asks for an order other than that of ids.
 
+mod aggregate;
+mod asked;
+mod columns;
 mod dates;
+mod explain;
+mod family;
+mod join;
 mod lexer;
+mod operand;
 mod outcome;
+mod page;
 mod parser;
 mod path;
 mod plan;
 mod predicate;
 mod projection;
 mod results;
+mod sorting;
 mod syntax;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
+pub use asked::{Asked, Calendar, Currencies};
+pub use family::ChildList;
 pub use outcome::{QueryError, QueryErrorCode};
+pub use page::{Cut, Page};
 pub use projection::{Projection, RowWriter};
 pub use results::{ResultSet, Rows};
 
-use path::{BoundPath, Leaf};
+use aggregate::Grouped;
+use path::Leaf;
 use predicate::Predicate;
+use sorting::Ordered;
 
 use crate::database::Snapshot;
 use crate::schema::{Access, FieldType, Object, ObjectIndex, Schema};
-use crate::value::{TextOrder, Timestamp};
+use crate::value::Timestamp;
 
 /// Which rows a query sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +53,7 @@ pub enum RowScope {
 }
 
 /// A query that is understood and allowed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     object: Arc<Object>,
     object_index: ObjectIndex,
@@ -52,7 +66,7 @@ pub struct Plan {
 }
 
 /// What a query answers with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Shape {
     Count,
     Records {
@@ -60,19 +74,11 @@ enum Shape {
         /// Whether `FIELDS(ALL)` or `FIELDS(CUSTOM)` stands in the list.
         all_fields: bool,
     },
-}
-
-/// A key of ORDER BY.
-#[derive(Debug)]
-struct Ordered {
-    path: BoundPath,
-    text: TextOrder,
-    descending: bool,
-    nulls_first: bool,
+    Groups(Box<Grouped>),
 }
 
 impl Plan {
-    /// Compiles a query. `now` gives date literals such as `TODAY` their meaning, in UTC.
+    /// Compiles a query that nobody in particular asks. `now` gives date literals such as `TODAY` their meaning, in UTC.
     ///
     /// # Errors
     /// [`QueryError`] with Salesforce's code and words.
@@ -83,7 +89,15 @@ impl Plan {
         scope: RowScope,
         now: Timestamp,
     ) -> Result<Self, QueryError> {
-        plan::compile(query, schema, access, scope, now)
+        Self::compile_as(query, &Asked::anonymously(schema, access, scope, now))
+    }
+
+    /// Compiles a query for who asks it.
+    ///
+    /// # Errors
+    /// [`QueryError`] with Salesforce's code and words.
+    pub fn compile_as(query: &str, asked: &Asked<'_>) -> Result<Self, QueryError> {
+        plan::compile(query, asked)
     }
 
     /// The object behind `FROM`.
@@ -98,11 +112,11 @@ impl Plan {
         matches!(self.shape, Shape::Count)
     }
 
-    /// The selected fields; `None` for `SELECT COUNT()`.
+    /// The selected fields; `None` for a query that counts or groups.
     #[must_use]
     pub fn projection(&self) -> Option<&Projection> {
         match &self.shape {
-            Shape::Count => None,
+            Shape::Count | Shape::Groups(_) => None,
             Shape::Records { projection, .. } => Some(projection),
         }
     }
@@ -127,7 +141,14 @@ impl Plan {
             return Some(QueryError::plain(QueryErrorCode::InvalidEntity, message));
         }
         match &self.shape {
-            Shape::Count => refuse("Aggregate functions are not supported in Bulk Query"),
+            Shape::Groups(grouped) if grouped.by_clause => refuse("GROUP BY is not supported in Bulk Query"),
+            Shape::Count | Shape::Groups(_) => refuse("Aggregate functions are not supported in Bulk Query"),
+            Shape::Records { projection, .. } if !projection.subqueries().is_empty() => {
+                refuse("Nested queries are not supported in Bulk Query")
+            }
+            Shape::Records { projection, .. } if projection.has_type_of() => {
+                refuse("TYPEOF is not supported in Bulk Query")
+            }
             Shape::Records { projection, .. } if projection.any_type(FieldType::is_compound) => {
                 refuse("Selecting compound data not supported in Bulk Query")
             }
@@ -155,11 +176,36 @@ impl Plan {
     fn needs_sort(&self) -> bool {
         match self.order.as_slice() {
             [] => false,
-            [key] => {
-                let is_id = key.path.hops.is_empty() && key.path.kind == FieldType::Id;
-                !is_id || key.descending || !matches!(key.path.leaf, Leaf::Field { .. })
-            }
+            [key] => match key.subject.as_path() {
+                Some(path) => {
+                    let is_id = path.is_own() && path.kind == FieldType::Id;
+                    !is_id || key.direction.descending || !matches!(path.leaf, Leaf::Field { .. })
+                }
+                None => true,
+            },
             _ => true,
         }
+    }
+
+    /// The plan with the ids that its joins find, its subqueries' too. `None` when it has none.
+    fn resolved(&self, snapshot: &Snapshot) -> Option<Self> {
+        if !self.has_joins() {
+            return None;
+        }
+        let mut resolved = self.clone();
+        resolved.filter = self.filter.as_ref().map(|filter| filter.resolved(snapshot));
+        if let Shape::Records { projection, .. } = &mut resolved.shape {
+            *projection = projection.with_plans(|plan| match plan.resolved(snapshot) {
+                Some(resolved) => Arc::new(resolved),
+                None => Arc::clone(plan),
+            });
+        }
+        Some(resolved)
+    }
+
+    fn has_joins(&self) -> bool {
+        let subqueries = self.projection().map_or(&[][..], Projection::subqueries);
+        let nested = subqueries.iter().any(|subquery| subquery.plan.has_joins());
+        nested || self.filter.as_ref().is_some_and(Predicate::has_joins)
     }
 }

@@ -1,11 +1,10 @@
-//! REST queries: `query`, `queryAll`, and the pages that follow.
+//! REST queries: `query`, `queryAll`, and the pages that follow; what a query's columns are, and how it would be run.
 
 mod cursor;
 
 use std::sync::Arc;
 
 use http::Method;
-use serde_json::json;
 
 use super::allow;
 use super::caller::Caller;
@@ -15,9 +14,10 @@ use crate::database::Snapshot;
 use crate::faults::Effect;
 use crate::org::Org;
 use crate::schema::FieldType;
-use crate::soql::{Plan, Projection, QueryError, ResultSet, RowScope, RowWriter};
+use crate::soql::{Asked, Cut, Plan, QueryError, ResultSet, RowScope};
 use crate::value::Timestamp;
 
+use cursor::Content;
 pub(crate) use cursor::Cursors;
 
 /// SOQL reference, "SOQL and SOSL Limits".
@@ -29,7 +29,8 @@ const MAX_BATCH: usize = 2000;
 const LONG_TEXT: u32 = 255;
 
 impl Org {
-    /// `GET /query?q=…` and `GET /queryAll?q=…`: the first page.
+    /// `GET /query?q=…` and `GET /queryAll?q=…`: the first page, or with `explain=…` how the query would be run, or
+    /// with `columns=true` what its columns are.
     pub(super) async fn query(
         self: &Arc<Self>,
         call: &Call,
@@ -37,16 +38,27 @@ impl Org {
         scope: RowScope,
     ) -> Result<Answer, ApiError> {
         allow(call, &[Method::GET])?;
+        if let Some(query) = call.parameter("explain") {
+            let (plan, snapshot) = self.plan(&query, caller, scope)?;
+            return Ok(Answer::ok(&plan.explain(&snapshot)));
+        }
         let query = call
             .parameter("q")
             .ok_or_else(|| ApiError::bad_request("MALFORMED_QUERY", "A query string has to be specified"))?
             .into_owned();
+        if call.parameter("columns").is_some_and(|wanted| wanted.eq_ignore_ascii_case("true")) {
+            let (plan, snapshot) = self.plan(&query, caller, scope)?;
+            return Ok(Answer::ok(&plan.describe_columns(snapshot.schema())));
+        }
         let batch = batch_size(call);
         let (org, caller) = (Arc::clone(self), caller.clone());
         blocking(move || {
             let (plan, snapshot) = org.plan(&query, &caller, scope)?;
             let results = Arc::new(plan.execute(snapshot));
-            Ok(org.first_page(&caller, results, batch))
+            if let Some(refusal) = results.refusal() {
+                return Err(refusal.into());
+            }
+            org.page(&caller, Place { results, cursor: None, offset: 0 }, batch)
         })
         .await
     }
@@ -64,7 +76,9 @@ impl Org {
         }
         let snapshot = self.snapshot();
         let now = Timestamp::from(self.now());
-        let plan = Plan::compile(query, snapshot.schema(), &caller.access, scope, now)?;
+        let mut asked = Asked::by(caller.user_id, &snapshot, &caller.access, scope, now);
+        asked.version = caller.version;
+        let plan = Plan::compile_as(query, &asked)?;
         Ok((Arc::new(plan), snapshot))
     }
 
@@ -84,67 +98,61 @@ impl Org {
         let (cursor, offset) = self.cursors.find(locator, caller.user_id, now).ok_or_else(invalid_locator)?;
         let (org, caller, batch) = (Arc::clone(self), caller.clone(), batch_size(call));
         blocking(move || {
-            if offset >= cursor.results.total() {
+            let results = cursor.results();
+            if offset >= results.total() {
                 return Err(invalid_locator());
             }
-            Ok(org.page(&caller, &cursor.results, &cursor.id, offset, batch))
+            org.page(&caller, Place { results, cursor: Some(cursor.id), offset }, batch)
         })
         .await
     }
 
-    fn first_page(&self, caller: &Caller, results: Arc<ResultSet>, batch: Option<usize>) -> Answer {
-        let Some(projection) = results.plan().projection() else {
-            return Answer::ok(&json!({"totalSize": results.total(), "done": true, "records": []}));
-        };
-        let fits = self.page_rows(results.plan(), projection, batch) as u64 >= results.total();
-        let id = match fits {
-            true => String::new(),
-            false => self.cursors.open(Arc::clone(&results), caller.user_id, self.now()),
-        };
-        self.page(caller, &results, &id, 0, batch)
-    }
-
-    fn page(&self, caller: &Caller, results: &ResultSet, cursor: &str, offset: u64, batch: Option<usize>) -> Answer {
-        let total = results.total();
-        let mut records = Vec::new();
-        let mut next = total;
-        if let Some(projection) = results.plan().projection() {
-            let rows = self.page_rows(results.plan(), projection, batch);
-            next = offset.saturating_add(rows as u64);
-            let mut writer = RowWriter::new(projection, results.snapshot(), &caller.version_name());
-            for (index, row) in results.rows(offset).take(rows).enumerate() {
-                if index > 0 {
-                    records.push(b',');
-                }
-                writer.write_json(&row, &mut records);
-            }
+    /// One page of a result; the first one opens the cursor when there are more.
+    fn page(&self, caller: &Caller, place: Place, batch: Option<usize>) -> Result<Answer, ApiError> {
+        let Place { results, cursor, offset } = place;
+        let root = caller.root();
+        let open = |content: Content| self.cursors.open(content, caller.user_id, self.now());
+        let page = results.page(offset, self.cut(results.plan(), batch), &caller.version_name(), &mut |list, next| {
+            let children = Content::children(list, results.snapshot().clone());
+            format!("{root}/query/{}-{next}", open(children))
+        });
+        if let Some(refusal) = results.refusal_to_continue(&page) {
+            return Err(refusal.into());
         }
-        let done = next >= total;
+        let total = results.total();
+        let done = page.next >= total;
         let mut body = format!("{{\"totalSize\":{total},\"done\":{done}").into_bytes();
         if !done {
-            let root = caller.root();
-            body.extend_from_slice(format!(",\"nextRecordsUrl\":\"{root}/query/{cursor}-{next}\"").as_bytes());
+            let cursor = cursor.unwrap_or_else(|| open(Content::found(Arc::clone(&results))));
+            body.extend_from_slice(format!(",\"nextRecordsUrl\":\"{root}/query/{cursor}-{}\"", page.next).as_bytes());
         }
         body.extend_from_slice(b",\"records\":[");
-        body.append(&mut records);
+        body.extend_from_slice(&page.records);
         body.extend_from_slice(b"]}");
-        Answer::json_text(http::StatusCode::OK, body)
+        Ok(Answer::json_text(http::StatusCode::OK, body))
     }
 
-    /// Rows of a page: what the client asks for is a hint, and wide rows make pages smaller.
-    fn page_rows(&self, plan: &Plan, projection: &Projection, batch: Option<usize>) -> usize {
+    /// The size of a page: what the client asks for is a hint, and wide rows make pages smaller.
+    fn cut(&self, plan: &Plan, batch: Option<usize>) -> Cut {
         let pages = &self.scenario.pages;
         let asked = batch.unwrap_or(pages.rows);
         let is_long = |name: &str| {
             let field = plan.object().find(name).map(|(_, field)| field);
             field.is_some_and(|field| field.kind == FieldType::TextArea && (field.html || field.length > LONG_TEXT))
         };
-        let is_wide = projection.columns().count() >= pages.wide_from_columns;
-        if is_wide || projection.columns().any(is_long) {
-            return asked.min(pages.rows_with_long_text);
-        }
-        asked
+        let is_wide = plan.projection().is_some_and(|projection| {
+            projection.columns().count() >= pages.wide_from_columns || projection.columns().any(is_long)
+        });
+        let rows = if is_wide { asked.min(pages.rows_with_long_text) } else { asked };
+        Cut { rows, child_rows: rows.min(pages.child_rows) }
     }
+}
+
+/// Where in a result a page begins, and the cursor that pages through it already.
+struct Place {
+    results: Arc<ResultSet>,
+    cursor: Option<String>,
+    offset: u64,
 }
 
 impl From<QueryError> for ApiError {

@@ -15,7 +15,7 @@ impl Scenario {
         self.refresh_tokens.iter().try_for_each(|token| check_refresh_token(&setup, token))?;
         self.sandboxes.iter().try_for_each(check_sandbox)?;
         self.currencies.iter().try_for_each(check_currencies)?;
-        require(self.pages.rows > 0 && self.pages.rows_with_long_text > 0, || {
+        require(self.pages.rows.min(self.pages.rows_with_long_text).min(self.pages.child_rows) > 0, || {
             "a query page holds at least one row".to_owned()
         })?;
         require(self.bulk.page_rows > 0, || "a bulk result page holds at least one row".to_owned())

@@ -32,6 +32,8 @@ pub struct Capabilities {
     pub bulk: bool,
     /// Whether deleted rows go to the recycle bin, where the object has `IsDeleted`.
     pub recycle_bin: bool,
+    /// Whether a result may go on on a second page.
+    pub query_more: bool,
 }
 
 /// The fields that the org itself maintains, where the object has them.

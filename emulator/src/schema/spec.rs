@@ -90,6 +90,7 @@ pub struct CapabilitiesSpec {
     pub searchable: bool,
     pub bulk: bool,
     pub recycle_bin: bool,
+    pub query_more: bool,
 }
 
 impl Default for CapabilitiesSpec {
@@ -103,6 +104,7 @@ impl Default for CapabilitiesSpec {
             searchable: true,
             bulk: true,
             recycle_bin: true,
+            query_more: true,
         }
     }
 }
@@ -200,6 +202,7 @@ impl From<CapabilitiesSpec> for Capabilities {
             searchable: spec.searchable,
             bulk: spec.bulk,
             recycle_bin: spec.recycle_bin,
+            query_more: spec.query_more,
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Date literals such as `TODAY` and `LAST_N_DAYS:5`. Each means a span of days, in UTC; weeks begin on Sunday and fiscal
-//! years in January.
+//! Date literals such as `TODAY` and `LAST_N_DAYS:5`. Each means a span of days in the user's time zone; weeks begin on
+//! Sunday.
 //!
 //! Source: SOQL reference v66, "Date Formats and Date Literals".
 
+use super::asked::Calendar;
 use crate::value::{Date, Timestamp};
 
 /// Days from `start` up to, not including, `end`.
@@ -19,6 +20,8 @@ enum Unit {
     Month,
     Quarter,
     Year,
+    FiscalQuarter,
+    FiscalYear,
 }
 
 /// Spans of whole units, counted from the current one.
@@ -47,15 +50,15 @@ const PLAIN: [(&str, Unit, i32); 21] = [
     ("LAST_QUARTER", Unit::Quarter, -1),
     ("THIS_QUARTER", Unit::Quarter, 0),
     ("NEXT_QUARTER", Unit::Quarter, 1),
-    ("LAST_FISCAL_QUARTER", Unit::Quarter, -1),
-    ("THIS_FISCAL_QUARTER", Unit::Quarter, 0),
-    ("NEXT_FISCAL_QUARTER", Unit::Quarter, 1),
+    ("LAST_FISCAL_QUARTER", Unit::FiscalQuarter, -1),
+    ("THIS_FISCAL_QUARTER", Unit::FiscalQuarter, 0),
+    ("NEXT_FISCAL_QUARTER", Unit::FiscalQuarter, 1),
     ("LAST_YEAR", Unit::Year, -1),
     ("THIS_YEAR", Unit::Year, 0),
     ("NEXT_YEAR", Unit::Year, 1),
-    ("LAST_FISCAL_YEAR", Unit::Year, -1),
-    ("THIS_FISCAL_YEAR", Unit::Year, 0),
-    ("NEXT_FISCAL_YEAR", Unit::Year, 1),
+    ("LAST_FISCAL_YEAR", Unit::FiscalYear, -1),
+    ("THIS_FISCAL_YEAR", Unit::FiscalYear, 0),
+    ("NEXT_FISCAL_YEAR", Unit::FiscalYear, 1),
 ];
 
 fn counted(name: &str) -> Option<(Unit, Shape)> {
@@ -66,16 +69,17 @@ fn counted(name: &str) -> Option<(Unit, Shape)> {
             None => (name.strip_prefix("N_")?.strip_suffix("_AGO")?, Shape::Ago),
         },
     };
-    let unit = match middle.strip_prefix("FISCAL_").unwrap_or(middle) {
+    let unit = match middle {
         "DAYS" => Unit::Day,
         "WEEKS" => Unit::Week,
         "MONTHS" => Unit::Month,
         "QUARTERS" => Unit::Quarter,
         "YEARS" => Unit::Year,
+        "FISCAL_QUARTERS" => Unit::FiscalQuarter,
+        "FISCAL_YEARS" => Unit::FiscalYear,
         _ => return None,
     };
-    let fiscal = middle.starts_with("FISCAL_");
-    (!fiscal || matches!(unit, Unit::Quarter | Unit::Year)).then_some((unit, shape))
+    Some((unit, shape))
 }
 
 /// Whether this literal, in upper case, exists with or without a number behind it.
@@ -87,8 +91,8 @@ pub(super) fn is_known(name: &str, with_count: bool) -> bool {
 }
 
 /// The days that a literal means at `now`. `None` for an unknown literal or a number out of reach.
-pub(super) fn span(name: &str, count: Option<i32>, now: Timestamp) -> Option<DaySpan> {
-    let today = now.date();
+pub(super) fn span(name: &str, count: Option<i32>, now: Timestamp, calendar: Calendar) -> Option<DaySpan> {
+    let today = calendar.local(now).date();
     let (unit, shape, count) = match (name, count) {
         ("LAST_90_DAYS", None) => (Unit::Day, Shape::Last, 90),
         ("NEXT_90_DAYS", None) => (Unit::Day, Shape::Next, 90),
@@ -104,7 +108,7 @@ pub(super) fn span(name: &str, count: Option<i32>, now: Timestamp) -> Option<Day
     if !(0..=100_000).contains(&count) {
         return None;
     }
-    let at = |offset: i32| start_of(unit, today, offset);
+    let at = |offset: i32| start_of(unit, today, offset, calendar.fiscal_month);
     let (from, to) = match (shape, unit) {
         (Shape::At(offset), _) => (offset, offset + 1),
         // Only days count the current one in.
@@ -117,20 +121,26 @@ pub(super) fn span(name: &str, count: Option<i32>, now: Timestamp) -> Option<Day
 }
 
 /// The first day of the unit that lies `offset` units from the one around `today`.
-fn start_of(unit: Unit, today: Date, offset: i32) -> Date {
-    let (year, month, _) = today.civil();
-    let month_start = |months: i32| {
-        let total = year * 12 + month as i32 - 1 + months;
-        Date::from_civil(total.div_euclid(12), total.rem_euclid(12) as u32 + 1, 1)
-    };
+fn start_of(unit: Unit, today: Date, offset: i32, fiscal_month: u32) -> Date {
+    let first = fiscal_month as i32;
     match unit {
         Unit::Day => Date(today.0 + offset),
         // 1970-01-01 was a Thursday, four days behind a Sunday.
         Unit::Week => Date(today.0 - (today.0 + 4).rem_euclid(7) + 7 * offset),
-        Unit::Month => month_start(offset),
-        Unit::Quarter => month_start(offset * 3 - (month as i32 - 1) % 3),
-        Unit::Year => Date::from_civil(year + offset, 1, 1),
+        Unit::Month => start_of_months(today, offset, 1, 1),
+        Unit::Quarter => start_of_months(today, offset, 3, 1),
+        Unit::Year => start_of_months(today, offset, 12, 1),
+        Unit::FiscalQuarter => start_of_months(today, offset, 3, first),
+        Unit::FiscalYear => start_of_months(today, offset, 12, first),
     }
+}
+
+/// The first day of a unit of so many months, counted from the `first` month of a year.
+fn start_of_months(today: Date, offset: i32, months: i32, first: i32) -> Date {
+    let (year, month, _) = today.civil();
+    let now = year * 12 + month as i32 - first;
+    let start = (now.div_euclid(months) + offset) * months + first - 1;
+    Date::from_civil(start.div_euclid(12), start.rem_euclid(12) as u32 + 1, 1)
 }
 
 #[cfg(test)]
@@ -139,7 +149,7 @@ mod tests {
 
     fn days(name: &str, count: Option<i32>) -> (Date, Date) {
         let saturday = Timestamp::parse("2026-11-21T10:00:00Z").unwrap();
-        let span = span(name, count, saturday).unwrap();
+        let span = span(name, count, saturday, Calendar::default()).unwrap();
         (span.start, span.end)
     }
 
@@ -160,6 +170,16 @@ mod tests {
         assert_eq!(days("LAST_N_DAYS", Some(1)), (day("2026-11-21"), day("2026-11-22")));
         assert_eq!(days("LAST_N_MONTHS", Some(2)), (day("2026-09-01"), day("2026-11-01")));
         assert_eq!(days("N_YEARS_AGO", Some(1)), (day("2025-01-01"), day("2026-01-01")));
+    }
+
+    #[test]
+    fn fiscal_years_begin_in_their_month() {
+        let now = Timestamp::parse("2026-02-10T10:00:00Z").unwrap();
+        let calendar = Calendar { fiscal_month: 4, ..Calendar::default() };
+        let of = |name: &str| span(name, None, now, calendar).map(|span| (span.start, span.end)).unwrap();
+        assert_eq!(of("THIS_FISCAL_YEAR"), (day("2025-04-01"), day("2026-04-01")));
+        assert_eq!(of("LAST_FISCAL_QUARTER"), (day("2025-10-01"), day("2026-01-01")));
+        assert_eq!(of("THIS_YEAR"), (day("2026-01-01"), day("2027-01-01")));
     }
 
     #[test]

@@ -68,12 +68,32 @@ fn token(rest: &str, first: char) -> Result<(TokenKind<'_>, usize), String> {
     }
     if first.is_alphabetic() || first == '_' {
         let length = while_true(|c| c.is_alphanumeric() || c == '_');
+        let length = length + cents(&rest[..length], &rest[length..]);
         return Ok((TokenKind::Word(&rest[..length]), length));
     }
     match SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol)) {
         Some(symbol) => Ok((TokenKind::Symbol(symbol), symbol.len())),
         None => Err(format!("unexpected token: '{first}'")),
     }
+}
+
+/// How much of `rest` belongs to the amount of a currency literal such as `USD19.90`.
+fn cents(word: &str, rest: &str) -> usize {
+    let is_money = money(word).is_some_and(|(_, amount)| !amount.contains('.'));
+    match rest.strip_prefix('.') {
+        Some(fraction) if is_money && fraction.starts_with(|c: char| c.is_ascii_digit()) => {
+            1 + fraction.find(|c: char| !c.is_ascii_digit()).unwrap_or(fraction.len())
+        }
+        _ => 0,
+    }
+}
+
+/// The currency and the amount of a literal such as `USD5000`.
+pub(super) fn money(word: &str) -> Option<(&str, &str)> {
+    let (currency, amount) = word.split_at_checked(3)?;
+    let is_amount = amount.starts_with(|c: char| c.is_ascii_digit())
+        && amount.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    (is_amount && currency.bytes().all(|byte| byte.is_ascii_alphabetic())).then_some((currency, amount))
 }
 
 /// The offset of the quote that ends the text at the start of `rest`.

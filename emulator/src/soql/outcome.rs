@@ -11,6 +11,9 @@ pub enum QueryErrorCode {
     InvalidQueryFilterOperator,
     InvalidTypeForOperation,
     NumberOutsideValidRange,
+    InvalidQueryScope,
+    ExceededMaxSemijoinSubselects,
+    ExceededIdLimit,
     /// Bulk only.
     ApiError,
     /// Bulk only: the object is not supported there.
@@ -27,6 +30,9 @@ impl QueryErrorCode {
             Self::InvalidQueryFilterOperator => "INVALID_QUERY_FILTER_OPERATOR",
             Self::InvalidTypeForOperation => "INVALID_TYPE_FOR_OPERATION",
             Self::NumberOutsideValidRange => "NUMBER_OUTSIDE_VALID_RANGE",
+            Self::InvalidQueryScope => "INVALID_QUERY_SCOPE",
+            Self::ExceededMaxSemijoinSubselects => "EXCEEDED_MAX_SEMIJOIN_SUBSELECTS",
+            Self::ExceededIdLimit => "EXCEEDED_ID_LIMIT",
             Self::ApiError => "API_ERROR",
             Self::InvalidEntity => "INVALIDENTITY",
         }

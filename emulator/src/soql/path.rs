@@ -1,23 +1,30 @@
 //! Field paths bound to the schema: `Name`, `Account.Owner.Name`, `Broker__r.Email__c`.
 
-use crate::database::Snapshot;
-use crate::schema::{Access, Field, FieldIndex, FieldType, Object, ObjectIndex, Schema};
-use crate::table::Row;
-use crate::value::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
+use super::asked::Asked;
 use super::outcome::{QueryError, QueryErrorCode};
-use super::syntax::Path;
+use super::syntax::{Name, Path};
+use crate::database::Snapshot;
+use crate::schema::{Field, FieldIndex, FieldType, Object, ObjectIndex};
+use crate::table::Row;
+use crate::value::{Cell, TextOrder};
 
 /// Parents that a path may climb. Source: SOQL reference v66, "Relationship query limitations".
 const MAX_HOPS: usize = 5;
+/// Parents that a statement may name in all. Source: as above.
+const MAX_PARENTS: usize = 55;
 
 /// The object that a query is about, and who asks.
 pub(super) struct Scene<'a> {
     pub query: &'a str,
-    pub schema: &'a Schema,
-    pub access: &'a dyn Access,
+    pub asked: &'a Asked<'a>,
     pub object: ObjectIndex,
-    pub alias: Option<&'a str>,
+    /// What the query calls its object, and parents of it: `FROM Contact c, c.Account a`.
+    pub aliases: Vec<(String, Vec<Name>)>,
+    /// The parents that the statement has named so far.
+    pub parents: &'a RefCell<BTreeSet<String>>,
 }
 
 /// A field as it is reached from a row.
@@ -68,20 +75,27 @@ const NAME_FIELDS: [(&str, FieldType); 11] = [
 
 impl Scene<'_> {
     pub(super) fn object(&self) -> &Object {
-        self.schema.object(self.object)
+        self.asked.schema.object(self.object)
+    }
+
+    /// The same statement from the view of another object.
+    pub(super) fn at_object(&self, object: ObjectIndex) -> Scene<'_> {
+        Scene { query: self.query, asked: self.asked, object, aliases: Vec::new(), parents: self.parents }
     }
 
     pub(super) fn error(&self, code: QueryErrorCode, at: usize, message: &str) -> QueryError {
         QueryError::at(code, self.query, at, message)
     }
 
+    pub(super) fn malformed(&self, at: usize, message: &str) -> QueryError {
+        self.error(QueryErrorCode::MalformedQuery, at, message)
+    }
+
     /// Finds the field that a path means to this user.
     pub(super) fn resolve(&self, path: &Path) -> Result<BoundPath, QueryError> {
         let (last, parents) = path.parts.split_last().expect("a path has a part");
-        let parents = match parents.split_first() {
-            Some((first, rest)) if self.names_object(&first.text) => rest,
-            _ => parents,
-        };
+        let (before, parents) = self.without_alias(parents);
+        let parents: Vec<&Name> = before.iter().chain(parents).collect();
         if parents.len() > MAX_HOPS {
             let message = "Relationships can not be more than 5 levels deep";
             return Err(self.error(QueryErrorCode::MalformedQuery, path.at(), message));
@@ -93,6 +107,7 @@ impl Scene<'_> {
             let (field, reference) = found.ok_or_else(|| self.no_relationship(path.at(), &parent.text))?;
             let relationship = reference.relationship_name.clone().unwrap_or_default();
             hops.push(Hop { field, relationship });
+            self.count_parent(&hops, path.at())?;
             if reference.is_polymorphic() {
                 let is_last = depth + 1 == parents.len();
                 let leaf = is_last.then(|| name_leaf(&last.text)).flatten();
@@ -101,31 +116,61 @@ impl Scene<'_> {
             }
             object = self.visible_target(reference).ok_or_else(|| self.no_relationship(path.at(), &parent.text))?;
         }
-        let declared = self.schema.object(object);
-        let found = declared.find(&last.text).filter(|(_, field)| self.access.reads_field(declared, field));
+        let declared = self.asked.schema.object(object);
+        let found = declared.find(&last.text).filter(|(_, field)| self.asked.access.reads_field(declared, field));
         let (field, found) = found.ok_or_else(|| self.no_column(path.at(), &last.text, &declared.name))?;
         Ok(BoundPath { hops, leaf: Leaf::Field { object, field }, kind: found.kind })
     }
 
-    /// Whether a path's first word only repeats what the query is about.
-    fn names_object(&self, word: &str) -> bool {
-        match self.alias {
-            Some(alias) if alias.eq_ignore_ascii_case(word) => true,
-            _ => self.object().name.eq_ignore_ascii_case(word) && self.relationship(self.object, word).is_none(),
+    /// A path's parents without a first word that only repeats what the query is about, behind those that it stands for.
+    fn without_alias<'p>(&'p self, parents: &'p [Name]) -> (&'p [Name], &'p [Name]) {
+        let Some((first, rest)) = parents.split_first() else { return (&[], parents) };
+        if let Some((_, meant)) = self.aliases.iter().find(|(alias, _)| first.is(alias)) {
+            return (meant, rest);
+        }
+        let is_object = first.is(&self.object().name) && self.relationship(self.object, &first.text).is_none();
+        (&[], if is_object { rest } else { parents })
+    }
+
+    fn count_parent(&self, hops: &[Hop], at: usize) -> Result<(), QueryError> {
+        let mut key = self.object().name.clone();
+        for hop in hops {
+            key.push('.');
+            key.push_str(&hop.relationship);
+        }
+        let mut parents = self.parents.borrow_mut();
+        parents.insert(key);
+        match parents.len() {
+            0..=MAX_PARENTS => Ok(()),
+            _ => Err(self.malformed(at, "No more than 55 child-to-parent relationships can be specified in a query")),
         }
     }
 
-    fn relationship(&self, object: ObjectIndex, name: &str) -> Option<(FieldIndex, &Field)> {
-        let object = self.schema.object(object);
-        object.find_relationship(name).filter(|(_, field)| self.access.reads_field(object, field))
+    /// The field at the end of a path; `None` for what a polymorphic parent shows.
+    pub(super) fn leaf(&self, path: &BoundPath) -> Option<&Field> {
+        match path.leaf {
+            Leaf::Field { object, field } => Some(self.asked.schema.object(object).field(field)),
+            Leaf::Named { .. } | Leaf::TypeName => None,
+        }
+    }
+
+    pub(super) fn text_order(&self, path: &BoundPath) -> TextOrder {
+        match self.leaf(path) {
+            Some(field) if field.case_sensitive => TextOrder::CaseSensitive,
+            _ => TextOrder::IgnoreCase,
+        }
+    }
+
+    pub(super) fn relationship(&self, object: ObjectIndex, name: &str) -> Option<(FieldIndex, &Field)> {
+        let object = self.asked.schema.object(object);
+        object.find_relationship(name).filter(|(_, field)| self.asked.access.reads_field(object, field))
     }
 
     fn visible_target(&self, reference: &Field) -> Option<ObjectIndex> {
-        let (index, object) = self.schema.find(reference.reference_to.first()?)?;
-        self.access.reads(object).then_some(index)
+        self.asked.visible(reference.reference_to.first()?)
     }
 
-    fn no_relationship(&self, at: usize, name: &str) -> QueryError {
+    pub(super) fn no_relationship(&self, at: usize, name: &str) -> QueryError {
         let message = format!(
             "Didn't understand relationship '{name}' in field path. If you are attempting to use a custom relationship, \
              be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe \
@@ -155,6 +200,21 @@ fn name_leaf(name: &str) -> Option<(Leaf, FieldType)> {
 }
 
 impl BoundPath {
+    /// Whether this is a field of the query's own rows.
+    pub(super) fn is_own(&self) -> bool {
+        self.hops.is_empty()
+    }
+
+    /// The same field from the view of the row that holds it.
+    pub(super) fn local(&self) -> Self {
+        Self { hops: Vec::new(), leaf: self.leaf.clone(), kind: self.kind }
+    }
+
+    /// Another field of the row that holds this one.
+    pub(super) fn beside(&self, object: ObjectIndex, field: FieldIndex, kind: FieldType) -> Self {
+        Self { hops: self.hops.clone(), leaf: Leaf::Field { object, field }, kind }
+    }
+
     /// The value that a row shows here; null when a parent is missing.
     pub(super) fn read<'s, 'a: 's>(&self, row: &Row<'a>, snapshot: &'a Snapshot, scratch: &'s mut String) -> Cell<'s> {
         let mut row = *row;

@@ -4,26 +4,31 @@
 //! Source: SOQL reference v66, comparison operators; the treatment of null under NOT is inferred.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::ops::Bound;
+use std::sync::Arc;
 
+use super::join::Join;
 use super::lexer::Wild;
+use super::operand::Operand;
 use super::path::{BoundPath, Leaf};
-use super::syntax::Comparison;
+use super::syntax::{Comparison, Sense};
 use crate::database::Snapshot;
 use crate::ids::RecordId;
 use crate::schema::FieldType;
 use crate::table::{IdRange, Row};
 use crate::value::{Cell, TextOrder, Value, equal_text};
 
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Predicate {
-    All(Vec<Predicate>),
-    Any(Vec<Predicate>),
-    Not(Box<Predicate>),
-    Test { path: BoundPath, text: TextOrder, check: Check },
+/// A condition on rows, or on groups of them; `S` is what one of its tests looks at.
+#[derive(Clone, Debug)]
+pub(super) enum Predicate<S = Operand> {
+    All(Vec<Predicate<S>>),
+    Any(Vec<Predicate<S>>),
+    Not(Box<Predicate<S>>),
+    Test { subject: S, text: TextOrder, check: Check },
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum Check {
     Compare(Comparison, Value),
     /// From the first value up to, not including, the second.
@@ -31,22 +36,70 @@ pub(super) enum Check {
     Like(Vec<Wild>),
     In {
         values: Vec<Value>,
-        negated: bool,
+        sense: Sense,
     },
     /// Each alternative lists values that must all be chosen.
     Includes {
         alternatives: Vec<Vec<String>>,
-        negated: bool,
+        sense: Sense,
+    },
+    /// A semi-join or an anti-join, before the query runs.
+    Join {
+        join: Arc<Join>,
+        sense: Sense,
+    },
+    /// The same while it runs: the ids that the inner query found.
+    Among {
+        ids: Arc<HashSet<RecordId>>,
+        sense: Sense,
     },
 }
 
-impl Predicate {
-    pub(super) fn holds<'a>(&self, row: &Row<'a>, snapshot: &'a Snapshot, scratch: &mut String) -> bool {
+impl<S> Predicate<S> {
+    /// Whether the condition holds when `test` answers its tests.
+    pub(super) fn holds_by(&self, test: &mut impl FnMut(&S, TextOrder, &Check) -> bool) -> bool {
         match self {
-            Self::All(terms) => terms.iter().all(|term| term.holds(row, snapshot, scratch)),
-            Self::Any(terms) => terms.iter().any(|term| term.holds(row, snapshot, scratch)),
-            Self::Not(term) => !term.holds(row, snapshot, scratch),
-            Self::Test { path, text, check } => check.holds(path.read(row, snapshot, scratch), *text),
+            Self::All(terms) => terms.iter().all(|term| term.holds_by(test)),
+            Self::Any(terms) => terms.iter().any(|term| term.holds_by(test)),
+            Self::Not(term) => !term.holds_by(test),
+            Self::Test { subject, text, check } => test(subject, *text, check),
+        }
+    }
+}
+
+impl Predicate {
+    /// Both conditions.
+    pub(super) fn and(self, other: Option<Self>) -> Self {
+        match other {
+            Some(other) => Self::All(vec![self, other]),
+            None => self,
+        }
+    }
+
+    pub(super) fn holds<'a>(&self, row: &Row<'a>, snapshot: &'a Snapshot, scratch: &mut String) -> bool {
+        self.holds_by(&mut |subject: &Operand, text, check| check.holds(subject.read(row, snapshot, scratch), text))
+    }
+
+    pub(super) fn has_joins(&self) -> bool {
+        match self {
+            Self::All(terms) | Self::Any(terms) => terms.iter().any(Self::has_joins),
+            Self::Not(term) => term.has_joins(),
+            Self::Test { check, .. } => matches!(check, Check::Join { .. }),
+        }
+    }
+
+    /// The condition with the ids that its joins find in a snapshot.
+    pub(super) fn resolved(&self, snapshot: &Snapshot) -> Self {
+        let all = |terms: &[Self]| terms.iter().map(|term| term.resolved(snapshot)).collect();
+        match self {
+            Self::All(terms) => Self::All(all(terms)),
+            Self::Any(terms) => Self::Any(all(terms)),
+            Self::Not(term) => Self::Not(Box::new(term.resolved(snapshot))),
+            Self::Test { subject, text, check: Check::Join { join, sense } } => {
+                let check = Check::Among { ids: Arc::new(join.ids(snapshot)), sense: *sense };
+                Self::Test { subject: subject.clone(), text: *text, check }
+            }
+            Self::Test { .. } => self.clone(),
         }
     }
 
@@ -54,14 +107,14 @@ impl Predicate {
     pub(super) fn candidates(&self) -> Candidates {
         match self {
             Self::All(terms) => terms.iter().map(Self::candidates).fold(Candidates::everything(), Candidates::meet),
-            Self::Test { path, check, .. } if is_own_id(path) => check.candidates(),
+            Self::Test { subject: Operand::Path(path), check, .. } if is_own_id(path) => check.candidates(),
             Self::Test { .. } | Self::Any(_) | Self::Not(_) => Candidates::everything(),
         }
     }
 }
 
 fn is_own_id(path: &BoundPath) -> bool {
-    path.hops.is_empty() && path.kind == FieldType::Id && matches!(path.leaf, Leaf::Field { .. })
+    path.is_own() && path.kind == FieldType::Id && matches!(path.leaf, Leaf::Field { .. })
 }
 
 impl Check {
@@ -78,8 +131,11 @@ impl Check {
             },
             Self::Span(comparison, start, end) => within(cell, *comparison, start, end, text),
             Self::Like(pattern) => matches!(cell, Cell::Text(own) if is_like(own, pattern)),
-            Self::In { values, negated } => values.iter().any(|value| is_same(cell, value, text)) != *negated,
-            Self::Includes { alternatives, negated } => includes(cell, alternatives) != *negated,
+            Self::In { values, sense } => sense.of(values.iter().any(|value| is_same(cell, value, text))),
+            Self::Includes { alternatives, sense } => sense.of(includes(cell, alternatives)),
+            Self::Among { ids, sense } => sense.of(matches!(cell, Cell::Id(id) if ids.contains(&id))),
+            // A query runs with its joins resolved.
+            Self::Join { .. } => false,
         }
     }
 
@@ -94,13 +150,11 @@ impl Check {
                 Comparison::Greater => range(Bound::Excluded(*id), Bound::Unbounded),
                 Comparison::GreaterOrEqual => range(Bound::Included(*id), Bound::Unbounded),
             },
-            Self::In { values, negated: false } => {
+            Self::In { values, sense: Sense::Is } => {
                 let id = |value: &Value| if let Value::Id(id) = value { Some(*id) } else { None };
-                let mut points: Vec<RecordId> = values.iter().filter_map(id).collect();
-                points.sort_unstable();
-                points.dedup();
-                Candidates { range: IdRange::ALL, points: Some(points) }
+                Candidates::of(values.iter().filter_map(id).collect())
             }
+            Self::Among { ids, sense: Sense::Is } => Candidates::of(ids.iter().copied().collect()),
             _ => Candidates::everything(),
         }
     }
@@ -184,6 +238,12 @@ pub(super) struct Candidates {
 impl Candidates {
     pub(super) fn everything() -> Self {
         Self { range: IdRange::ALL, points: None }
+    }
+
+    fn of(mut points: Vec<RecordId>) -> Self {
+        points.sort_unstable();
+        points.dedup();
+        Self { range: IdRange::ALL, points: Some(points) }
     }
 
     fn meet(self, other: Self) -> Self {

@@ -1,38 +1,80 @@
 //! What a query selects, and how its rows are written: as REST records or as lines of a Bulk result.
 
+mod writer;
+
 use std::sync::Arc;
 
+use super::Plan;
+use super::operand::Operand;
 use super::outcome::{QueryError, QueryErrorCode};
-use super::path::{BoundPath, Leaf, follow, no_column_message};
-use crate::database::Snapshot;
+use super::path::{BoundPath, Hop, Leaf, no_column_message};
 use crate::schema::{Access, Field, FieldIndex, FieldType, Object, ObjectIndex, Schema};
-use crate::table::Row;
-use crate::value::{Cell, CsvDialect, write_csv_cell, write_csv_text, write_json_cell, write_json_text};
+use crate::value::{CsvDialect, write_csv_text};
 
-/// Selected fields, parents included.
+pub use writer::RowWriter;
+pub(super) use writer::{Kin, write_key};
+
+/// Selected fields, parents and children included.
 #[derive(Clone, Debug)]
 pub struct Projection {
     columns: Vec<Column>,
     records: Vec<Node>,
+    subqueries: Vec<Subquery>,
 }
 
 /// A field as a column of a Bulk result.
 #[derive(Clone, Debug)]
 struct Column {
     header: String,
-    path: BoundPath,
+    operand: Operand,
+}
+
+/// The children of each record by one relationship.
+#[derive(Clone, Debug)]
+pub(super) struct Subquery {
+    /// As the schema spells it.
+    pub relationship: String,
+    /// The field of the children that names the record.
+    pub reference: FieldIndex,
+    pub plan: Arc<Plan>,
 }
 
 /// A key of a REST record.
 #[derive(Clone, Debug)]
-enum Node {
-    Field { key: String, leaf: Leaf, shape: Shape },
-    Parent { key: String, reference: FieldIndex, children: Vec<Node> },
+pub(super) enum Node {
+    Field {
+        key: String,
+        leaf: Leaf,
+        shape: Shape,
+    },
+    /// A function of a field of the record at hand.
+    Computed {
+        key: String,
+        operand: Operand,
+        scale: u8,
+    },
+    Parent {
+        key: String,
+        reference: FieldIndex,
+        children: Vec<Node>,
+    },
+    /// `TYPEOF`: what is shown depends on the object that the reference points to.
+    Typed {
+        key: String,
+        reference: FieldIndex,
+        branches: Vec<(ObjectIndex, Vec<Node>)>,
+        otherwise: Option<Vec<Node>>,
+    },
+    /// The subquery at this place of the list.
+    Children {
+        key: String,
+        subquery: usize,
+    },
 }
 
 /// How a field's value is written in JSON.
 #[derive(Clone, Debug)]
-enum Shape {
+pub(super) enum Shape {
     Plain {
         scale: u8,
     },
@@ -47,19 +89,83 @@ enum Shape {
     },
 }
 
-impl Projection {
-    pub(super) fn new(schema: &Schema, selected: Vec<(BoundPath, String)>) -> Self {
-        let mut records = Vec::new();
-        let mut columns = Vec::with_capacity(selected.len());
-        for (path, written) in selected {
-            let key = spelled(schema, &path);
-            place(&mut records, &path.hops, || node(schema, &path, key.clone()));
-            let header = if path.hops.is_empty() { key.clone() } else { written };
-            columns.push(Column { header, path });
-        }
-        Self { columns, records }
+/// What a select list adds to a projection, item by item.
+#[derive(Debug, Default)]
+pub(super) struct Selection {
+    /// The fields that stand under their own names.
+    shown: Vec<BoundPath>,
+    columns: Vec<Column>,
+    records: Vec<Node>,
+    subqueries: Vec<Subquery>,
+}
+
+impl Selection {
+    /// Whether the field, or a function of it, has been selected under the field's name.
+    pub(super) fn shows(&self, operand: &Operand) -> bool {
+        self.shown.contains(operand.path())
     }
 
+    /// Adds a field, or a function of one under the field's name.
+    pub(super) fn add(&mut self, schema: &Schema, operand: Operand, written: String) {
+        let key = spelled(schema, operand.path());
+        self.shown.push(operand.path().clone());
+        let header = if operand.hops().is_empty() { key.clone() } else { written };
+        place(&mut self.records, operand.hops(), || node(schema, &operand, key));
+        self.columns.push(Column { header, operand });
+    }
+
+    /// Adds a value under a name of its own, which stands at the record itself.
+    pub(super) fn add_named(&mut self, operand: Operand, name: &str, scale: u8) {
+        self.records.push(Node::Computed { key: name.to_owned(), operand: operand.clone(), scale });
+        self.columns.push(Column { header: name.to_owned(), operand });
+    }
+
+    pub(super) fn add_children(&mut self, subquery: Subquery) {
+        let key = subquery.relationship.clone();
+        self.records.push(Node::Children { key, subquery: self.subqueries.len() });
+        self.subqueries.push(subquery);
+    }
+
+    /// Adds what TYPEOF shows. `None` when the parent is selected already.
+    pub(super) fn add_typed(&mut self, node: Node) -> Option<()> {
+        if self.has(node.key()) {
+            return None;
+        }
+        self.records.push(node);
+        Some(())
+    }
+
+    pub(super) fn finish(self) -> Projection {
+        Projection { columns: self.columns, records: self.records, subqueries: self.subqueries }
+    }
+
+    pub(super) fn into_nodes(self) -> Vec<Node> {
+        self.records
+    }
+
+    /// Whether a record has a key of this name already.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.records.iter().any(|known| known.key().eq_ignore_ascii_case(key))
+    }
+
+    pub(super) fn has_children(&self, relationship: &str) -> bool {
+        self.subqueries.iter().any(|known| known.relationship == relationship)
+    }
+}
+
+impl Node {
+    pub(super) fn key(&self) -> &str {
+        match self {
+            Self::Field { key, .. }
+            | Self::Computed { key, .. }
+            | Self::Parent { key, .. }
+            | Self::Typed { key, .. }
+            | Self::Children { key, .. } => key,
+        }
+    }
+}
+
+impl Projection {
     /// The named fields of one object, or all that the user may see: `GET /sobjects/{object}/{id}?fields=…`.
     ///
     /// # Errors
@@ -88,7 +194,33 @@ impl Projection {
                 }
             }
         }
-        Ok(Self::new(schema, selected))
+        let mut selection = Selection::default();
+        for (path, written) in selected {
+            selection.add(schema, Operand::Path(path), written);
+        }
+        Ok(selection.finish())
+    }
+
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.records
+    }
+
+    pub(super) fn subqueries(&self) -> &[Subquery] {
+        &self.subqueries
+    }
+
+    /// The same with what its subqueries' joins find in a snapshot.
+    pub(super) fn with_plans(&self, plan: impl Fn(&Arc<Plan>) -> Arc<Plan>) -> Self {
+        let mut resolved = self.clone();
+        for subquery in &mut resolved.subqueries {
+            subquery.plan = plan(&subquery.plan);
+        }
+        resolved
+    }
+
+    /// Whether what is shown of a record depends on the object of a parent.
+    pub(super) fn has_type_of(&self) -> bool {
+        self.records.iter().any(|node| matches!(node, Node::Typed { .. }))
     }
 
     /// Column names as the header of a Bulk result shows them: the schema's spelling, parents as they are written.
@@ -98,7 +230,7 @@ impl Projection {
 
     /// Whether any selected field is of a type that satisfies `test`.
     pub(super) fn any_type(&self, test: impl Fn(FieldType) -> bool) -> bool {
-        self.columns.iter().any(|column| test(column.path.kind))
+        self.columns.iter().any(|column| test(column.operand.kind()))
     }
 
     /// Appends the header row of a Bulk result.
@@ -127,7 +259,14 @@ fn spelled(schema: &Schema, path: &BoundPath) -> String {
     }
 }
 
-fn node(schema: &Schema, path: &BoundPath, key: String) -> Node {
+fn node(schema: &Schema, operand: &Operand, key: String) -> Node {
+    let Some(path) = operand.as_path() else {
+        let scale = match (operand.kind(), &operand.path().leaf) {
+            (FieldType::Currency, Leaf::Field { object, field }) => schema.object(*object).field(*field).scale,
+            _ => 0,
+        };
+        return Node::Computed { key, operand: operand.local(), scale };
+    };
     let shape = match path.leaf {
         Leaf::Field { object, field } => shape(schema.object(object), field),
         Leaf::Named { .. } | Leaf::TypeName => Shape::Plain { scale: 0 },
@@ -149,7 +288,7 @@ fn shape(object: &Object, index: FieldIndex) -> Shape {
 }
 
 /// Puts a field under its parents; the first field of a parent decides where the parent stands.
-fn place(nodes: &mut Vec<Node>, hops: &[super::path::Hop], make: impl FnOnce() -> Node) {
+fn place(nodes: &mut Vec<Node>, hops: &[Hop], make: impl FnOnce() -> Node) {
     let Some((hop, rest)) = hops.split_first() else { return nodes.push(make()) };
     let is_parent = |node: &Node| matches!(node, Node::Parent { reference, .. } if *reference == hop.field);
     let at = nodes.iter().position(is_parent).unwrap_or_else(|| {
@@ -159,117 +298,4 @@ fn place(nodes: &mut Vec<Node>, hops: &[super::path::Hop], make: impl FnOnce() -
     if let Some(Node::Parent { children, .. }) = nodes.get_mut(at) {
         place(children, rest, make);
     }
-}
-
-/// Writes rows; keeps a scratch text so that no row allocates.
-#[derive(Debug)]
-pub struct RowWriter<'a> {
-    projection: &'a Projection,
-    snapshot: &'a Snapshot,
-    /// `/services/data/v68.0/sobjects/`
-    base: String,
-    scratch: String,
-}
-
-impl<'a> RowWriter<'a> {
-    /// `version` is `v68.0`, as it appears in record URLs.
-    #[must_use]
-    pub fn new(projection: &'a Projection, snapshot: &'a Snapshot, version: &str) -> Self {
-        Self { projection, snapshot, base: format!("/services/data/{version}/sobjects/"), scratch: String::new() }
-    }
-
-    /// Appends the row as a REST record with its `attributes`.
-    pub fn write_json(&mut self, row: &Row<'a>, out: &mut Vec<u8>) {
-        let nodes = &self.projection.records;
-        self.record(nodes, row, out);
-    }
-
-    /// Appends the row as a line of a Bulk result.
-    pub fn write_csv(&mut self, row: &Row<'a>, dialect: CsvDialect, out: &mut Vec<u8>) {
-        for (index, column) in self.projection.columns.iter().enumerate() {
-            if index > 0 {
-                out.push(dialect.delimiter);
-            }
-            write_csv_cell(column.path.read(row, self.snapshot, &mut self.scratch), out);
-        }
-        out.extend_from_slice(dialect.line_ending.as_bytes());
-    }
-
-    fn record(&mut self, nodes: &[Node], row: &Row<'a>, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"attributes\":{\"type\":");
-        write_json_text(&row.object().name, out);
-        out.extend_from_slice(b",\"url\":\"");
-        self.url(row, out);
-        out.extend_from_slice(b"\"}");
-        for node in nodes {
-            out.push(b',');
-            match node {
-                Node::Field { key, leaf, shape } => {
-                    write_key(key, out);
-                    self.field(leaf, shape, row, out);
-                }
-                Node::Parent { key, reference, children } => {
-                    write_key(key, out);
-                    match follow(row, *reference, self.snapshot, &mut self.scratch) {
-                        Some(parent) => self.record(children, &parent, out),
-                        None => out.extend_from_slice(b"null"),
-                    }
-                }
-            }
-        }
-        out.push(b'}');
-    }
-
-    fn url(&self, row: &Row<'_>, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.base.as_bytes());
-        out.extend_from_slice(row.object().name.as_bytes());
-        out.push(b'/');
-        out.extend_from_slice(&row.id().to_bytes());
-    }
-
-    fn field(&mut self, leaf: &Leaf, shape: &Shape, row: &Row<'a>, out: &mut Vec<u8>) {
-        match shape {
-            Shape::Plain { scale } => write_json_cell(leaf.read(row, &mut self.scratch), *scale, out),
-            Shape::Compound { parts, needs_all } => self.compound(parts, *needs_all, row, out),
-            Shape::Body { field } => {
-                if leaf.read(row, &mut self.scratch).is_null() {
-                    return out.extend_from_slice(b"null");
-                }
-                out.push(b'"');
-                self.url(row, out);
-                out.push(b'/');
-                out.extend_from_slice(field.as_bytes());
-                out.push(b'"');
-            }
-        }
-    }
-
-    fn compound(
-        &mut self,
-        parts: &[(&'static str, FieldIndex, u8)],
-        needs_all: bool,
-        row: &Row<'a>,
-        out: &mut Vec<u8>,
-    ) {
-        let start = out.len();
-        let mut filled = 0;
-        for (index, (key, field, scale)) in parts.iter().enumerate() {
-            out.push(if index == 0 { b'{' } else { b',' });
-            write_key(key, out);
-            let cell: Cell<'_> = row.cell(*field, &mut self.scratch);
-            filled += usize::from(!cell.is_null());
-            write_json_cell(cell, *scale, out);
-        }
-        let is_null = filled == 0 || needs_all && filled < parts.len();
-        if is_null {
-            out.truncate(start);
-            return out.extend_from_slice(b"null");
-        }
-        out.push(b'}');
-    }
-}
-
-fn write_key(key: &str, out: &mut Vec<u8>) {
-    write_json_text(key, out);
-    out.push(b':');
 }

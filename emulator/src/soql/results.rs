@@ -1,25 +1,28 @@
 //! Finds the rows of a plan and pages through them.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
+use super::aggregate::{self, GroupRow};
+use super::outcome::{QueryError, QueryErrorCode};
 use super::predicate::Candidates;
-use super::{Plan, RowScope};
+use super::sorting::{SortRow, compare, key};
+use super::{Plan, RowScope, Shape};
 use crate::database::Snapshot;
 use crate::ids::RecordId;
 use crate::table::{Row, Scan, Table};
-use crate::value::{Cell, Value};
 
 /// Rows between two remembered places of an unsorted result.
 const MARK_EVERY: u64 = 1000;
 /// Rows beyond LIMIT that a sort collects before it drops the hindmost.
 const SORT_SLACK: usize = 4096;
+/// Groups that a query may answer with: one page. The number is inferred.
+const MAX_GROUPS: usize = 2000;
 
 /// The rows that a query found. Immutable; keeps its view of the data while writes go on.
 #[derive(Debug)]
 pub struct ResultSet {
-    plan: Arc<Plan>,
-    snapshot: Snapshot,
+    pub(super) plan: Arc<Plan>,
+    pub(super) snapshot: Snapshot,
     total: u64,
     index: Index,
 }
@@ -31,17 +34,24 @@ enum Index {
     Marks(Vec<RecordId>),
     /// Every id, in the order that the query asks for.
     Sorted(Vec<RecordId>),
+    /// A grouped query's rows themselves: they stand for no record.
+    Groups(Vec<GroupRow>),
 }
 
 impl ResultSet {
     pub(super) fn find(plan: Arc<Plan>, snapshot: Snapshot) -> Self {
-        let (total, index) = if plan.is_count() {
-            (count(&plan, &snapshot), Index::Marks(Vec::new()))
-        } else if plan.needs_sort() {
-            let ids = sorted(&plan, &snapshot);
-            (ids.len() as u64, Index::Sorted(ids))
-        } else {
-            marked(&plan, &snapshot)
+        let plan = plan.resolved(&snapshot).map_or(plan, Arc::new);
+        let (total, index) = match &plan.shape {
+            Shape::Count => (count(&plan, &snapshot), Index::Marks(Vec::new())),
+            Shape::Groups(grouped) => {
+                let groups = aggregate::run(&plan, grouped, &snapshot);
+                (groups.len() as u64, Index::Groups(groups))
+            }
+            Shape::Records { .. } if plan.needs_sort() => {
+                let ids = sorted(&plan, &snapshot);
+                (ids.len() as u64, Index::Sorted(ids))
+            }
+            Shape::Records { .. } => marked(&plan, &snapshot),
         };
         Self { plan, snapshot, total, index }
     }
@@ -62,15 +72,39 @@ impl ResultSet {
         &self.snapshot
     }
 
-    /// The rows from `offset` on. Cheap for any offset.
+    /// Why the result is not shown although the query was understood: too many groups.
+    ///
+    /// Source: reports of users ("Aggregate query does not support queryMore()"); that the limit is 2,000 is inferred.
+    #[must_use]
+    pub fn refusal(&self) -> Option<QueryError> {
+        match &self.index {
+            Index::Groups(groups) if groups.len() > MAX_GROUPS => Some(no_query_more("Aggregate query")),
+            _ => None,
+        }
+    }
+
+    /// The rows of a grouped query.
+    pub(super) fn groups(&self) -> &[GroupRow] {
+        match &self.index {
+            Index::Groups(groups) => groups,
+            Index::Marks(_) | Index::Sorted(_) => &[],
+        }
+    }
+
+    /// The records from `offset` on; none of a query that counts or groups. Cheap for any offset.
     #[must_use]
     pub fn rows(&self, offset: u64) -> Rows<'_> {
-        let remaining = if self.plan.is_count() { 0 } else { self.total.saturating_sub(offset) };
+        let table = self.snapshot.table(self.plan.object_index);
+        let remaining = match self.plan.shape {
+            Shape::Records { .. } => self.total.saturating_sub(offset),
+            Shape::Count | Shape::Groups(_) => 0,
+        };
         let from = match &self.index {
             Index::Sorted(ids) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(ids.len());
-                From::Ids { table: self.snapshot.table(self.plan.object_index), ids: ids[start..].iter() }
+                From::Ids { table, ids: ids[start..].iter() }
             }
+            Index::Groups(_) => From::Ids { table, ids: [].iter() },
             Index::Marks(marks) => {
                 let mark = usize::try_from(offset / MARK_EVERY).ok().and_then(|mark| marks.get(mark));
                 let mut matches = Matches::new(&self.plan, &self.snapshot, mark.copied());
@@ -82,6 +116,14 @@ impl ResultSet {
         };
         Rows { from, remaining }
     }
+}
+
+/// The refusal of a result that would need a second page.
+///
+/// Source: SalesforceLabs/OrgCheck issue 429, for `EntityDefinition`.
+pub(super) fn no_query_more(of: &str) -> QueryError {
+    let message = format!("{of} does not support queryMore(), use LIMIT to restrict the results to a single batch");
+    QueryError::plain(QueryErrorCode::ExceededIdLimit, message)
 }
 
 /// Rows of a result, in its order.
@@ -111,7 +153,7 @@ impl<'a> Iterator for Rows<'a> {
 
 /// Rows that pass the filter, in id order.
 #[derive(Debug)]
-struct Matches<'a> {
+pub(super) struct Matches<'a> {
     plan: &'a Plan,
     snapshot: &'a Snapshot,
     source: Source<'a>,
@@ -126,7 +168,7 @@ enum Source<'a> {
 
 impl<'a> Matches<'a> {
     /// `from` leaves out all rows before it.
-    fn new(plan: &'a Plan, snapshot: &'a Snapshot, from: Option<RecordId>) -> Self {
+    pub(super) fn new(plan: &'a Plan, snapshot: &'a Snapshot, from: Option<RecordId>) -> Self {
         let candidates = plan.filter.as_ref().map_or_else(Candidates::everything, |filter| filter.candidates());
         let table = snapshot.table(plan.object_index);
         let source = match candidates.points {
@@ -194,50 +236,60 @@ fn marked(plan: &Plan, snapshot: &Snapshot) -> (u64, Index) {
     (total, Index::Marks(marks))
 }
 
-struct SortRow {
-    keys: Vec<Value>,
-    id: RecordId,
-}
-
 fn sorted(plan: &Plan, snapshot: &Snapshot) -> Vec<RecordId> {
-    let offset = usize::try_from(plan.offset.unwrap_or(0)).unwrap_or(usize::MAX);
-    let limit = usize::try_from(plan.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
-    let keep = offset.saturating_add(limit);
-    let mut rows: Vec<SortRow> = Vec::new();
+    let mut foremost = Foremost::new(plan, u64::MAX);
     let mut scratch = String::new();
     for row in Matches::new(plan, snapshot, None) {
-        let keys = plan.order.iter().map(|key| key.path.read(&row, snapshot, &mut scratch).to_value()).collect();
-        rows.push(SortRow { keys, id: row.id() });
-        if rows.len() >= keep.saturating_mul(2).max(keep.saturating_add(SORT_SLACK)) {
-            rows.select_nth_unstable_by(keep, |a, b| compare(plan, a, b));
-            rows.truncate(keep);
-        }
+        foremost.push(&row, snapshot, &mut scratch);
     }
-    rows.sort_unstable_by(|a, b| compare(plan, a, b));
-    rows.into_iter().skip(offset).take(limit).map(|row| row.id).collect()
+    foremost.finish().1
 }
 
-/// The order of two rows; ids decide between equal ones, so that a result has one order only.
-fn compare(plan: &Plan, a: &SortRow, b: &SortRow) -> Ordering {
-    for (key, (x, y)) in plan.order.iter().zip(a.keys.iter().zip(&b.keys)) {
-        let (x, y): (Cell<'_>, Cell<'_>) = (x.as_cell(), y.as_cell());
-        let order = match (x.is_null(), y.is_null()) {
-            (true, true) => Ordering::Equal,
-            (x_null, y_null) if x_null || y_null => {
-                if x_null == key.nulls_first {
-                    Ordering::Less
-                } else {
-                    Ordering::Greater
-                }
+/// Collects the foremost rows of a plan's order, as many as its limit or its reader wants, and counts the rest.
+#[derive(Debug)]
+pub(super) struct Foremost<'a> {
+    plan: &'a Plan,
+    keep: usize,
+    wanted: u64,
+    seen: u64,
+    rows: Vec<SortRow>,
+}
+
+impl<'a> Foremost<'a> {
+    /// `wanted` is how many rows the reader takes at most.
+    pub(super) fn new(plan: &'a Plan, wanted: u64) -> Self {
+        let wanted = wanted.min(plan.limit.unwrap_or(u64::MAX));
+        let keep = usize::try_from(plan.offset.unwrap_or(0).saturating_add(wanted)).unwrap_or(usize::MAX);
+        Self { plan, keep, wanted, seen: 0, rows: Vec::new() }
+    }
+
+    /// Takes the next row in id order.
+    pub(super) fn push<'r>(&mut self, row: &Row<'r>, snapshot: &'r Snapshot, scratch: &mut String) {
+        self.seen += 1;
+        if !self.plan.needs_sort() {
+            if self.rows.len() < self.keep {
+                self.rows.push(SortRow { keys: Vec::new(), id: row.id() });
             }
-            _ => {
-                let order = x.order(y, key.text).unwrap_or(Ordering::Equal);
-                if key.descending { order.reverse() } else { order }
-            }
-        };
-        if order != Ordering::Equal {
-            return order;
+            return;
+        }
+        let order = &self.plan.order;
+        let keys = order.iter().map(|by| key(by.ranks.as_ref(), by.subject.read(row, snapshot, scratch))).collect();
+        self.rows.push(SortRow { keys, id: row.id() });
+        if self.rows.len() >= self.keep.saturating_mul(2).max(self.keep.saturating_add(SORT_SLACK)) {
+            self.rows.select_nth_unstable_by(self.keep, |a, b| compare(order, a, b));
+            self.rows.truncate(self.keep);
         }
     }
-    a.id.cmp(&b.id)
+
+    /// How many rows the plan has in all, and the foremost of them.
+    pub(super) fn finish(mut self) -> (u64, Vec<RecordId>) {
+        if self.plan.needs_sort() {
+            self.rows.sort_unstable_by(|a, b| compare(&self.plan.order, a, b));
+        }
+        let offset = self.plan.offset.unwrap_or(0);
+        let total = self.seen.saturating_sub(offset).min(self.plan.limit.unwrap_or(u64::MAX));
+        let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(self.wanted).unwrap_or(usize::MAX);
+        (total, self.rows.into_iter().skip(skipped).take(wanted).map(|row| row.id).collect())
+    }
 }

@@ -10,6 +10,12 @@ pub(super) struct Name {
     pub at: usize,
 }
 
+impl Name {
+    pub(super) fn is(&self, word: &str) -> bool {
+        self.text.eq_ignore_ascii_case(word)
+    }
+}
+
 /// `Account.Owner.Name`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Path {
@@ -27,6 +33,44 @@ impl Path {
     }
 }
 
+/// A function and what stands between its parentheses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    pub function: Name,
+    pub arguments: Vec<Expression>,
+}
+
+/// What can be selected, compared, grouped or sorted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Expression {
+    Path(Path),
+    Call(Call),
+    /// An argument of a function: `52.5`, `'km'`.
+    Literal(Literal),
+}
+
+impl Expression {
+    pub(super) fn at(&self) -> usize {
+        match self {
+            Self::Path(path) => path.at(),
+            Self::Call(call) => call.function.at,
+            Self::Literal(literal) => literal.at,
+        }
+    }
+
+    /// As error messages show it.
+    pub(super) fn written(&self) -> String {
+        match self {
+            Self::Path(path) => path.written(),
+            Self::Call(call) => {
+                let arguments: Vec<String> = call.arguments.iter().map(Self::written).collect();
+                format!("{}({})", call.function.text, arguments.join(", "))
+            }
+            Self::Literal(literal) => literal.written(),
+        }
+    }
+}
+
 /// Which fields `FIELDS(…)` stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FieldGroup {
@@ -37,14 +81,18 @@ pub(super) enum FieldGroup {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Selected {
-    Path(Path),
+    Value { value: Expression, alias: Option<Name> },
     Fields { group: FieldGroup, at: usize },
+    Children(Box<Query>),
+    TypeOf(TypeOf),
 }
 
+/// `TYPEOF What WHEN Account THEN Phone ELSE Name END`
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum SelectList {
-    Count,
-    Items(Vec<Selected>),
+pub(super) struct TypeOf {
+    pub reference: Name,
+    pub branches: Vec<(Name, Vec<Path>)>,
+    pub otherwise: Option<Vec<Path>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +114,11 @@ pub(super) enum LiteralKind {
     Text(String),
     /// A number, a date or a time.
     Number(String),
+    /// `USD5000`
+    Money {
+        currency: String,
+        amount: String,
+    },
     /// `TODAY`, `LAST_N_DAYS:5`
     DateSpan {
         name: String,
@@ -79,12 +132,50 @@ pub(super) struct Literal {
     pub at: usize,
 }
 
+impl Literal {
+    fn written(&self) -> String {
+        match &self.kind {
+            LiteralKind::Null => "null".to_owned(),
+            LiteralKind::Bool(value) => value.to_string(),
+            LiteralKind::Text(raw) => format!("'{raw}'"),
+            LiteralKind::Number(text) => text.clone(),
+            LiteralKind::Money { currency, amount } => format!("{currency}{amount}"),
+            LiteralKind::DateSpan { name, count: None } => name.clone(),
+            LiteralKind::DateSpan { name, count: Some(count) } => format!("{name}:{count}"),
+        }
+    }
+}
+
+/// Whether a test holds for what it names, or for everything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sense {
+    Is,
+    IsNot,
+}
+
+impl Sense {
+    pub(super) fn of(self, holds: bool) -> bool {
+        holds == (self == Self::Is)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Test {
     Compare(Comparison, Literal),
     Like(Literal),
-    In { literals: Vec<Literal>, negated: bool },
-    Includes { literals: Vec<Literal>, negated: bool },
+    In {
+        literals: Vec<Literal>,
+        sense: Sense,
+    },
+    Includes {
+        literals: Vec<Literal>,
+        sense: Sense,
+    },
+    /// A semi-join, or an anti-join.
+    Join {
+        query: Box<Query>,
+        sense: Sense,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,25 +183,56 @@ pub(super) enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
     Not(Box<Condition>),
-    Test { path: Path, test: Test },
+    Test { subject: Expression, test: Test },
+}
+
+/// Which subtotals a grouped query shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Totals {
+    None,
+    /// `ROLLUP`: one for each shorter list of keys.
+    Rollup,
+    /// `CUBE`: one for each subset of keys.
+    Cube,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GroupBy {
+    pub at: usize,
+    pub totals: Totals,
+    pub keys: Vec<Expression>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SortKey {
-    pub path: Path,
+    pub value: Expression,
     pub descending: bool,
     pub nulls_first: bool,
 }
 
+/// An object of FROM and what the query calls it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub path: Path,
+    pub alias: Option<Name>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Query {
-    pub select: SelectList,
-    pub from: Name,
-    pub alias: Option<Name>,
+    pub at: usize,
+    pub select: Vec<Selected>,
+    pub from: Source,
+    /// `, c.Account a` behind it.
+    pub also: Vec<Source>,
+    pub scope: Option<Name>,
     pub filter: Option<Condition>,
+    pub group: Option<GroupBy>,
+    pub having: Option<Condition>,
     pub order: Vec<SortKey>,
     pub limit: Option<u64>,
     pub offset: Option<u64>,
+    /// `FOR …` and `UPDATE …`, which ask for something besides records.
+    pub side_effect: Option<Name>,
 }
 
 /// Fails with `MALFORMED_QUERY` at a place.

@@ -76,6 +76,45 @@ impl Decimal {
         (a.scale == b.scale).then(|| a.unscaled.checked_add(b.unscaled)).flatten().map(|sum| Self::new(sum, a.scale))
     }
 
+    /// The nearest binary number.
+    #[must_use]
+    pub fn to_f64(self) -> f64 {
+        let mut text = Vec::new();
+        self.write_plain(&mut text);
+        std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
+    }
+
+    /// The shortest decimal that stands for a binary number. `None` for what is no number or has too many digits.
+    #[must_use]
+    pub fn from_f64(number: f64) -> Option<Self> {
+        Self::parse(&format!("{number:e}"))
+    }
+
+    /// The number without zeros at the end behind its point.
+    #[must_use]
+    pub fn trimmed(mut self) -> Self {
+        while self.scale > 0 && self.unscaled % 10 == 0 {
+            self = Self { unscaled: self.unscaled / 10, scale: self.scale - 1 };
+        }
+        self
+    }
+
+    /// The number with at most `places` digits behind the point, halves away from zero.
+    #[must_use]
+    pub fn rounded(self, places: u8) -> Self {
+        let Some(surplus) = self.scale.checked_sub(places).filter(|surplus| *surplus > 0) else { return self };
+        let Some(factor) = 10_i128.checked_pow(u32::from(surplus)) else { return self };
+        let (whole, rest) = (self.unscaled / factor, self.unscaled % factor);
+        let carry = if rest.abs() * 2 >= factor { rest.signum() } else { 0 };
+        Self { unscaled: whole + carry, scale: places }
+    }
+
+    /// Digits and scale: `unscaled × 10^-scale`.
+    #[must_use]
+    pub fn parts(self) -> (i128, u8) {
+        (self.unscaled, self.scale)
+    }
+
     /// Writes `-12.50`.
     pub fn write_plain(self, out: &mut Vec<u8>) {
         if self.unscaled < 0 {
