@@ -28,6 +28,7 @@ mod reference;
 mod rest;
 mod schema;
 mod soap;
+mod soql;
 mod token_errors;
 mod token_requests;
 mod transport;

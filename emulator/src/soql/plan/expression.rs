@@ -85,8 +85,10 @@ impl Binder<'_> {
 
     fn to_label(&self, call: &Call) -> Result<Operand, QueryError> {
         let of = self.field_argument(call)?;
-        let field = self.scene.leaf(&of).filter(|_| of.kind.is_text() && of.kind != FieldType::EncryptedString);
-        let labels = labels(&field.ok_or_else(|| self.unfit(call, of.kind))?.picklist);
+        if !of.kind.is_text() || of.kind == FieldType::EncryptedString {
+            return Err(self.unfit(call, of.kind));
+        }
+        let labels = self.scene.leaf(&of).map(|field| labels(&field.picklist)).unwrap_or_default();
         Ok(Operand::of(Function::Label { of, labels }))
     }
 

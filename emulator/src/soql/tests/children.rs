@@ -141,7 +141,9 @@ fn parents_have_short_names_in_from() {
 #[test]
 fn scopes_and_side_effects_are_understood() {
     let mut database = small_org();
-    insert(&mut database, "Account", json!({"Name": "theirs", "OwnerId": "005gL0000000009"}));
+    let other =
+        insert(&mut database, "User", json!({"LastName": "B", "Username": "b@acme.test", "Email": "b@acme.test"}));
+    insert(&mut database, "Account", json!({"Name": "theirs", "OwnerId": other.to_string()}));
     let snapshot = database.snapshot();
     let count = |query: &str| {
         let asked = Asked::by(user(), &snapshot, &FullAccess, RowScope::Live, at(NOW));
