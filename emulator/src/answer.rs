@@ -92,10 +92,16 @@ pub(crate) struct ApiError {
     pub(crate) code: Cow<'static, str>,
     pub(crate) message: Cow<'static, str>,
     pub(crate) fields: Option<Vec<String>>,
+    duplicates: Option<Box<serde_json::Value>>,
+    /// The methods that the resource has.
+    allowed: Option<String>,
 }
 
 #[derive(Serialize)]
 struct ErrorBody<'a> {
+    /// Misspelt as Salesforce misspells it.
+    #[serde(rename = "duplicateResut", skip_serializing_if = "Option::is_none")]
+    duplicates: Option<&'a serde_json::Value>,
     message: &'a str,
     #[serde(rename = "errorCode")]
     code: &'a str,
@@ -109,7 +115,7 @@ impl ApiError {
         code: impl Into<Cow<'static, str>>,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, code: code.into(), message: message.into(), fields: None }
+        Self { status, code: code.into(), message: message.into(), fields: None, duplicates: None, allowed: None }
     }
 
     pub(crate) fn bad_request(code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
@@ -124,9 +130,10 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "INVALID_SESSION_ID", "Session expired or invalid")
     }
 
-    pub(crate) fn method_not_allowed(allowed: &str) -> Self {
-        let message = format!("HTTP method not allowed. Allowed are {allowed}");
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
+    pub(crate) fn method_not_allowed(method: &str, allowed: &str) -> Self {
+        let message = format!("HTTP Method '{method}' not allowed. Allowed are {allowed}");
+        let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message);
+        Self { allowed: Some(allowed.to_owned()), ..error }
     }
 
     pub(crate) fn with_fields(mut self, fields: Vec<String>) -> Self {
@@ -134,15 +141,30 @@ impl ApiError {
         self
     }
 
+    /// With what a duplicate rule found.
+    pub(crate) fn with_duplicates(mut self, found: serde_json::Value) -> Self {
+        self.duplicates = Some(Box::new(found));
+        self
+    }
+
     pub(crate) fn body(&self) -> serde_json::Value {
-        let body = ErrorBody { message: &self.message, code: &self.code, fields: self.fields.as_deref() };
+        let body = ErrorBody {
+            duplicates: self.duplicates.as_deref(),
+            message: &self.message,
+            code: &self.code,
+            fields: self.fields.as_deref(),
+        };
         serde_json::json!([body])
     }
 }
 
 impl From<ApiError> for Answer {
     fn from(error: ApiError) -> Self {
-        Self::json(error.status, &error.body())
+        let answer = Self::json(error.status, &error.body());
+        match &error.allowed {
+            Some(allowed) => answer.with(header::ALLOW, allowed),
+            None => answer,
+        }
     }
 }
 

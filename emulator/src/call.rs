@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::io::Read;
 use std::pin::Pin;
 
 use bytes::{Bytes, BytesMut};
+use flate2::read::{GzDecoder, ZlibDecoder};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, header};
 use hyper::body::{Body, Incoming};
@@ -52,7 +54,7 @@ impl Call {
         site: impl FnOnce(&str) -> Site,
     ) -> Result<Self, Unreadable> {
         let (parts, body) = request.into_parts();
-        let body = read_body(body).await?;
+        let body = uncompressed(&parts.headers, read_body(body).await?)?;
         Ok(Self::new(parts, body, arrival, site))
     }
 
@@ -160,4 +162,18 @@ async fn read_body(mut body: Incoming) -> Result<Bytes, Unreadable> {
     let mut whole = BytesMut::with_capacity(total);
     frames.iter().for_each(|frame| whole.extend_from_slice(frame));
     Ok(whole.freeze())
+}
+
+/// A body without its compression. Source: REST API guide, "Compression Headers".
+fn uncompressed(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Unreadable> {
+    let coding = headers.get(header::CONTENT_ENCODING).and_then(|coding| coding.to_str().ok()).unwrap_or_default();
+    let decoder: Box<dyn Read + '_> = match coding.trim().to_ascii_lowercase().as_str() {
+        "gzip" | "x-gzip" => Box::new(GzDecoder::new(body.as_ref())),
+        "deflate" => Box::new(ZlibDecoder::new(body.as_ref())),
+        _ => return Ok(body),
+    };
+    let mut plain = Vec::new();
+    let most = u64::try_from(MAX_BODY).unwrap_or(u64::MAX);
+    decoder.take(most + 1).read_to_end(&mut plain).map_err(|_| Unreadable::Broken)?;
+    if plain.len() > MAX_BODY { Err(Unreadable::TooLarge) } else { Ok(plain.into()) }
 }

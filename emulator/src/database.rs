@@ -3,21 +3,30 @@
 mod change;
 mod merge;
 mod outcome;
+mod parents;
 mod person;
 mod records;
 mod replication;
+mod rules;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod undo;
 mod values;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use change::rolled_back;
 pub use change::{Change, Saved};
 pub use outcome::{RowError, StatusCode};
+pub use rules::{
+    Condition, DeletedParents, DuplicateAction, DuplicateResult, DuplicateRule, Duplicates, Rules, Test, ValidationRule,
+};
 pub use transaction::{OpenTransaction, TransactionId};
+pub use undo::Undo;
 pub use write::{Author, Record};
 
 use transaction::Staging;
@@ -47,6 +56,28 @@ pub struct Database {
     locked: BTreeSet<RecordId>,
     /// The rows that are written, while somebody wants to know.
     written: Option<BTreeSet<RecordId>>,
+    /// What they were before, while somebody wants to know.
+    undo: Option<Undo>,
+    rules: Arc<Rules>,
+    /// What the request that writes wants done with duplicates.
+    duplicates: Duplicates,
+    storage_megabytes: Option<u64>,
+    /// The lookups that the deletion of a parent has emptied.
+    cleared: BTreeMap<RecordId, Vec<(RecordId, FieldIndex)>>,
+    mishaps: Mishaps,
+}
+
+/// Decides before each [`Change`] whether it goes wrong, by a line such as `INSERT Account`.
+type Mishap = dyn Fn(&str) -> Option<RowError> + Send + Sync;
+
+/// Changes that go wrong on demand.
+#[derive(Clone, Default)]
+struct Mishaps(Option<Arc<Mishap>>);
+
+impl fmt::Debug for Mishaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Mishaps").field(&self.0.is_some()).finish()
+    }
 }
 
 impl Snapshot {
@@ -89,8 +120,25 @@ impl Database {
     }
 
     fn over(current: Snapshot, seed: u64) -> Self {
-        let (open, locked) = (BTreeMap::new(), BTreeSet::new());
-        Self { current, seed, open, last_transaction: 0, locked, written: None }
+        Self {
+            current,
+            seed,
+            open: BTreeMap::new(),
+            last_transaction: 0,
+            locked: BTreeSet::new(),
+            written: None,
+            undo: None,
+            rules: Arc::default(),
+            duplicates: Duplicates::default(),
+            storage_megabytes: None,
+            cleared: BTreeMap::new(),
+            mishaps: Mishaps::default(),
+        }
+    }
+
+    /// Asks before each [`Change`] from now on whether it goes wrong, by a line such as `INSERT Account`.
+    pub fn set_mishaps(&mut self, mishap: Arc<Mishap>) {
+        self.mishaps = Mishaps(Some(mishap));
     }
 
     #[must_use]
@@ -225,12 +273,6 @@ impl Database {
     fn put(&mut self, object: ObjectIndex, row: StoredRow) {
         self.note(row.id);
         self.table_mut(object).put(row);
-    }
-
-    fn note(&mut self, id: RecordId) {
-        if let Some(written) = &mut self.written {
-            written.insert(id);
-        }
     }
 
     fn table_mut(&mut self, object: ObjectIndex) -> &mut Table {

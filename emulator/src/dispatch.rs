@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use http::{Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
@@ -106,11 +106,13 @@ impl World {
             });
         }
         let hangs = matches!(effect, Some(Effect::Hang));
+        let org = self.org_for(call, &route);
+        let counts = matches!(route, Route::Data(..) | Route::Soap(..) | Route::Async(_));
+        let _in_flight = counts.then(|| org.usage.running.enter(call.number, self.shared.clock.now()));
         // The token endpoint hangs in the middle of its work: the token that is presented is in process.
         if route != Route::Token {
             self.shared.hang_if(hangs).await;
         }
-        let org = self.org_for(call, &route);
         if org.setup(call).org.state == OrgState::Maintenance {
             return match route {
                 Route::Soap(api, _) => crate::soap::in_maintenance(api),
@@ -155,38 +157,67 @@ impl World {
         if call.wants_pretty_json() {
             answer = answer.indented();
         }
-        let accepts_gzip =
-            call.header(header::ACCEPT_ENCODING).is_some_and(|accepted| accepted.split(',').any(is_gzip));
+        let coding = Coding::accepted(call);
         let body = answer.body.in_memory().filter(|body| body.len() >= WORTH_COMPRESSING);
         let plain = !answer.headers.contains_key(header::CONTENT_ENCODING);
-        if let (true, true, Some(body)) = (accepts_gzip, plain, body) {
-            let compressed = compress(body.clone()).await;
+        if let (Some(coding), true, Some(body)) = (coding, plain, body) {
+            let compressed = compress(body.clone(), coding).await;
             answer.body = answer.body.replaced(compressed);
-            return answer.with(header::CONTENT_ENCODING, "gzip");
+            return answer.with(header::CONTENT_ENCODING, coding.name());
         }
         answer
     }
 }
 
-fn is_gzip(coding: &str) -> bool {
-    let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-    name.trim().eq_ignore_ascii_case("gzip") && weight.trim() != "q=0"
+/// A compression of answers. Source: REST API guide, "Compression Headers".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Gzip,
+    Deflate,
 }
 
-async fn compress(body: Bytes) -> Bytes {
-    let small = body.len() <= COMPRESSED_IN_PLACE;
-    let work = move || {
-        let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
-        encoder
-            .write_all(&body)
-            .and_then(|()| encoder.finish())
-            .map(Bytes::from)
-            .expect("writing to memory does not fail")
-    };
-    if small {
-        return work();
+impl Coding {
+    /// What a client accepts; gzip where it accepts both.
+    fn accepted(call: &Call) -> Option<Self> {
+        let accepted = call.header(header::ACCEPT_ENCODING)?;
+        let accepts = |wanted: Self| accepted.split(',').any(|coding| wanted.is_named(coding));
+        [Self::Gzip, Self::Deflate].into_iter().find(|coding| accepts(*coding))
     }
-    tokio::task::spawn_blocking(work).await.expect("compression does not panic")
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+        }
+    }
+
+    fn is_named(self, coding: &str) -> bool {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        name.trim().eq_ignore_ascii_case(self.name()) && weight.trim() != "q=0"
+    }
+
+    /// `deflate` is the zlib format (RFC 9110, 8.4.1.2).
+    fn encode(self, body: &[u8]) -> Bytes {
+        let room = Vec::with_capacity(body.len() / 4);
+        let encoded = match self {
+            Self::Gzip => {
+                let mut encoder = GzEncoder::new(room, Compression::fast());
+                encoder.write_all(body).and_then(|()| encoder.finish())
+            }
+            Self::Deflate => {
+                let mut encoder = ZlibEncoder::new(room, Compression::fast());
+                encoder.write_all(body).and_then(|()| encoder.finish())
+            }
+        };
+        encoded.map(Bytes::from).expect("writing to memory does not fail")
+    }
+}
+
+async fn compress(body: Bytes, coding: Coding) -> Bytes {
+    if body.len() <= COMPRESSED_IN_PLACE {
+        return coding.encode(&body);
+    }
+    tokio::task::spawn_blocking(move || coding.encode(&body)).await.expect("compression does not panic")
 }
 
 /// The answer that a fault gives in place of the work.
@@ -216,7 +247,8 @@ fn instead(effect: &Effect) -> Option<Answer> {
         | Effect::AbortedJob
         | Effect::ExpiredJob
         | Effect::ExpiredLocator
-        | Effect::ShortPage { .. } => None,
+        | Effect::ShortPage { .. }
+        | Effect::RefusedRow { .. } => None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::database::{RowError, StatusCode};
 use crate::pattern::Pattern;
 use crate::random::Random;
 
@@ -66,6 +67,15 @@ pub enum Effect {
     ExpiredLocator,
     /// A Bulk result page lacks so many of its last rows, although its headers promise them.
     ShortPage { rows: u64 },
+    /// A row is refused, whichever API writes it; the other rows of the request are not. It strikes rows instead of
+    /// requests: `on` is compared with what is done and to which object, such as `INSERT Account`, `UPDATE *`, `UPSERT
+    /// Contact`, `DELETE Lead`, `UNDELETE *`, and `nth` counts rows.
+    RefusedRow {
+        status_code: StatusCode,
+        message: String,
+        #[serde(default)]
+        fields: Vec<String>,
+    },
 }
 
 impl Effect {
@@ -88,7 +98,12 @@ impl Effect {
             Self::ExpiredJob => "expired_job",
             Self::ExpiredLocator => "expired_locator",
             Self::ShortPage { .. } => "short_page",
+            Self::RefusedRow { .. } => "refused_row",
         }
+    }
+
+    fn strikes_rows(&self) -> bool {
+        matches!(self, Self::RefusedRow { .. })
     }
 }
 
@@ -149,11 +164,26 @@ impl Faults {
 
     /// The fault for a request, named by its line as sent and with the path replaced by its template.
     pub(crate) fn strike(&self, lines: [&str; 2]) -> Option<Effect> {
+        self.due(&lines, |effect| !effect.strikes_rows())
+    }
+
+    /// The refusal for a row, named by what is done to which object: `INSERT Account`.
+    pub(crate) fn strike_row(&self, line: &str) -> Option<RowError> {
+        match self.due(&[line], Effect::strikes_rows)? {
+            Effect::RefusedRow { status_code, message, fields } => {
+                Some(RowError::of_fields(status_code, fields, message))
+            }
+            _ => None,
+        }
+    }
+
+    fn due(&self, lines: &[&str], counts: impl Fn(&Effect) -> bool) -> Option<Effect> {
         let mut state = self.lock();
-        let fits = |pattern: &Pattern| lines.iter().any(|line| pattern.matches(line));
+        let fits =
+            |pattern: &Pattern, effect: &Effect| counts(effect) && lines.iter().any(|line| pattern.matches(line));
         let mut due = None;
         for (index, fault) in state.queue.iter_mut().enumerate() {
-            if !fits(&fault.on) {
+            if !fits(&fault.on, &fault.effect) {
                 continue;
             }
             if fault.nth > 1 {
@@ -166,7 +196,7 @@ impl Faults {
             return Some(state.queue.remove(index).effect);
         }
         let rates = state.rates.clone();
-        let struck = |rate: &FaultRate| fits(&rate.on) && state.random.share() < rate.probability;
+        let struck = |rate: &FaultRate| fits(&rate.on, &rate.effect) && state.random.share() < rate.probability;
         rates.into_iter().find_map({
             let mut struck = struck;
             move |rate| struck(&rate).then_some(rate.effect)

@@ -1,9 +1,9 @@
 //! Counting of API requests and other allocations over the last 24 hours.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 const WINDOW_HOURS: i64 = 24;
 
@@ -51,6 +51,55 @@ impl Rolling {
 pub(crate) struct Usage {
     pub(crate) api_requests: Rolling,
     pub(crate) bulk_query_jobs: Rolling,
+    apps: Mutex<HashMap<String, Arc<Rolling>>>,
+    pub(crate) running: Running,
+}
+
+impl Usage {
+    /// The API requests of an app, by its name.
+    pub(crate) fn of_app(&self, app: &str) -> Arc<Rolling> {
+        let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(apps.entry(app.to_owned()).or_default())
+    }
+}
+
+/// Requests that run for so long count as long-running. Source: app limits cheat sheet, "Concurrent API Request Limits".
+const LONG: TimeDelta = TimeDelta::seconds(20);
+
+/// The requests that are being answered, and since when.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Running(Arc<Mutex<Vec<Begun>>>);
+
+/// The number of a request, and when it came.
+type Begun = (u64, DateTime<Utc>);
+
+/// A request that is being answered, until this is dropped.
+pub(crate) struct InFlight {
+    running: Running,
+    number: u64,
+}
+
+impl Running {
+    /// Notes a request by its number in the journal.
+    pub(crate) fn enter(&self, number: u64, now: DateTime<Utc>) -> InFlight {
+        self.lock().push((number, now));
+        InFlight { running: self.clone(), number }
+    }
+
+    /// How many requests besides one have run for long.
+    pub(crate) fn long_beside(&self, number: u64, now: DateTime<Utc>) -> usize {
+        self.lock().iter().filter(|(other, since)| *other != number && now - *since >= LONG).count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Begun>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.running.lock().retain(|(number, _)| *number != self.number);
+    }
 }
 
 fn hour_of(now: DateTime<Utc>) -> i64 {

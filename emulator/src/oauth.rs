@@ -12,7 +12,6 @@ mod id_token;
 mod identity;
 mod identity_format;
 mod jwt_token;
-mod multipart;
 mod pkce;
 mod single_access;
 mod token;

@@ -16,7 +16,7 @@ use crate::ids::RecordId;
 use crate::limits::Usage;
 use crate::login_history::LoginHistory;
 use crate::oauth::{Frontdoors, UsedAssertions};
-use crate::rest::Cursors;
+use crate::rest::{Cursors, RecentlyUsed};
 use crate::scenario::{Scenario, ScenarioError, SessionLevel, Setup, UserSpec};
 use crate::schema::SchemaError;
 use crate::session::{Approvals, Codes, Sessions};
@@ -50,6 +50,7 @@ pub(crate) struct Org {
     pub(crate) login_history: LoginHistory,
     pub(crate) usage: Usage,
     pub(crate) cursors: Cursors,
+    pub(crate) recently_used: RecentlyUsed,
     pub(crate) jobs: Jobs,
     database: RwLock<Database>,
     schema_changed: Mutex<DateTime<Utc>>,
@@ -87,6 +88,10 @@ impl Org {
         let id = RecordId::parse(&scenario.org.id)?;
         let mut database = Database::new(catalog::standard(), scenario.seed);
         population::populate(&mut database, &scenario, id, Timestamp::from(now))?;
+        database.set_rules(scenario.rules.clone());
+        database.set_storage_limit(scenario.limits.data_storage_megabytes);
+        let faults = Arc::clone(&shared);
+        database.set_mishaps(Arc::new(move |line| faults.faults.strike_row(line)));
         let org = Self {
             id,
             hosts: Hosts::of(&scenario.org),
@@ -101,6 +106,7 @@ impl Org {
             login_history: LoginHistory::default(),
             usage: Usage::default(),
             cursors: Cursors::default(),
+            recently_used: RecentlyUsed::default(),
             jobs: Jobs::new(&scenario.bulk, spool),
             database: RwLock::new(database),
             schema_changed: Mutex::new(now),

@@ -1,32 +1,49 @@
 //! The data API below `/services/data`.
 
 mod access;
+mod app;
+mod body;
 mod caller;
 mod changes;
 mod composite;
+mod conditional;
 mod describe;
+mod format;
+mod frames;
 mod limits;
+mod options;
 mod query;
+mod recent;
 mod records;
+mod related;
+mod search;
 mod versions;
 
 use std::sync::Arc;
 
-use http::{HeaderName, Method, StatusCode};
-use serde_json::Value;
+use http::{HeaderName, Method, StatusCode, header};
 
 use crate::answer::{Answer, ApiError};
 use crate::call::Call;
 use crate::faults::Effect;
+use crate::ids::RecordId;
 use crate::org::Org;
 use crate::route::{DataRoute, Version};
+use crate::scenario::DeprecatedVersions;
 use crate::site::Site;
 use crate::soql::RowScope;
 
+use format::Format;
+
+pub(crate) use body::json_body;
 pub(crate) use caller::Caller;
 pub(crate) use query::Cursors;
+pub(crate) use recent::RecentlyUsed;
 pub(crate) use versions::versions;
 
+/// Versions up to here are deprecated from Summer '27 and retired in Summer '28. Source: end-of-life policy.
+const LAST_DEPRECATED: u16 = 40;
+const RETIREMENT: &str = "It is retired in the Summer '28 release.";
 const LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
 
 impl Org {
@@ -40,17 +57,25 @@ impl Org {
     ) -> Answer {
         let caller = match self.admit_call(call, version) {
             Ok(caller) => caller,
-            Err(refusal) => return self.with_usage(refusal.into()),
+            Err(refusal) => return self.finished(call, None, version, refusal.into()),
         };
-        let answer = self.resource(call, &caller, route, effect).await;
-        self.with_usage(answer.unwrap_or_else(Answer::from))
+        let (own_format, template) = (format::has_a_format_of_its_own(&route), route.template());
+        let answer = match Format::wanted(call) {
+            None if !own_format => format::unacceptable(),
+            wanted => {
+                let answer = self.resource(call, &caller, route, effect).await.unwrap_or_else(Answer::from);
+                format::formatted(answer, wanted.unwrap_or(Format::Json), call, template)
+            }
+        };
+        self.finished(call, Some(&caller), version, answer)
     }
 
     fn admit_call(&self, call: &Call, version: Version) -> Result<Caller, ApiError> {
         check_site(call.site)?;
         let version = supported(version)?;
         let caller = self.caller(call, version)?;
-        self.count_request()?;
+        self.check_concurrency(call)?;
+        self.count_request(&caller)?;
         Ok(caller)
     }
 
@@ -68,6 +93,15 @@ impl Org {
             DataRoute::Object(object) => self.object(call, caller, &object),
             DataRoute::Describe(object) => self.describe(call, caller, &object),
             DataRoute::Record { object, id } => self.record(call, caller, &object, &id),
+            DataRoute::ExternalId { object, field, value } if self.names_record(&object, &field) => {
+                self.related(call, caller, [&object, &field], &[value]).await
+            }
+            DataRoute::Related { object, id, path } => self.related(call, caller, [&object, &id], &path).await,
+            DataRoute::Frame(frame) => self.frame(call, caller, &frame),
+            DataRoute::App(part) => self.app_resource(call, caller, part),
+            DataRoute::Search(route) => self.search_resource(call, caller, route).await,
+            DataRoute::Recent => self.recent(call, caller),
+            DataRoute::RecordCount => self.record_count(call, caller),
             DataRoute::ExternalId { object, field, value } => {
                 self.by_external_id(call, caller, [&object, &field, &value])
             }
@@ -76,7 +110,7 @@ impl Org {
             DataRoute::Query => self.query(call, caller, RowScope::Live).await,
             DataRoute::QueryAll => self.query(call, caller, RowScope::All).await,
             DataRoute::QueryMore(locator) => self.query_more(call, caller, &locator, effect).await,
-            DataRoute::Composite => self.composite(call, caller).await,
+            DataRoute::Composite(route) => self.composite_resource(call, caller, route).await,
             DataRoute::Jobs | DataRoute::Job(_) | DataRoute::JobResults(_) | DataRoute::JobResultPages(_)
                 if caller.by_jwt =>
             {
@@ -89,10 +123,24 @@ impl Org {
         }
     }
 
-    fn with_usage(&self, answer: Answer) -> Answer {
-        let used = self.usage.api_requests.used(self.now());
-        let limit = self.scenario.limits.daily_api_requests;
-        answer.with(LIMIT_INFO, &format!("api-usage={used}/{limit}"))
+    /// What every answer of the data API carries.
+    fn finished(&self, call: &Call, caller: Option<&Caller>, version: Version, answer: Answer) -> Answer {
+        let answer = answer.with(LIMIT_INFO, &self.limit_info(caller));
+        let warns = self.scenario.rest.deprecated_versions == DeprecatedVersions::Warned;
+        match version {
+            Version::Supported(number @ ..=LAST_DEPRECATED) if warns && call.site == Site::MyDomain => {
+                let text = format!("299 - \"API version v{number}.0 is deprecated. {RETIREMENT}\"");
+                answer.with(header::WARNING, &text)
+            }
+            _ => answer,
+        }
+    }
+
+    /// Whether the third segment of a path is the id of a record of the object.
+    fn names_record(&self, object: &str, segment: &str) -> bool {
+        let snapshot = self.snapshot();
+        let prefix = snapshot.schema().find(object).and_then(|(_, object)| object.key_prefix);
+        prefix.is_some() && RecordId::parse(segment).is_ok_and(|id| prefix == Some(id.prefix()))
     }
 }
 
@@ -126,14 +174,5 @@ pub(crate) fn allow(call: &Call, allowed: &[Method]) -> Result<(), ApiError> {
         return Ok(());
     }
     let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
-    Err(ApiError::method_not_allowed(&names.join(", ")))
-}
-
-/// The JSON of a request body.
-pub(crate) fn json_body(call: &Call) -> Result<Value, ApiError> {
-    if !call.has_media_type("application/json") {
-        let message = "The HTTP entity body is in a format that is not supported; send application/json";
-        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message));
-    }
-    serde_json::from_slice(&call.body).map_err(|error| ApiError::bad_request("JSON_PARSER_ERROR", error.to_string()))
+    Err(ApiError::method_not_allowed(call.method.as_str(), &names.join(", ")))
 }

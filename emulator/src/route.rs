@@ -1,8 +1,12 @@
 //! Which resource a path names.
 
+mod rest;
+
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
+
+pub(crate) use rest::{AppRoute, CompositeRoute, FrameRoute, SearchRoute};
 
 /// API versions that this org serves. Source: REST API guide, "API End-of-Life Policy"; v68.0 is Winter '27.
 pub(crate) const OLDEST_VERSION: u16 = 31;
@@ -128,14 +132,32 @@ pub(crate) enum DataRoute {
     Sobjects,
     Object(String),
     Describe(String),
-    Record { object: String, id: String },
-    ExternalId { object: String, field: String, value: String },
+    Record {
+        object: String,
+        id: String,
+    },
+    ExternalId {
+        object: String,
+        field: String,
+        value: String,
+    },
+    /// By relationships from a record: at least two of them.
+    Related {
+        object: String,
+        id: String,
+        path: Vec<String>,
+    },
+    Frame(FrameRoute),
+    App(AppRoute),
+    Search(SearchRoute),
+    Recent,
+    RecordCount,
     Updated(String),
     Deleted(String),
     Query,
     QueryAll,
     QueryMore(String),
-    Composite,
+    Composite(CompositeRoute),
     Jobs,
     Job(String),
     JobResults(String),
@@ -178,7 +200,9 @@ impl Route {
             },
             ["services", "async", version, ..] => Self::Async(bare_version(version)),
             ["services", "data"] => Self::Versions,
-            ["services", "data", version, rest @ ..] => Self::Data(Version::parse(version), DataRoute::parse(rest)),
+            ["services", "data", version, rest @ ..] => {
+                Self::Data(Version::parse(version), DataRoute::parse(&without_format(rest)))
+            }
             _ => Self::Unknown,
         }
     }
@@ -213,13 +237,37 @@ impl Route {
     }
 }
 
+/// The segments without `.json` or `.xml` at their end, which name the format of the answer. An external id keeps it.
+///
+/// Source: REST API guide v66, "Response Formats".
+fn without_format<'a>(segments: &[&'a str]) -> Vec<&'a str> {
+    let mut segments = segments.to_vec();
+    let is_external_id = matches!(segments.as_slice(), ["sobjects", _, _, _]);
+    if let Some(last) = segments.last_mut().filter(|_| !is_external_id) {
+        *last = last.strip_suffix(".json").or_else(|| last.strip_suffix(".xml")).unwrap_or(last);
+    }
+    segments
+}
+
 impl DataRoute {
     fn parse(segments: &[&str]) -> Self {
         let owned = |text: &str| text.to_owned();
+        if segments.contains(&"") {
+            return Self::Unknown;
+        }
+        let around = FrameRoute::parse(segments).map(Self::Frame);
+        if let Some(route) = around.or_else(|| AppRoute::parse(segments).map(Self::App)) {
+            return route;
+        }
         match segments {
             [] => Self::Root,
-            rest if rest.contains(&"") => Self::Unknown,
             ["limits"] => Self::Limits,
+            ["limits", "recordCount"] => Self::RecordCount,
+            ["recent"] => Self::Recent,
+            ["composite", ..] => CompositeRoute::parse(segments).map_or(Self::Unknown, Self::Composite),
+            ["search", ..] | ["parameterizedSearch"] => {
+                SearchRoute::parse(segments).map_or(Self::Unknown, Self::Search)
+            }
             ["sobjects"] => Self::Sobjects,
             ["sobjects", object] => Self::Object(owned(object)),
             ["sobjects", object, "describe"] => Self::Describe(owned(object)),
@@ -229,10 +277,14 @@ impl DataRoute {
             ["sobjects", object, field, value] => {
                 Self::ExternalId { object: owned(object), field: owned(field), value: owned(value) }
             }
+            ["sobjects", object, id, path @ ..] => Self::Related {
+                object: owned(object),
+                id: owned(id),
+                path: path.iter().map(|name| owned(name)).collect(),
+            },
             ["query"] => Self::Query,
             ["queryAll"] => Self::QueryAll,
             ["query" | "queryAll", locator] => Self::QueryMore(owned(locator)),
-            ["composite"] => Self::Composite,
             ["jobs", "query"] => Self::Jobs,
             ["jobs", "query", id] => Self::Job(owned(id)),
             ["jobs", "query", id, "results"] => Self::JobResults(owned(id)),
@@ -244,7 +296,7 @@ impl DataRoute {
         }
     }
 
-    fn template(&self) -> &'static str {
+    pub(crate) fn template(&self) -> &'static str {
         match self {
             Self::Root => "/services/data/vXX.X",
             Self::Limits => "/services/data/vXX.X/limits",
@@ -258,7 +310,13 @@ impl DataRoute {
             Self::Query => "/services/data/vXX.X/query",
             Self::QueryAll => "/services/data/vXX.X/queryAll",
             Self::QueryMore(_) => "/services/data/vXX.X/query/{locator}",
-            Self::Composite => "/services/data/vXX.X/composite",
+            Self::Composite(route) => route.template(),
+            Self::Related { .. } => "/services/data/vXX.X/sobjects/{object}/{id}/{relationship}/{relationship}",
+            Self::Frame(route) => route.template(),
+            Self::App(route) => route.template(),
+            Self::Search(route) => route.template(),
+            Self::Recent => "/services/data/vXX.X/recent",
+            Self::RecordCount => "/services/data/vXX.X/limits/recordCount",
             Self::Jobs => "/services/data/vXX.X/jobs/query",
             Self::Job(_) => "/services/data/vXX.X/jobs/query/{id}",
             Self::JobResults(_) => "/services/data/vXX.X/jobs/query/{id}/results",

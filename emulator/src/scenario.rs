@@ -37,6 +37,7 @@ use patch::Patch;
 
 use crate::catalog;
 use crate::clock::Passage;
+use crate::database::Rules;
 use crate::metadata::{self, DeployError};
 use crate::schema::{FieldSpec, ObjectSpec, Schema};
 
@@ -103,9 +104,15 @@ pub struct Scenario {
     /// REST query pages.
     #[serde(default)]
     pub pages: PageSpec,
+    /// The REST API.
+    #[serde(default)]
+    pub rest: RestSpec,
     /// Bulk API 2.0 query.
     #[serde(default)]
     pub bulk: BulkSpec,
+    /// What the org demands of rows beyond the types of their fields.
+    #[serde(default)]
+    pub rules: Rules,
     /// Switches several currencies on.
     #[serde(default)]
     pub currencies: Option<CurrencySpec>,
@@ -242,6 +249,12 @@ pub struct LimitSpec {
     pub approvals_per_user_and_app: usize,
     /// Wrong passwords in a row that lock a user out.
     pub wrong_passwords: u32,
+    /// API requests that may be running for 20 seconds or longer at a time; one more is refused.
+    pub concurrent_long_requests: usize,
+    /// Megabytes of data storage, at two kilobytes a record; nothing leaves it unlimited.
+    pub data_storage_megabytes: Option<u64>,
+    /// API requests of an app in any 24 hours, by its name. Their use shows in `Sforce-Limit-Info`.
+    pub daily_api_requests_per_app: BTreeMap<String, u64>,
 }
 
 impl Default for LimitSpec {
@@ -252,6 +265,9 @@ impl Default for LimitSpec {
             hourly_logins_per_user: 3600,
             approvals_per_user_and_app: 5,
             wrong_passwords: 10,
+            concurrent_long_requests: 25,
+            data_storage_megabytes: None,
+            daily_api_requests_per_app: BTreeMap::new(),
         }
     }
 }
@@ -274,6 +290,23 @@ impl Default for PageSpec {
     fn default() -> Self {
         Self { rows: 2000, rows_with_long_text: 250, wide_from_columns: 100, child_rows: 499 }
     }
+}
+
+/// How the REST API behaves where real orgs differ.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RestSpec {
+    /// Whether calls of a deprecated version are answered with a `Warning`.
+    pub deprecated_versions: DeprecatedVersions,
+}
+
+/// What a call of a deprecated API version meets.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum DeprecatedVersions {
+    #[default]
+    Silent,
+    Warned,
 }
 
 /// How Bulk 2.0 query jobs behave.

@@ -14,6 +14,7 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub(crate) use describe::MASTER_RECORD_TYPE;
 pub use describe::describe_global_entry;
 pub(crate) use feature::contact_field;
 pub use field::{Field, FieldType, PicklistEntry, Source};

@@ -55,6 +55,13 @@ impl Database {
     /// # Errors
     /// [`RowError`] as a row result reports it; nothing is written then.
     pub fn change(&mut self, change: &Change<'_>, by: &Author<'_>) -> Result<Saved, RowError> {
+        match self.mishap(change) {
+            Some(mishap) => Err(mishap),
+            None => self.carry_out(change, by),
+        }
+    }
+
+    fn carry_out(&mut self, change: &Change<'_>, by: &Author<'_>) -> Result<Saved, RowError> {
         let known = |id: RecordId| Saved { id, created: false };
         match *change {
             Change::Insert { object, record } => self.insert_one(object, record, by),
@@ -86,13 +93,32 @@ impl Database {
         all_or_none: bool,
         by: &Author<'_>,
     ) -> Vec<Result<Saved, RowError>> {
-        let before = (self.current.clone(), self.written.clone());
-        let results: Vec<_> = changes.iter().map(|change| self.change(change, by)).collect();
-        if !all_or_none || results.iter().all(Result::is_ok) {
+        if !all_or_none {
+            return changes.iter().map(|change| self.change(change, by)).collect();
+        }
+        let written = self.written.clone();
+        let (results, undo) =
+            self.recording(|database| changes.iter().map(|change| database.change(change, by)).collect::<Vec<_>>());
+        if results.iter().all(Result::is_ok) {
             return results;
         }
-        (self.current, self.written) = before;
+        self.take_back(undo);
+        self.written = written;
         results.into_iter().map(|result| Err(result.err().unwrap_or_else(rolled_back))).collect()
+    }
+
+    /// What somebody has arranged to go wrong with a change.
+    fn mishap(&self, change: &Change<'_>) -> Option<RowError> {
+        let mishap = self.mishaps.0.as_ref()?;
+        let of = |id: RecordId| self.current.schema.find_prefix(id.prefix()).map(|(_, object)| object.name.clone());
+        let (verb, object) = match *change {
+            Change::Insert { object, .. } => ("INSERT", Some(object.to_owned())),
+            Change::Update { object, .. } => ("UPDATE", Some(object.to_owned())),
+            Change::Upsert { object, .. } => ("UPSERT", Some(object.to_owned())),
+            Change::Delete { id } | Change::HardDelete { id } => ("DELETE", of(id)),
+            Change::Undelete { id } => ("UNDELETE", of(id)),
+        };
+        mishap(&format!("{verb} {}", object.unwrap_or_default()))
     }
 
     fn insert_one(&mut self, object: &str, record: &Record, by: &Author<'_>) -> Result<Saved, RowError> {
@@ -107,7 +133,7 @@ impl Database {
         if key.eq_ignore_ascii_case("Id") {
             return match entry(record, "Id").filter(|(_, id)| !is_blank(id)) {
                 None => self.insert_one(object, record, by),
-                Some(_) => self.change(&Change::Update { object, record }, by),
+                Some(_) => self.carry_out(&Change::Update { object, record }, by),
             };
         }
         let (index, declared) = self.current.schema.find(object).ok_or_else(|| RowError::no_such_object(object))?;
@@ -220,7 +246,7 @@ fn several_found(field: &str, ids: &[RecordId]) -> RowError {
 }
 
 /// Source: REST API guide v66, "sObject Collections".
-fn rolled_back() -> RowError {
+pub(crate) fn rolled_back() -> RowError {
     let message = "Record rolled back because not all records were valid and the request was using AllOrNone header";
     RowError::new(StatusCode::AllOrNoneOperationRolledBack, message)
 }

@@ -1,16 +1,26 @@
 //! Why a row was not written, as row results report it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use super::DuplicateResult;
 
 /// Codes of row errors. Source: `StatusCode` of the partner WSDL v66.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum StatusCode {
     AllOrNoneOperationRolledBack,
+    CannotExecuteFlowTrigger,
+    CannotInsertUpdateActivateEntity,
     DeleteFailed,
     DuplicateExternalId,
     DuplicateValue,
+    DuplicatesDetected,
     EntityIsDeleted,
+    #[serde(rename = "UNDELETE_FAILED")]
     EntityIsNotDeleted,
+    FieldCustomValidationException,
+    FieldIntegrityException,
+    InsufficientAccessOnCrossReferenceEntity,
     InsufficientAccessOrReadonly,
     InvalidCrossReferenceKey,
     InvalidEmailAddress,
@@ -20,13 +30,17 @@ pub enum StatusCode {
     InvalidType,
     InvalidTypeForOperation,
     InvalidTypeOnFieldInRecord,
+    LimitExceeded,
     MalformedId,
     MissingArgument,
     NotFound,
     NumberOutsideValidRange,
+    ProcessingHalted,
     RequiredFieldMissing,
+    StorageLimitExceeded,
     StringTooLong,
     UnableToLockRow,
+    UnknownException,
 }
 
 impl StatusCode {
@@ -34,11 +48,17 @@ impl StatusCode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AllOrNoneOperationRolledBack => "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+            Self::CannotExecuteFlowTrigger => "CANNOT_EXECUTE_FLOW_TRIGGER",
+            Self::CannotInsertUpdateActivateEntity => "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
             Self::DeleteFailed => "DELETE_FAILED",
             Self::DuplicateExternalId => "DUPLICATE_EXTERNAL_ID",
             Self::DuplicateValue => "DUPLICATE_VALUE",
+            Self::DuplicatesDetected => "DUPLICATES_DETECTED",
             Self::EntityIsDeleted => "ENTITY_IS_DELETED",
             Self::EntityIsNotDeleted => "UNDELETE_FAILED",
+            Self::FieldCustomValidationException => "FIELD_CUSTOM_VALIDATION_EXCEPTION",
+            Self::FieldIntegrityException => "FIELD_INTEGRITY_EXCEPTION",
+            Self::InsufficientAccessOnCrossReferenceEntity => "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
             Self::InsufficientAccessOrReadonly => "INSUFFICIENT_ACCESS_OR_READONLY",
             Self::InvalidCrossReferenceKey => "INVALID_CROSS_REFERENCE_KEY",
             Self::InvalidEmailAddress => "INVALID_EMAIL_ADDRESS",
@@ -48,13 +68,17 @@ impl StatusCode {
             Self::InvalidType => "INVALID_TYPE",
             Self::InvalidTypeForOperation => "INVALID_TYPE_FOR_OPERATION",
             Self::InvalidTypeOnFieldInRecord => "INVALID_TYPE_ON_FIELD_IN_RECORD",
+            Self::LimitExceeded => "LIMIT_EXCEEDED",
             Self::MalformedId => "MALFORMED_ID",
             Self::MissingArgument => "MISSING_ARGUMENT",
             Self::NotFound => "NOT_FOUND",
             Self::NumberOutsideValidRange => "NUMBER_OUTSIDE_VALID_RANGE",
+            Self::ProcessingHalted => "PROCESSING_HALTED",
             Self::RequiredFieldMissing => "REQUIRED_FIELD_MISSING",
+            Self::StorageLimitExceeded => "STORAGE_LIMIT_EXCEEDED",
             Self::StringTooLong => "STRING_TOO_LONG",
             Self::UnableToLockRow => "UNABLE_TO_LOCK_ROW",
+            Self::UnknownException => "UNKNOWN_EXCEPTION",
         }
     }
 
@@ -76,23 +100,25 @@ impl StatusCode {
 #[serde(rename_all = "camelCase")]
 #[error("{message}")]
 pub struct RowError {
-    #[serde(serialize_with = "code_text")]
     pub status_code: StatusCode,
     pub message: String,
     pub fields: Vec<String>,
-}
-
-fn code_text<S: serde::Serializer>(code: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(code.as_str())
+    /// What a duplicate rule found.
+    #[serde(skip)]
+    pub duplicates: Option<Box<DuplicateResult>>,
 }
 
 impl RowError {
     pub(crate) fn new(status_code: StatusCode, message: impl Into<String>) -> Self {
-        Self { status_code, message: message.into(), fields: Vec::new() }
+        Self { status_code, message: message.into(), fields: Vec::new(), duplicates: None }
     }
 
     pub(crate) fn on(status_code: StatusCode, field: &str, message: impl Into<String>) -> Self {
-        Self { status_code, message: message.into(), fields: vec![field.to_owned()] }
+        Self::of_fields(status_code, vec![field.to_owned()], message)
+    }
+
+    pub(crate) fn of_fields(status_code: StatusCode, fields: Vec<String>, message: impl Into<String>) -> Self {
+        Self { fields, ..Self::new(status_code, message) }
     }
 
     pub(crate) fn no_such_column(field: &str, object: &str) -> Self {

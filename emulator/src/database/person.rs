@@ -39,11 +39,8 @@ impl Database {
             return Err(not_writable(vec!["Name".to_owned()]));
         }
         if !has_text(object, values, "LastName") {
-            return Err(RowError {
-                status_code: StatusCode::RequiredFieldMissing,
-                message: "Required fields are missing: [LastName]".to_owned(),
-                fields: vec!["LastName".to_owned()],
-            });
+            let message = "Required fields are missing: [LastName]";
+            return Err(RowError::on(StatusCode::RequiredFieldMissing, "LastName", message));
         }
         let part = |name: &str| match field(name).and_then(|field| values.get(field)) {
             Some(Value::Text(text)) => Some(text.to_string()),

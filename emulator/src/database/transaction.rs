@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -94,6 +95,8 @@ impl Database {
         inside.locked = self.locked.iter().filter(|row| !own.rows.contains_key(row)).copied().collect();
         own.rows.iter().for_each(|(row, staged)| inside.apply_staged(*row, staged.clone()));
         inside.written = Some(BTreeSet::new());
+        (inside.rules, inside.storage_megabytes) = (Arc::clone(&self.rules), self.storage_megabytes);
+        (inside.duplicates, inside.mishaps) = (self.duplicates, self.mishaps.clone());
         let done = statement(&mut inside)?;
         let written = inside.written.take().unwrap_or_default();
         let staged: Vec<_> = written.into_iter().map(|row| (row, inside.staged(row))).collect();
@@ -144,7 +147,7 @@ impl Database {
         self.current.oldest_transaction = self.open.values().map(|staging| staging.started).min();
     }
 
-    fn apply_staged(&mut self, id: RecordId, staged: Staged) {
+    pub(super) fn apply_staged(&mut self, id: RecordId, staged: Staged) {
         let Some((index, _)) = self.current.schema.find_prefix(id.prefix()) else { return };
         let table = self.table_mut(index);
         match staged.row {
@@ -166,7 +169,7 @@ impl Database {
         }
     }
 
-    fn staged(&self, id: RecordId) -> Staged {
+    pub(super) fn staged(&self, id: RecordId) -> Staged {
         let table = self.current.schema.find_prefix(id.prefix()).map(|(index, _)| self.current.table(index));
         Staged {
             row: table.and_then(|table| table.row(id)).map(|row| row.to_stored()),

@@ -24,6 +24,9 @@ pub struct Author<'a> {
     pub access: &'a dyn Access,
 }
 
+/// A field and its position.
+type Target<'o> = (FieldIndex, &'o Field);
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     Insert,
@@ -74,9 +77,13 @@ impl Database {
             return Err(no_access(id));
         }
         self.refuse_person_contact(index, &row)?;
+        let before = self.has_rules(&object).then(|| row.clone());
         self.apply(index, &object, record, Operation::Update, by, &mut row)?;
         self.complete_person(&object, record, Operation::Update, &mut row.values)?;
         check_required(&object, &row.values)?;
+        if let Some(before) = &before {
+            self.check_rules(&object, Some(before), &row)?;
+        }
         let person = self.change_person(&object, &row, record, by)?;
         stamp(&object, &mut row, by);
         self.put(index, row);
@@ -138,8 +145,10 @@ impl Database {
         row.is_deleted = false;
         set_at(&mut row.values, audit.is_deleted, Value::Bool(false));
         set_at(&mut row.values, audit.system_modstamp, Value::DateTime(by.at.whole_seconds()));
+        self.note(id);
         self.table_mut(index).deletions.remove(&id);
         self.put(index, row);
+        self.restore_lookups(id);
         Ok(())
     }
 
@@ -258,6 +267,8 @@ impl Database {
         self.apply(index, object, record, Operation::Insert, by, &mut row)?;
         self.complete_person(object, record, Operation::Insert, &mut row.values)?;
         check_required(object, &row.values)?;
+        self.check_rules(object, None, &row)?;
+        self.check_storage()?;
         Ok(row)
     }
 
@@ -325,7 +336,7 @@ impl Database {
         object: &'o Object,
         name: &str,
         json: &'j Json,
-    ) -> Result<(Option<(FieldIndex, &'o Field)>, Cow<'j, Json>), RowError> {
+    ) -> Result<(Option<Target<'o>>, Cow<'j, Json>), RowError> {
         let found = object.find(name);
         match (json, object.find_relationship(name)) {
             (Json::Object(named), Some((position, reference))) if found.is_none() => {
@@ -379,7 +390,9 @@ impl Database {
         at: Timestamp,
         with: Option<RecordId>,
     ) -> Result<(), RowError> {
-        if !self.current.schema.object(index).has_recycle_bin() {
+        let object = self.current.schema.object(index).clone();
+        self.clear_lookups(&object, row.id);
+        if !object.has_recycle_bin() {
             return self.erase(row.id, at);
         }
         self.bin((index, row), at, with);
@@ -392,6 +405,7 @@ impl Database {
         row.is_deleted = true;
         set_at(&mut row.values, audit.is_deleted, Value::Bool(true));
         set_at(&mut row.values, audit.system_modstamp, Value::DateTime(at));
+        self.note(id);
         self.table_mut(index).deletions.insert(id, Burial { at, with });
         self.put(index, row);
     }
@@ -470,7 +484,7 @@ fn check_required(object: &Object, values: &[Value]) -> Result<(), RowError> {
         return Ok(());
     }
     let message = format!("Required fields are missing: [{}]", missing.join(", "));
-    Err(RowError { status_code: StatusCode::RequiredFieldMissing, message, fields: missing })
+    Err(RowError::of_fields(StatusCode::RequiredFieldMissing, missing, message))
 }
 
 pub(super) fn not_writable(fields: Vec<String>) -> RowError {
@@ -479,7 +493,7 @@ pub(super) fn not_writable(fields: Vec<String>) -> RowError {
          read/write for your profile or permission set.",
         fields.join(", ")
     );
-    RowError { status_code: StatusCode::InvalidFieldForInsertUpdate, message, fields }
+    RowError::of_fields(StatusCode::InvalidFieldForInsertUpdate, fields, message)
 }
 
 fn no_access(id: RecordId) -> RowError {

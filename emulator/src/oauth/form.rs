@@ -9,10 +9,11 @@ use serde::Serializer;
 use serde::ser::SerializeMap;
 use url::form_urlencoded;
 
-use super::{OAuthError, multipart};
+use super::OAuthError;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::jwt::Unverified;
+use crate::multipart;
 use crate::payload::Payload;
 
 /// The parameters of a request: those of the body before those of the query string. Secrets are among them, so there

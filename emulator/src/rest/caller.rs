@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::options::RequestOptions;
 use crate::answer::ApiError;
 use crate::call::Call;
 use crate::ids::RecordId;
@@ -18,6 +19,9 @@ pub(crate) struct Caller {
     pub(crate) by_jwt: bool,
     /// API version of the path.
     pub(crate) version: u16,
+    /// The name of the app that holds the session, if one does.
+    pub(crate) app: Option<String>,
+    pub(crate) options: RequestOptions,
 }
 
 impl Caller {
@@ -62,7 +66,15 @@ impl Org {
                 "API is disabled for this User",
             ));
         }
-        Ok(Caller { user_id: self.user_id(&user.username), access, by_jwt: !session.is_opaque(), version })
+        let app = session.consumer_key.as_ref().and_then(|key| setup.app(key));
+        Ok(Caller {
+            user_id: self.user_id(&user.username),
+            access,
+            by_jwt: !session.is_opaque(),
+            version,
+            app: app.map(|app| app.name.clone()),
+            options: RequestOptions::of(call),
+        })
     }
 
     /// What *Session Settings* and *Session Security Level Policies* refuse at every request.

@@ -14,6 +14,9 @@ use crate::call::Call;
 use crate::org::Org;
 use crate::schema::{Access, Object, describe_global_entry};
 
+/// How many lately used records the basic information of an object names; the number is inferred.
+const RECENT_ITEMS: usize = 20;
+
 impl Org {
     /// `GET /sobjects`.
     pub(super) fn describe_global(&self, call: &Call, caller: &Caller) -> Result<Answer, ApiError> {
@@ -24,11 +27,12 @@ impl Org {
         })
     }
 
-    /// `GET /sobjects/{object}`: the entry of describe global and recently viewed records, of which there are none.
+    /// `GET /sobjects/{object}`: the entry of describe global and the records that the caller has used lately.
     pub(super) fn basic_information(&self, call: &Call, caller: &Caller, name: &str) -> Result<Answer, ApiError> {
         let object = self.visible_object(caller, name)?;
         let entry = describe_global_entry(&object, &caller.access, &caller.version_name());
-        self.since_modified(call, || json!({"objectDescribe": entry, "recentItems": []}))
+        let recent = self.recent_items(caller, |of| of.name == object.name, RECENT_ITEMS);
+        self.since_modified(call, || json!({"objectDescribe": entry, "recentItems": recent}))
     }
 
     /// `GET /sobjects/{object}/describe`.
@@ -37,7 +41,8 @@ impl Org {
         let object = self.visible_object(caller, name)?;
         self.since_modified(call, || {
             let schema = Arc::clone(self.snapshot().schema());
-            schema.describe(&object, &caller.access, &caller.version_name())
+            let instance = self.instance_url(call.arrival);
+            schema.describe_at(&instance, &object, &caller.access, &caller.version_name())
         })
     }
 
@@ -58,9 +63,10 @@ impl Org {
             }
             _ => {
                 let body = body();
+                let text = body.to_string();
                 let mut hasher = DefaultHasher::new();
-                body.to_string().hash(&mut hasher);
-                Answer::ok(&body).with(header::ETAG, &format!("\"{:x}\"", hasher.finish()))
+                text.hash(&mut hasher);
+                Answer::json_text(StatusCode::OK, text).with(header::ETAG, &format!("\"{:x}\"", hasher.finish()))
             }
         };
         Ok(answer.with(header::LAST_MODIFIED, &httpdate::fmt_http_date(changed)))

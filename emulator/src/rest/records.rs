@@ -1,4 +1,6 @@
 //! Single records: read, create, update, delete, and upsert by external id.
+//!
+//! Source: REST API guide v66, "sObject Rows" and "sObject Rows by External ID".
 
 use std::sync::Arc;
 
@@ -6,21 +8,40 @@ use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::allow;
+use super::body::body_record;
 use super::caller::Caller;
+use super::conditional::{Validators, Verdict};
 use crate::answer::{Answer, ApiError};
 use crate::call::Call;
-use crate::database::{Author, Record, RowError, StatusCode as RowCode};
+use crate::database::{Author, Change, Database, DuplicateResult, Record, RowError, Saved, StatusCode as RowCode};
 use crate::ids::RecordId;
 use crate::org::Org;
 use crate::payload::Payload;
-use crate::schema::{Access, FieldIndex, Object, ObjectIndex};
+use crate::schema::{Access, Field, FieldIndex, FieldType, Object, ObjectIndex};
 use crate::soql::{Projection, RowWriter};
-use crate::value::{Cell, Timestamp};
+use crate::value::Cell;
 
 /// From this version on an upsert that updates answers 200 with a body; before, 204.
 const UPSERT_ANSWERS_FROM: u16 = 46;
+const ID: &str = "Id";
 
 impl Org {
+    /// Writes on behalf of a caller, as the headers of the request ask for it.
+    pub(crate) fn write_for<T>(&self, caller: &Caller, write: impl FnOnce(&mut Database, &Author<'_>) -> T) -> T {
+        let options = &caller.options;
+        self.write(|database, at| {
+            let by = Author { user: caller.user_id, at, access: &caller.access };
+            database.with_duplicates(options.duplicates, |database| match &options.ledger {
+                None => write(database, &by),
+                Some(ledger) => {
+                    let (done, undo) = database.recording(|database| write(database, &by));
+                    ledger.note(undo);
+                    done
+                }
+            })
+        })
+    }
+
     /// `GET|POST /sobjects/{object}`.
     pub(super) fn object(&self, call: &Call, caller: &Caller, name: &str) -> Result<Answer, ApiError> {
         allow(call, &[Method::GET, Method::POST])?;
@@ -30,8 +51,11 @@ impl Org {
         self.basic_information(call, caller, name)
     }
 
-    /// `GET|PATCH|DELETE /sobjects/{object}/{id}`.
+    /// `GET|PATCH|DELETE /sobjects/{object}/{id}`; `POST /sobjects/{object}/Id` creates.
     pub(super) fn record(&self, call: &Call, caller: &Caller, name: &str, id: &str) -> Result<Answer, ApiError> {
+        if call.method == Method::POST && id.eq_ignore_ascii_case(ID) {
+            return self.create(call, caller, name);
+        }
         allow(call, &[Method::GET, Method::PATCH, Method::DELETE])?;
         let object = self.visible_object(caller, name)?;
         let id = record_id(id)?;
@@ -41,19 +65,53 @@ impl Org {
         self.on_record(call, caller, &object, id)
     }
 
-    fn on_record(&self, call: &Call, caller: &Caller, object: &Arc<Object>, id: RecordId) -> Result<Answer, ApiError> {
+    pub(super) fn on_record(
+        &self,
+        call: &Call,
+        caller: &Caller,
+        object: &Arc<Object>,
+        id: RecordId,
+    ) -> Result<Answer, ApiError> {
+        let validators = self.snapshot().row(id).map(|row| Validators::of(object, &row));
+        if let Some(Verdict::Instead(status)) = validators.as_ref().map(|known| known.judge(call)).transpose()? {
+            let answer = Answer::empty(status);
+            return Ok(match validators {
+                Some(known) => known.on(answer),
+                None => answer,
+            });
+        }
         match call.method {
             Method::PATCH => {
-                let record = body_record(call)?;
-                self.write(|database, at| database.update(id, &record, &author(caller, at)))?;
+                let mut record = body_record(call)?;
+                refuse_field(&record, ID)?;
+                record.insert(ID.to_owned(), json!(id.to_string()));
+                let change = Change::Update { object: &object.name, record: &record };
+                self.change(caller, object, &change)?;
                 Ok(Answer::empty(StatusCode::NO_CONTENT))
             }
             Method::DELETE => {
-                self.write(|database, at| database.delete(id, &author(caller, at)))?;
+                self.change(caller, object, &Change::Delete { id })?;
                 Ok(Answer::empty(StatusCode::NO_CONTENT))
             }
-            _ => self.read(call, caller, object, id),
+            _ => {
+                let answer = self.read(call, caller, object, id)?;
+                self.note_use(caller, id);
+                Ok(match validators {
+                    Some(known) => known.on(answer),
+                    None => answer,
+                })
+            }
         }
+    }
+
+    /// Does one thing to one record.
+    fn change(&self, caller: &Caller, object: &Object, change: &Change<'_>) -> Result<Saved, ApiError> {
+        let saved = self.write_for(caller, |database, by| database.change(change, by));
+        let saved = saved.map_err(|error| refusal(caller, object, change, error))?;
+        if !matches!(change, Change::Delete { .. }) {
+            self.note_use(caller, saved.id);
+        }
+        Ok(saved)
     }
 
     fn read(&self, call: &Call, caller: &Caller, object: &Arc<Object>, id: RecordId) -> Result<Answer, ApiError> {
@@ -75,39 +133,52 @@ impl Org {
     fn create(&self, call: &Call, caller: &Caller, name: &str) -> Result<Answer, ApiError> {
         let object = self.visible_object(caller, name)?;
         let record = body_record(call)?;
-        let id = self.write(|database, at| database.insert(&object.name, &record, &author(caller, at)))?;
-        Ok(created(&id, None))
+        let saved = self.change(caller, &object, &Change::Insert { object: &object.name, record: &record })?;
+        Ok(created(caller, &object, saved.id, None))
     }
 
-    /// `GET|PATCH|DELETE /sobjects/{object}/{field}/{value}`; with an id in the second place, the bytes of a field.
+    /// `GET|PATCH|DELETE /sobjects/{object}/{field}/{value}`; with an id in the second place, the bytes of a field or a
+    /// related record.
     pub(super) fn by_external_id(
         &self,
         call: &Call,
         caller: &Caller,
         [name, field, value]: [&str; 3],
     ) -> Result<Answer, ApiError> {
-        let object = self.visible_object(caller, name)?;
-        if let Some(id) = RecordId::parse(field).ok().filter(|id| object.key_prefix == Some(id.prefix())) {
-            return self.field_bytes(call, caller, &object, id, value);
-        }
         allow(call, &[Method::GET, Method::PATCH, Method::DELETE])?;
+        if field.eq_ignore_ascii_case(ID) {
+            return self.record(call, caller, name, value);
+        }
+        let object = self.visible_object(caller, name)?;
         let (object_index, field_index) = self.external_id_field(caller, &object, field)?;
         let found = self.snapshot().find_by_text(object_index, field_index, value);
         match found.as_slice() {
-            [] if call.method == Method::PATCH => {
-                let mut record = body_record(call)?;
-                record.insert(object.field(field_index).name.clone(), json!(value));
-                let id = self.write(|database, at| database.insert(&object.name, &record, &author(caller, at)))?;
-                Ok(created(&id, Some(true)))
+            [] if call.method != Method::PATCH || updates_only(call) => Err(ApiError::not_found()),
+            [] | [_] if call.method == Method::PATCH => {
+                self.upsert(call, caller, &object, [object.field(field_index).name.as_str(), value])
             }
-            [] => Err(ApiError::not_found()),
-            [id] => {
-                let answer = self.on_record(call, caller, &object, *id)?;
-                let speaks = call.method == Method::PATCH && caller.version >= UPSERT_ANSWERS_FROM;
-                Ok(if speaks { written(StatusCode::OK, id, Some(false)) } else { answer })
-            }
+            [id] => self.on_record(call, caller, &object, *id),
             several => Ok(choices(caller, &object, several)),
         }
+    }
+
+    fn upsert(
+        &self,
+        call: &Call,
+        caller: &Caller,
+        object: &Object,
+        [key, value]: [&str; 2],
+    ) -> Result<Answer, ApiError> {
+        let mut record = body_record(call)?;
+        refuse_field(&record, key)?;
+        refuse_field(&record, ID)?;
+        record.insert(key.to_owned(), json!(value));
+        let saved = self.change(caller, object, &Change::Upsert { object: &object.name, key, record: &record })?;
+        Ok(match saved.created {
+            true => created(caller, object, saved.id, Some(true)),
+            false if caller.version >= UPSERT_ANSWERS_FROM => written(StatusCode::OK, &saved.id, Some(false)),
+            false => Answer::empty(StatusCode::NO_CONTENT),
+        })
     }
 
     fn external_id_field(
@@ -128,16 +199,15 @@ impl Org {
     }
 
     /// `GET /sobjects/Attachment/{id}/Body`: the bytes of a base64 field.
-    fn field_bytes(
+    pub(super) fn field_bytes(
         &self,
         call: &Call,
         caller: &Caller,
         object: &Object,
-        id: RecordId,
-        name: &str,
+        (id, index): (RecordId, FieldIndex),
     ) -> Result<Answer, ApiError> {
         allow(call, &[Method::GET])?;
-        let (index, field) = object.find(name).ok_or_else(ApiError::not_found)?;
+        let field = object.field(index);
         let snapshot = self.snapshot();
         let row = snapshot.row(id).filter(|row| !row.is_deleted()).ok_or_else(ApiError::not_found)?;
         match row.cell(index, &mut String::new()) {
@@ -150,10 +220,6 @@ impl Org {
     }
 }
 
-fn author(caller: &Caller, at: Timestamp) -> Author<'_> {
-    Author { user: caller.user_id, at, access: &caller.access }
-}
-
 impl From<RowError> for ApiError {
     fn from(error: RowError) -> Self {
         let status = StatusCode::from_u16(error.status_code.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
@@ -163,7 +229,111 @@ impl From<RowError> for ApiError {
     }
 }
 
-fn record_id(text: &str) -> Result<RecordId, ApiError> {
+/// How a row's refusal is answered when the row was the whole request.
+fn refusal(caller: &Caller, object: &Object, change: &Change<'_>, error: RowError) -> ApiError {
+    if let Some(found) = &error.duplicates {
+        let found = duplicate_result(caller, found, &error.message);
+        return ApiError::bad_request(error.status_code.as_str(), error.message).with_duplicates(found);
+    }
+    let record = match change {
+        Change::Insert { record, .. } | Change::Update { record, .. } | Change::Upsert { record, .. } => *record,
+        Change::Delete { .. } | Change::HardDelete { .. } | Change::Undelete { .. } => return error.into(),
+    };
+    let wrong = error.fields.first().and_then(|name| object.find(name)).map(|(_, field)| field);
+    match wrong.filter(|_| error.status_code == RowCode::InvalidTypeOnFieldInRecord) {
+        Some(field) => undeserialized(field, record),
+        None => error.into(),
+    }
+}
+
+/// A value of the wrong type does not get as far as the row. Source: restforce issue 619 and others; the column is where the
+/// value would stand without blanks.
+pub(super) fn undeserialized(field: &Field, record: &Record) -> ApiError {
+    let value = record.iter().find(|(name, _)| name.eq_ignore_ascii_case(&field.name)).map(|(_, value)| value);
+    let kind = field.kind.as_str();
+    let column = column_of(record, &field.name);
+    let message = match value {
+        Some(Value::Array(_)) => {
+            format!("Cannot deserialize instance of {kind} from START_ARRAY value [line:1, column:{column}]")
+        }
+        Some(Value::Object(_)) => {
+            format!("Cannot deserialize instance of {kind} from START_OBJECT value {{ [line:1, column:{column}]")
+        }
+        other => {
+            let token = match other {
+                Some(Value::Number(number)) if number.is_f64() => "VALUE_NUMBER_FLOAT",
+                Some(Value::Number(_)) => "VALUE_NUMBER_INT",
+                Some(Value::Bool(true)) => "VALUE_TRUE",
+                Some(Value::Bool(false)) => "VALUE_FALSE",
+                _ => "VALUE_STRING",
+            };
+            let shown = other.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            format!(
+                "Cannot deserialize instance of {kind} from {token} value {} or request may be missing a required field \
+                 at [line:1, column:{column}]",
+                shown.unwrap_or_default()
+            )
+        }
+    };
+    ApiError::bad_request("JSON_PARSER_ERROR", message)
+}
+
+fn column_of(record: &Record, name: &str) -> usize {
+    let mut column = 2;
+    for (key, value) in record.iter().filter(|(key, _)| *key != ID) {
+        column += key.chars().count() + "\"\":".len();
+        if key.eq_ignore_ascii_case(name) {
+            break;
+        }
+        column += value.to_string().chars().count() + ",".len();
+    }
+    column
+}
+
+/// The misspelt key is Salesforce's. Source: field reports of v38 to v51; that later versions keep it is inferred.
+fn duplicate_result(caller: &Caller, found: &DuplicateResult, message: &str) -> Value {
+    let matched = |id: &RecordId| {
+        let url = format!("{}/sobjects/{}/{id}", caller.root(), found.object);
+        json!({
+            "additionalInformation": [],
+            "fieldDiffs": [],
+            "matchConfidence": 100.0,
+            "record": {"attributes": {"type": found.object, "url": url}, "Id": id.to_string()},
+        })
+    };
+    let matches: Vec<Value> = found.matches.iter().map(matched).collect();
+    json!({
+        "allowSave": found.allow_save,
+        "duplicateRule": found.rule,
+        "duplicateRuleEntityType": found.object,
+        "errorMessage": message,
+        "matchResults": [{
+            "entityType": found.object,
+            "errors": [],
+            "matchEngine": "ExactMatchEngine",
+            "matchRecords": matches,
+            "rule": found.rule,
+            "size": found.matches.len(),
+            "success": true,
+        }],
+    })
+}
+
+/// The path names the record, so the body does not. Source: REST API guide v66, "Upsert a Record"; text from field reports.
+fn refuse_field(record: &Record, name: &str) -> Result<(), ApiError> {
+    if !record.keys().any(|key| key.eq_ignore_ascii_case(name)) {
+        return Ok(());
+    }
+    let message = format!("The {name} field should not be specified in the sobject data.");
+    Err(ApiError::bad_request("INVALID_FIELD", message).with_fields(vec![name.to_owned()]))
+}
+
+/// `?updateOnly=true`: an upsert that creates nothing.
+fn updates_only(call: &Call) -> bool {
+    call.parameter("updateOnly").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+pub(super) fn record_id(text: &str) -> Result<RecordId, ApiError> {
     RecordId::parse(text).map_err(|error| {
         ApiError::new(
             StatusCode::NOT_FOUND,
@@ -173,16 +343,14 @@ fn record_id(text: &str) -> Result<RecordId, ApiError> {
     })
 }
 
-/// The fields of a record in a request body.
-pub(super) fn body_record(call: &Call) -> Result<Record, ApiError> {
-    match super::json_body(call)? {
-        Value::Object(record) => Ok(record),
-        _ => Err(ApiError::bad_request("JSON_PARSER_ERROR", "The HTTP entity body is not a JSON object")),
-    }
+/// Whether a field holds a file.
+pub(super) fn is_file(field: &Field) -> bool {
+    field.kind == FieldType::Base64
 }
 
-fn created(id: &RecordId, flag: Option<bool>) -> Answer {
-    written(StatusCode::CREATED, id, flag)
+fn created(caller: &Caller, object: &Object, id: RecordId, flag: Option<bool>) -> Answer {
+    let location = format!("{}/sobjects/{}/{id}", caller.root(), object.name);
+    written(StatusCode::CREATED, &id, flag).with(header::LOCATION, &location)
 }
 
 /// `{"id","success","errors"}`, and `created` for an upsert.

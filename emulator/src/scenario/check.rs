@@ -18,7 +18,13 @@ impl Scenario {
         require(self.pages.rows.min(self.pages.rows_with_long_text).min(self.pages.child_rows) > 0, || {
             "a query page holds at least one row".to_owned()
         })?;
-        require(self.bulk.page_rows > 0, || "a bulk result page holds at least one row".to_owned())
+        require(self.bulk.page_rows > 0, || "a bulk result page holds at least one row".to_owned())?;
+        for app in self.limits.daily_api_requests_per_app.keys() {
+            require(self.apps.iter().any(|known| known.name == *app), || {
+                format!("a limit of requests is for the app {app:?}, which does not exist")
+            })?;
+        }
+        self.rules.check(&self.schema()).map_err(ScenarioError::Inconsistent)
     }
 }
 

@@ -41,17 +41,28 @@ impl Schema {
             "recordTypeInfos": record_type_infos(object, version),
             "searchLayoutable": object.can.searchable,
             "sobjectDescribeOption": "FULL",
-            "supportedScopes": [{"label": format!("All {}", object.label_plural.to_lowercase()), "name": "everything"}],
+            "supportedScopes": supported_scopes(object),
         });
         merge(&mut body, extra);
+        body
+    }
+
+    /// The same with links to the pages of the org at `instance`.
+    #[must_use]
+    pub fn describe_at(&self, instance: &str, object: &Object, access: &dyn Access, version: &str) -> Json {
+        let mut body = self.describe(object, access, version);
+        for (name, url) in page_urls(object, instance) {
+            body["urls"][name] = json!(url);
+        }
         body
     }
 
     fn child_relationships(&self, parent: &Object, access: &dyn Access) -> Vec<Json> {
         let mut children = Vec::new();
         for child in self.objects.iter().filter(|object| access.reads(object)) {
-            let visible = child.fields().iter().filter(|field| access.reads_field(child, field));
-            for field in visible.filter(|field| field.reference_to.contains(&parent.name)) {
+            // Few fields refer to the parent, and asking who may see one costs more.
+            let references = child.fields().iter().filter(|field| field.reference_to.contains(&parent.name));
+            for field in references.filter(|field| access.reads_field(child, field)) {
                 children.push(json!({
                     "cascadeDelete": field.cascade_delete,
                     "childSObject": child.name,
@@ -103,8 +114,51 @@ pub fn describe_global_entry(object: &Object, access: &dyn Access, version: &str
         "triggerable": object.can.createable,
         "undeletable": deletable && object.has_recycle_bin(),
         "updateable": updateable,
-        "urls": {"describe": format!("{base}/describe"), "rowTemplate": format!("{base}/{{ID}}"), "sobject": base},
+        "urls": urls(object, &base),
     })
+}
+
+/// Links of an object. Only what has a layout has those of layouts, and only users have passwords.
+///
+/// Source: recorded describes of Account, Event, shares and histories; REST API guide v66, "sObject User Password".
+fn urls(object: &Object, base: &str) -> Json {
+    let mut urls =
+        json!({"describe": format!("{base}/describe"), "rowTemplate": format!("{base}/{{ID}}"), "sobject": base});
+    let mut link = |name: &str, path: &str| urls[name] = json!(format!("{base}/{path}"));
+    if object.can.searchable {
+        link("approvalLayouts", "describe/approvalLayouts");
+        link("compactLayouts", "describe/compactLayouts");
+        link("defaultValues", "defaultValues?recordTypeId&fields");
+        link("layouts", "describe/layouts");
+        link("listviews", "listviews");
+        link("quickActions", "quickActions");
+    }
+    if object.name == "User" {
+        link("passwordUtilities", "{ID}/password");
+    }
+    urls
+}
+
+/// Links into the user interface, where an object has one; describe alone shows them.
+fn page_urls(object: &Object, instance: &str) -> Vec<(&'static str, String)> {
+    let Some(prefix) = object.key_prefix.filter(|_| object.can.searchable) else { return Vec::new() };
+    vec![
+        ("uiDetailTemplate", format!("{instance}/{{ID}}")),
+        ("uiEditTemplate", format!("{instance}/{{ID}}/e")),
+        ("uiNewRecord", format!("{instance}/{prefix}/e")),
+    ]
+}
+
+/// What `USING SCOPE` may name. Source: recorded describe of Account; that owned objects alone have more than one is
+/// inferred.
+fn supported_scopes(object: &Object) -> Json {
+    let plural = object.label_plural.to_lowercase();
+    let mut scopes = vec![json!({"label": format!("All {plural}"), "name": "everything"})];
+    if object.audit().owner.is_some() {
+        scopes.push(json!({"label": format!("My {plural}"), "name": "mine"}));
+        scopes.push(json!({"label": format!("My team's {plural}"), "name": "team"}));
+    }
+    Json::Array(scopes)
 }
 
 fn describe_field(object: &Object, field: &Field, access: &dyn Access) -> Json {
@@ -252,7 +306,7 @@ fn record_type_infos(object: &Object, version: &str) -> Vec<Json> {
     infos
 }
 
-const MASTER_RECORD_TYPE: &str = "012000000000000AAA";
+pub(crate) const MASTER_RECORD_TYPE: &str = "012000000000000AAA";
 
 fn merge(body: &mut Json, extra: Json) {
     if let (Json::Object(body), Json::Object(extra)) = (body, extra) {

@@ -1,35 +1,46 @@
-//! `multipart/form-data`, as the vendor's command line sends it (RFC 7578). Only text fields matter here.
+//! `multipart/form-data` (RFC 7578): forms, as the vendor's command line sends them, and records with their files.
 
 use memchr::memmem;
 
-/// The named fields of a body. What is not well-formed is left out.
-pub(super) fn fields(content_type: &str, body: &[u8]) -> Vec<(String, String)> {
+/// A named part of a body.
+pub(crate) struct Part<'a> {
+    pub(crate) name: String,
+    /// The media type, in lower case and without parameters.
+    pub(crate) media: Option<String>,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// The parts of a body. What is not well-formed is left out.
+pub(crate) fn parts<'a>(content_type: &str, body: &'a [u8]) -> Vec<Part<'a>> {
     let Some(boundary) = parameter(content_type, "boundary") else {
         return Vec::new();
     };
     let delimiter = format!("--{boundary}");
     let starts: Vec<usize> = memmem::find_iter(body, delimiter.as_bytes()).collect();
-    starts
-        .windows(2)
-        .filter_map(|pair| {
-            let part = body.get(pair[0] + delimiter.len()..pair[1])?;
-            field(part)
-        })
-        .collect()
+    starts.windows(2).filter_map(|pair| part(body.get(pair[0] + delimiter.len()..pair[1])?)).collect()
+}
+
+/// The parts that are text, by name.
+pub(crate) fn fields(content_type: &str, body: &[u8]) -> Vec<(String, String)> {
+    let text = |part: Part<'_>| Some((part.name, String::from_utf8(part.bytes.to_vec()).ok()?));
+    parts(content_type, body).into_iter().filter_map(text).collect()
 }
 
 /// One part: `\r\n`, headers, an empty line, the value, `\r\n`.
-fn field(part: &[u8]) -> Option<(String, String)> {
+fn part(part: &[u8]) -> Option<Part<'_>> {
     let part = part.strip_prefix(b"\r\n")?;
     let end_of_head = memmem::find(part, b"\r\n\r\n")?;
     let head = std::str::from_utf8(&part[..end_of_head]).ok()?;
-    let value = part[end_of_head + 4..].strip_suffix(b"\r\n")?;
-    let disposition = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-disposition").then_some(value)
-    })?;
-    let name = parameter(disposition, "name")?;
-    Some((name, String::from_utf8(value.to_vec()).ok()?))
+    let bytes = part[end_of_head + 4..].strip_suffix(b"\r\n")?;
+    let header = |wanted: &str| {
+        head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case(wanted).then_some(value.trim())
+        })
+    };
+    let name = parameter(header("content-disposition")?, "name")?;
+    let media = header("content-type").map(|value| value.split(';').next().unwrap_or_default().trim());
+    Some(Part { name, media: media.map(str::to_ascii_lowercase), bytes })
 }
 
 /// A parameter of a header value, unquoted.

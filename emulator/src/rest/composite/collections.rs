@@ -1,0 +1,182 @@
+//! Collections: up to 200 records in one call, each with a result of its own.
+//!
+//! Source: REST API guide v66, "sObject Collections". Codes and texts of refusals of a whole request are inferred.
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, ApiError};
+use crate::call::Call;
+use crate::database::{Change, Record, RowError, Saved, StatusCode as RowCode, rolled_back};
+use crate::ids::RecordId;
+use crate::org::Org;
+use crate::rest::allow;
+use crate::rest::body::typed_body;
+use crate::rest::caller::Caller;
+
+const MAX_RECORDS: usize = 200;
+/// Runs of records of one object. Source: SOAP API guide v66, "Create Records for Different Object Types".
+const MAX_CHUNKS: usize = 10;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Collection {
+    #[serde(default)]
+    all_or_none: bool,
+    records: Vec<Record>,
+}
+
+/// How a row result says what was done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Upsert,
+}
+
+impl Org {
+    /// `POST|PATCH|DELETE /composite/sobjects`.
+    pub(super) fn collection(&self, call: &Call, caller: &Caller) -> Result<Answer, ApiError> {
+        allow(call, &[Method::POST, Method::PATCH, Method::DELETE])?;
+        if call.method == Method::DELETE {
+            return self.delete_collection(call, caller);
+        }
+        let collection = read(call)?;
+        let objects: Vec<Option<&str>> = collection.records.iter().map(object_of).collect();
+        check_chunks(&objects)?;
+        let records = collection.records.iter().zip(&objects);
+        let changes = records.map(|(record, object)| {
+            let object = object.ok_or_else(untyped)?;
+            Ok(match call.method {
+                Method::POST => Change::Insert { object, record },
+                _ => Change::Update { object, record },
+            })
+        });
+        let changes: Vec<_> = changes.collect();
+        let results = self.carry_out(caller, &changes, collection.all_or_none);
+        Ok(row_results(&results, Kind::Plain))
+    }
+
+    /// `PATCH /composite/sobjects/{object}/{externalIdField}`, from v46.0 on.
+    pub(super) fn upsert_collection(
+        &self,
+        call: &Call,
+        caller: &Caller,
+        name: &str,
+        key: &str,
+    ) -> Result<Answer, ApiError> {
+        allow(call, &[Method::PATCH])?;
+        let object = self.visible_object(caller, name)?;
+        let usable = object.find(key).filter(|(_, field)| field.external_id || field.id_lookup || field.name == "Id");
+        let (_, field) = usable.ok_or_else(|| {
+            let message = format!("Provided external ID field does not exist or is not accessible: {key}");
+            ApiError::new(http::StatusCode::NOT_FOUND, "NOT_FOUND", message)
+        })?;
+        let collection = read(call)?;
+        let mut seen = std::collections::HashSet::new();
+        let changes = collection.records.iter().map(|record| {
+            let typed = object_of(record).ok_or_else(untyped)?;
+            if !typed.eq_ignore_ascii_case(&object.name) {
+                let message = format!("sObject type '{typed}' is not that of the request: {}", object.name);
+                return Err(RowError::new(RowCode::InvalidType, message));
+            }
+            let value = record.iter().find(|(name, _)| name.eq_ignore_ascii_case(&field.name)).map(|(_, value)| value);
+            match value.filter(|value| !value.is_null()).map(|value| value.to_string().to_lowercase()) {
+                Some(value) if !seen.insert(value.clone()) => {
+                    let message = format!("Duplicate external id specified: {}", value.trim_matches('"'));
+                    Err(RowError::on(RowCode::DuplicateValue, &field.name, message))
+                }
+                _ => Ok(Change::Upsert { object: &object.name, key: &field.name, record }),
+            }
+        });
+        let changes: Vec<_> = changes.collect();
+        let results = self.carry_out(caller, &changes, collection.all_or_none);
+        Ok(row_results(&results, Kind::Upsert))
+    }
+
+    /// `DELETE /composite/sobjects?ids=…&allOrNone=…`.
+    fn delete_collection(&self, call: &Call, caller: &Caller) -> Result<Answer, ApiError> {
+        let ids = call.parameter("ids").unwrap_or_default();
+        let ids: Vec<&str> = ids.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
+        check_number(ids.len())?;
+        let all_or_none = call.parameter("allOrNone").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let malformed = |text: &str| RowError::new(RowCode::MalformedId, format!("malformed id {text}"));
+        let changes: Vec<_> = ids
+            .iter()
+            .map(|text| RecordId::parse(text).map(|id| Change::Delete { id }).map_err(|_| malformed(text)))
+            .collect();
+        Ok(row_results(&self.carry_out(caller, &changes, all_or_none), Kind::Plain))
+    }
+
+    /// Does what was understood; with `all_or_none`, nothing unless everything was.
+    fn carry_out(
+        &self,
+        caller: &Caller,
+        changes: &[Result<Change<'_>, RowError>],
+        all_or_none: bool,
+    ) -> Vec<Result<Saved, RowError>> {
+        if all_or_none && changes.iter().any(Result::is_err) {
+            return changes
+                .iter()
+                .map(|change| Err(change.as_ref().err().cloned().unwrap_or_else(rolled_back)))
+                .collect();
+        }
+        let understood: Vec<Change<'_>> = changes.iter().filter_map(|change| change.as_ref().ok().copied()).collect();
+        let results = self.write_for(caller, |database, by| database.change_all(&understood, all_or_none, by));
+        let mut results = results.into_iter();
+        let mut next = || results.next().unwrap_or_else(|| Err(rolled_back()));
+        changes.iter().map(|change| change.as_ref().map_err(Clone::clone).and_then(|_| next())).collect()
+    }
+}
+
+fn read(call: &Call) -> Result<Collection, ApiError> {
+    let collection: Collection = typed_body(call)?;
+    check_number(collection.records.len())?;
+    Ok(collection)
+}
+
+fn check_number(number: usize) -> Result<(), ApiError> {
+    match number {
+        0 => Err(ApiError::bad_request("INVALID_INPUT", "At least 1 record is required.")),
+        1..=MAX_RECORDS => Ok(()),
+        _ => {
+            let message = format!("record limit reached. cannot submit more than {MAX_RECORDS} records into this call");
+            Err(ApiError::bad_request("EXCEEDED_ID_LIMIT", message))
+        }
+    }
+}
+
+fn check_chunks(objects: &[Option<&str>]) -> Result<(), ApiError> {
+    let changes = objects.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    if changes < MAX_CHUNKS {
+        return Ok(());
+    }
+    let message = format!(
+        "Cannot have more than {MAX_CHUNKS} chunks in a single operation. Please rearrange the data to reduce chunking."
+    );
+    Err(ApiError::bad_request("LIMIT_EXCEEDED", message))
+}
+
+fn object_of(record: &Record) -> Option<&str> {
+    record.get("attributes")?.get("type")?.as_str()
+}
+
+fn untyped() -> RowError {
+    RowError::new(RowCode::InvalidType, "attributes.type is required to name the object of a record")
+}
+
+/// A row's result. Source: samples of the REST API guide: a row that failed has no id.
+fn row_result(result: &Result<Saved, RowError>, kind: Kind) -> Value {
+    let mut row = match result {
+        Ok(saved) => json!({"id": saved.id.to_string(), "success": true, "errors": []}),
+        Err(error) => json!({"success": false, "errors": [error]}),
+    };
+    if kind == Kind::Upsert {
+        row["created"] = json!(result.as_ref().is_ok_and(|saved| saved.created));
+    }
+    row
+}
+
+fn row_results(results: &[Result<Saved, RowError>], kind: Kind) -> Answer {
+    Answer::ok(&results.iter().map(|result| row_result(result, kind)).collect::<Vec<_>>())
+}
