@@ -1,6 +1,7 @@
 //! The org's data: all tables, changes to them, and cheap consistent views for readers.
 
 mod change;
+mod files;
 mod merge;
 mod outcome;
 mod parents;

@@ -43,10 +43,12 @@ impl Database {
         let mut row = self.draft(index, &declared, record, by)?;
         let person = self.draft_person(&declared, &row, record, by)?.filter(|_| declared.name == "Account");
         row.id = self.table_mut(index).fresh_id();
-        match person {
+        let id = match person {
             Some(contact) => self.finish_person(index, &declared, row, contact),
             None => self.finish_insert(index, &declared, row),
-        }
+        }?;
+        self.file_version(&declared, id, by)?;
+        Ok(id)
     }
 
     /// Inserts a record under an id of the caller's choice, as scenarios do for users and the organization.
@@ -85,6 +87,7 @@ impl Database {
             self.check_rules(&object, Some(before), &row)?;
         }
         let person = self.change_person(&object, &row, record, by)?;
+        Self::measure_file(&object, &mut row);
         stamp(&object, &mut row, by);
         self.put(index, row);
         if let Some((index, contact)) = person {
@@ -287,6 +290,7 @@ impl Database {
             }
         }
         let id = row.id;
+        Self::measure_file(object, &mut row);
         self.put(index, row);
         Ok(id)
     }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-const ROUTES: &str = include_str!("../../src/route.rs");
+/// Its tests stand at the end of the last file.
+const ROUTES: &str = concat!(include_str!("../../src/route/rest.rs"), include_str!("../../src/route.rs"));
 const FIDELITY: &str = include_str!("../../FIDELITY.md");
 
 /// The route templates of the program: every path that its table of routes writes out.

@@ -3,16 +3,20 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod authorize;
+mod batch;
 mod browser;
 mod bulk;
 mod client;
+mod collections;
 mod composite;
+mod conditional;
 mod control;
 mod device;
 mod example;
 mod faults;
 mod features;
 mod fidelity;
+mod graph;
 mod guides;
 mod history;
 mod home;
@@ -26,11 +30,15 @@ mod proof;
 mod recordings;
 mod reference;
 mod rest;
+mod rows;
+mod rules;
 mod schema;
+mod search;
 mod soap;
 mod soql;
 mod token_errors;
 mod token_requests;
 mod transport;
+mod tree;
 mod vendor;
 mod web_server;

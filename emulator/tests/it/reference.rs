@@ -10,7 +10,7 @@ const PAGE: &str = include_str!("../../../docs/scenarios.md");
 const GUIDES: &str = include_str!("../../../docs/guides.md");
 
 /// A section of the page, and the beginning of a scenario in which a key of that section may follow.
-const SECTIONS: [(&str, &str); 19] = [
+const SECTIONS: [(&str, &str); 24] = [
     ("Top level", ""),
     ("`[org]`", "[org]"),
     ("`[[sandboxes]]`", "[[sandboxes]]"),
@@ -22,6 +22,11 @@ const SECTIONS: [(&str, &str); 19] = [
     ("`[[refresh_tokens]]`", "[[refresh_tokens]]"),
     ("`[limits]`", "[limits]"),
     ("`[pages]`", "[pages]"),
+    ("`[rest]`", "[rest]"),
+    ("`[rules]`", "[rules]"),
+    ("`[[rules.validations]]`", "[[rules.validations]]"),
+    ("`when`", "[[rules.validations]]\n[[rules.validations.when]]"),
+    ("`[[rules.duplicates]]`", "[[rules.duplicates]]"),
     ("`[bulk]`", "[bulk]"),
     ("`[currencies]`", "[currencies]"),
     ("`[[objects]]`", "[[objects]]"),
@@ -33,7 +38,7 @@ const SECTIONS: [(&str, &str); 19] = [
 ];
 
 /// Keys whose values are a closed set: the section, the key, and a scenario with a value that does not exist.
-const CHOICES: [(&str, &str, &str); 22] = [
+const CHOICES: [(&str, &str, &str); 26] = [
     ("Top level", "time", "time = '?'"),
     ("`[org]`", "kind", "[org]\nkind = '?'"),
     ("`[org]`", "state", "[org]\nstate = '?'"),
@@ -50,6 +55,10 @@ const CHOICES: [(&str, &str, &str); 22] = [
     ("`[[apps]]`", "refresh_token_policy", "[[apps]]\nrefresh_token_policy = '?'"),
     ("`[[apps]]`", "required_session_level", "[[apps]]\nrequired_session_level = '?'"),
     ("`[[apps]]`", "level_action", "[[apps]]\nlevel_action = '?'"),
+    ("`[rest]`", "deprecated_versions", "[rest]\ndeprecated_versions = '?'"),
+    ("`[rules]`", "deleted_parents", "[rules]\ndeleted_parents = '?'"),
+    ("`when`", "is", "[[rules.validations]]\n[[rules.validations.when]]\nis = '?'"),
+    ("`[[rules.duplicates]]`", "action", "[[rules.duplicates]]\naction = '?'"),
     ("`[bulk]`", "advance", "[bulk]\nadvance = '?'"),
     ("`[[objects]]`", "system_fields", "[[objects]]\nsystem_fields = '?'"),
     ("`[[objects]]`", "owner", "[[objects]]\nowner = '?'"),
