@@ -139,7 +139,7 @@ impl World {
             Route::Soap(..) | Route::Async(_) if matches!(call.site, Site::Lightning | Site::Setup | Site::Unknown) => {
                 unknown_page(call)
             }
-            Route::Soap(api, version) => org.soap(call, api, version),
+            Route::Soap(api, version) => org.soap(call, api, version).await,
             Route::Async(version) => org.bulk_version_one(call, version),
             Route::Register => crate::oauth::register(),
             Route::Echo | Route::Headless => crate::oauth::headless(call),

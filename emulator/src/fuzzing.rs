@@ -34,6 +34,7 @@ pub fn form(input: &[u8]) {
 /// Reads a message as the SOAP endpoint does.
 pub fn soap(input: &[u8]) {
     let body = Bytes::copy_from_slice(input);
+    crate::soap::read(input);
     crate::soap::Key::of(&Call::new(Request::new(()).into_parts().0, body, Arrival::Plain, |_| Site::MyDomain));
 }
 

@@ -10,6 +10,7 @@ mod conditional;
 mod describe;
 mod format;
 mod frames;
+mod inside;
 mod limits;
 mod options;
 mod query;

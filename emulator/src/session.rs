@@ -104,6 +104,13 @@ impl Sessions {
         open.get(token).filter(|session| session.expires() > now).cloned()
     }
 
+    /// Opens the sessions of a user whose expired password has been changed.
+    pub(crate) fn renew_password(&self, username: &str) {
+        let mut open = self.lock();
+        let own = open.values_mut().filter(|session| session.username.eq_ignore_ascii_case(username));
+        own.for_each(|session| session.password_expired = false);
+    }
+
     /// Whether a session with this token is kept, ended or not.
     pub(crate) fn knows(&self, token: &str) -> bool {
         self.lock().contains_key(token)

@@ -1,9 +1,22 @@
-//! The SOAP API as far as signing in goes: `login()` and `logout()`. Every other call is refused with a fault, after
-//! its session has been checked (SOAP API guide; partner WSDL v66).
+//! The SOAP API: `login()`, and the calls of the partner and the enterprise WSDL for data, describes and passwords
+//! (SOAP API guide; partner WSDL v66). The Metadata API has the checks of a session and no calls.
 
+mod describe;
+mod element;
 mod envelope;
 mod fault;
+mod json;
 mod login;
+mod operation;
+mod password;
+mod query;
+mod replication;
+mod rows;
+mod sobject;
+mod write;
+mod writer;
+
+use std::sync::{Arc, LazyLock};
 
 use http::{Method, StatusCode};
 
@@ -11,10 +24,15 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::org::Org;
 use crate::payload::Payload;
+use crate::rest::Caller;
 use crate::route::{NEWEST_VERSION, OLDEST_VERSION, SoapApi};
+use crate::schema::Schema;
 use crate::session::Session;
-use envelope::{Message, Operation};
+use crate::site::Site;
+use envelope::Message;
 use fault::{Code, Fault};
+use operation::Operation;
+use writer::Elements;
 
 pub(crate) use fault::EXPIRED_PASSWORD;
 
@@ -30,9 +48,9 @@ impl Key {
     /// The user that signs in, or else the session.
     pub(crate) fn of(call: &Call) -> Option<Self> {
         let message = Message::read(&call.body).ok()?;
-        match message.operation {
-            Operation::Login { username, .. } => Some(Self::Username(username)),
-            Operation::Logout | Operation::Other(_) => message.session.map(Self::Session),
+        match message.operation.name.as_str() {
+            "login" => Some(Self::Username(message.operation.text_of("username").to_owned())),
+            _ => message.headers.session.map(Self::Session),
         }
     }
 }
@@ -44,6 +62,14 @@ impl SoapApi {
             Self::Partner => "urn:partner.soap.sforce.com",
             Self::Enterprise => "urn:enterprise.soap.sforce.com",
             Self::Metadata => "http://soap.sforce.com/2006/04/metadata",
+        }
+    }
+
+    /// The namespace of records.
+    fn record_namespace(self) -> &'static str {
+        match self {
+            Self::Partner | Self::Metadata => "urn:sobject.partner.soap.sforce.com",
+            Self::Enterprise => "urn:sobject.enterprise.soap.sforce.com",
         }
     }
 
@@ -62,61 +88,164 @@ pub(crate) fn in_maintenance(api: SoapApi) -> Answer {
     Fault::login(Code::OrgInMaintenance).into_answer(api)
 }
 
+/// Reads a message as every call does, for fuzz targets.
+pub(crate) fn read(body: &[u8]) {
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(crate::catalog::standard);
+    let Ok(message) = Message::read(body) else { return };
+    for api in [SoapApi::Partner, SoapApi::Enterprise] {
+        for element in &message.operation.children {
+            if let Ok(mut given) = sobject::read(element, api, &SCHEMA) {
+                sobject::truncate(&mut given, &SCHEMA);
+            }
+        }
+    }
+}
+
+/// A call of somebody who is signed in.
+struct Ask<'a> {
+    call: &'a Call,
+    api: SoapApi,
+    caller: Caller,
+    session: Session,
+    message: &'a Message,
+}
+
+/// What an answer holds besides its body.
+enum Reply {
+    /// Of `login()` and `logout()`.
+    Bare(String),
+    /// Of a call that counts as a request: `LimitInfoHeader` says how many there were.
+    Counted(String),
+}
+
 impl Org {
     /// `POST /services/Soap/<api>/<version>[/<org id>]`. The header `SOAPAction` is ignored, as it is there: clients
     /// send anything in it.
-    pub(crate) fn soap(&self, call: &Call, api: SoapApi, version: Option<u16>) -> Answer {
+    pub(crate) async fn soap(self: &Arc<Self>, call: &Call, api: SoapApi, version: Option<u16>) -> Answer {
         if call.method != Method::POST {
             return Answer::empty(StatusCode::METHOD_NOT_ALLOWED);
         }
-        match self.soap_result(call, api, version) {
-            Ok(result) => Answer::typed(StatusCode::OK, MEDIA, Payload::bytes(in_envelope(api, &result))),
+        match self.soap_reply(call, api, version).await {
+            Ok(reply) => Answer::typed(StatusCode::OK, MEDIA, Payload::bytes(self.in_envelope(api, &reply))),
             Err(fault) => fault.into_answer(api),
         }
     }
 
-    fn soap_result(&self, call: &Call, api: SoapApi, version: Option<u16>) -> Result<String, Fault> {
+    async fn soap_reply(self: &Arc<Self>, call: &Call, api: SoapApi, version: Option<u16>) -> Result<Reply, Fault> {
         let served = |version: &u16| (OLDEST_VERSION..=NEWEST_VERSION).contains(version);
         let version = version.filter(served).ok_or_else(|| Fault::unexpected(Code::UnsupportedApiVersion))?;
         let message = Message::read(&call.body)?;
-        let in_its_wsdl = message.namespace.as_deref() == Some(api.namespace());
-        match &message.operation {
-            Operation::Login { username, password } if in_its_wsdl && api != SoapApi::Metadata => {
-                self.soap_login(call, (api, version), username, password)
-            }
-            Operation::Logout if in_its_wsdl && api != SoapApi::Metadata => {
+        let in_its_wsdl = api != SoapApi::Metadata && message.operation.namespace.as_deref() == Some(api.namespace());
+        let operation = Operation::parse(&message.operation.name).filter(|_| in_its_wsdl);
+        match operation {
+            Some(Operation::Login) => self.soap_login(call, (api, version), &message.operation).map(Reply::Bare),
+            Some(Operation::Logout) => {
                 self.soap_session(call, &message)?;
-                self.sessions.end(message.session.as_deref().unwrap_or_default());
-                Ok("<logoutResponse/>".to_owned())
+                self.sessions.end(message.headers.session.as_deref().unwrap_or_default());
+                Ok(Reply::Bare("<logoutResponse/>".to_owned()))
             }
-            Operation::Login { .. } => Err(message.unknown_operation("login")),
-            Operation::Logout => Err(message.unknown_operation("logout")),
-            Operation::Other(name) => {
-                let session = self.soap_session(call, &message)?;
-                match session.password_expired {
-                    true => Err(Fault::unexpected(Code::InvalidOperationWithExpiredPassword)),
-                    false => Err(message.unknown_operation(name)),
-                }
-            }
+            // A misspelt call to sign in names no session.
+            None if matches!(message.operation.name.as_str(), "login" | "logout") => Err(message.unknown_operation()),
+            operation => self.soap_call(call, (api, version), &message, operation).await,
         }
+    }
+
+    /// A call that needs a session. What it asks for is looked at after the session.
+    async fn soap_call(
+        self: &Arc<Self>,
+        call: &Call,
+        (api, version): (SoapApi, u16),
+        message: &Message,
+        operation: Option<Operation>,
+    ) -> Result<Reply, Fault> {
+        let session = self.soap_session(call, message)?;
+        if session.password_expired && !operation.is_some_and(Operation::sets_own_password) {
+            return Err(Fault::unexpected(Code::InvalidOperationWithExpiredPassword));
+        }
+        let operation = operation.ok_or_else(|| message.unknown_operation())?;
+        if call.site != Site::MyDomain {
+            return Err(Fault::unexpected(Code::UrlNotReset));
+        }
+        let admitted = Session { password_expired: false, ..session.clone() };
+        let caller = self.admit_session(call, &admitted, version)?;
+        let ask = Ask { call, api, caller, session, message };
+        self.soap_operation(operation, &ask).await.map(Reply::Counted)
+    }
+
+    async fn soap_operation(self: &Arc<Self>, operation: Operation, ask: &Ask<'_>) -> Result<String, Fault> {
+        let result = match operation {
+            Operation::Login | Operation::Logout => return Err(ask.message.unknown_operation()),
+            Operation::GetServerTimestamp => self.soap_timestamp(),
+            Operation::GetUserInfo => self.soap_user_info(ask),
+            Operation::SetPassword => self.soap_set_password(ask)?,
+            Operation::ChangeOwnPassword => self.soap_change_own_password(ask)?,
+            Operation::ResetPassword => self.soap_reset_password(ask)?,
+            Operation::InvalidateSessions => self.soap_invalidate_sessions(ask),
+            Operation::DescribeGlobal => self.soap_describe_global(ask),
+            Operation::DescribeSObject => self.soap_describe_object(ask)?,
+            Operation::DescribeSObjects => self.soap_describe_objects(ask)?,
+            Operation::DescribeLayout => self.soap_describe_layout(ask)?,
+            Operation::DescribeTabs => String::new(),
+            Operation::Query => self.soap_query(ask, "query").await?,
+            Operation::QueryAll => self.soap_query(ask, "queryAll").await?,
+            Operation::QueryMore => self.soap_query_more(ask).await?,
+            Operation::Search => self.soap_search(ask).await?,
+            Operation::Retrieve => self.soap_retrieve(ask)?,
+            Operation::GetUpdated => self.soap_updated(ask).await?,
+            Operation::GetDeleted => self.soap_deleted(ask).await?,
+            Operation::Create => self.soap_create(ask)?,
+            Operation::Update => self.soap_update(ask)?,
+            Operation::Upsert => self.soap_upsert(ask)?,
+            Operation::Delete => self.soap_delete(ask)?,
+            Operation::Undelete => self.soap_undelete(ask)?,
+            Operation::EmptyRecycleBin => self.soap_empty_recycle_bin(ask)?,
+            Operation::Merge => self.soap_merge(ask)?,
+        };
+        let name = &ask.message.operation.name;
+        Ok(format!("<{name}Response>{result}</{name}Response>"))
     }
 
     /// The session in the `SessionHeader` of a message. A JWT is none to SOAP (`jsforce/jsforce:src/soap.ts`).
     fn soap_session(&self, call: &Call, message: &Message) -> Result<Session, Fault> {
-        let token = message.session.as_deref().unwrap_or_default();
+        let token = message.headers.session.as_deref().unwrap_or_default();
         let session = self.sessions.authenticate(token, self.now());
         session
             .filter(|session| session.is_opaque() && session.reaches_api())
             .filter(|session| self.still_holds(&self.setup(call), session))
             .ok_or_else(|| Fault::unexpected(Code::InvalidSessionId))
     }
-}
 
-fn in_envelope(api: SoapApi, result: &str) -> String {
-    let namespace = api.namespace();
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope \
-         xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns=\"{namespace}\" \
-         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><soapenv:Body>{result}</soapenv:Body></soapenv:Envelope>"
-    )
+    fn in_envelope(&self, api: SoapApi, reply: &Reply) -> String {
+        let (header, body) = match reply {
+            Reply::Bare(body) => (String::new(), body),
+            Reply::Counted(body) => (self.soap_limit_info(), body),
+        };
+        let namespace = api.namespace();
+        let has_records = body.contains("<sf:") || body.contains("\"sf:");
+        let records = match has_records {
+            true => format!(" xmlns:sf=\"{}\"", api.record_namespace()),
+            false => String::new(),
+        };
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope \
+             xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns=\"{namespace}\" \
+             xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"{records}>{header}<soapenv:Body>{body}\
+             </soapenv:Body></soapenv:Envelope>"
+        )
+    }
+
+    /// Source: SOAP API guide, "LimitInfoHeader".
+    fn soap_limit_info(&self) -> String {
+        let mut header = Elements::default();
+        header.within("soapenv:Header", |header| {
+            header.within("LimitInfoHeader", |header| {
+                header.within("limitInfo", |info| {
+                    info.put("current", &self.usage.api_requests.used(self.now()).to_string());
+                    info.put("limit", &self.scenario.limits.daily_api_requests.to_string());
+                    info.put("type", "API REQUESTS");
+                });
+            });
+        });
+        header.0
+    }
 }

@@ -2,10 +2,10 @@
 
 use super::person::person_contact;
 use super::write::{set, set_at};
-use super::{Author, Database, Record, RowError, StatusCode};
+use super::{Author, Database, Record, RowError, Snapshot, StatusCode};
 use crate::ids::RecordId;
 use crate::schema::{FieldIndex, Object, ObjectIndex};
-use crate::table::{IdRange, StoredRow};
+use crate::table::{IdRange, Row, StoredRow};
 use crate::value::{Timestamp, Value};
 
 /// Records that one merge may delete. Source: SOAP API guide v66, `merge()`.
@@ -156,6 +156,28 @@ impl Database {
         set_at(&mut row.values, field, Value::Id(master));
         self.bin((index, row), at, None);
         Ok(())
+    }
+}
+
+impl Snapshot {
+    /// The live rows that refer to any of these records, which are of one object, in the order of their ids.
+    #[must_use]
+    pub fn referring_to(&self, ids: &[RecordId]) -> Vec<RecordId> {
+        let Some((_, object)) = ids.first().and_then(|id| self.schema.find_prefix(id.prefix())) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (index, child) in self.schema.objects().iter().enumerate() {
+            let references = references_to(child, object);
+            if references.is_empty() {
+                continue;
+            }
+            let live = self.table(index).scan(IdRange::ALL).filter(|row| !row.is_deleted());
+            let refers = |row: &Row<'_>| references.iter().any(|field| names_any(&row.value(*field), ids));
+            found.extend(live.filter(refers).map(|row| row.id()));
+        }
+        found.sort_unstable();
+        found
     }
 }
 

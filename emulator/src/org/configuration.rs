@@ -91,6 +91,14 @@ impl Configuration {
         Ok(())
     }
 
+    /// Changes the configuration at once, and every change that is on its way: passwords have no delay.
+    pub(crate) fn amend(&self, change: impl Fn(&mut Setup)) {
+        let mut state = self.lock();
+        let State { current, coming } = &mut *state;
+        change(Arc::make_mut(current));
+        coming.iter_mut().for_each(|coming| change(Arc::make_mut(&mut coming.setup)));
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

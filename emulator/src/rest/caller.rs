@@ -41,8 +41,13 @@ impl Org {
     pub(super) fn caller(&self, call: &Call, version: u16) -> Result<Caller, ApiError> {
         let token = call.bearer().ok_or_else(ApiError::invalid_session)?;
         let session = self.sessions.authenticate(token, self.now()).ok_or_else(ApiError::invalid_session)?;
+        self.caller_of(call, &session, version)
+    }
+
+    /// The caller behind a session.
+    pub(super) fn caller_of(&self, call: &Call, session: &Session, version: u16) -> Result<Caller, ApiError> {
         let setup = self.setup(call);
-        if !self.still_holds(&setup, &session) {
+        if !self.still_holds(&setup, session) {
             return Err(ApiError::invalid_session());
         }
         if session.password_expired {
@@ -57,7 +62,7 @@ impl Org {
             ));
         }
         let user = setup.user(&session.username).ok_or_else(ApiError::invalid_session)?;
-        self.check_session(&setup, user, &session)?;
+        self.check_session(&setup, user, session)?;
         let access = setup.access(user);
         if !access.api_enabled {
             return Err(ApiError::new(

@@ -2,31 +2,38 @@
 
 use roxmltree::{Document, Node, ParsingOptions};
 
+use super::element::Element;
 use super::fault::Fault;
 
 const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
-/// A message to sign in has a dozen; more than this is an attempt to fill the memory.
-const MOST_NODES: u32 = 100_000;
+/// Two hundred records of the widest objects have fewer; more than this is an attempt to fill the memory.
+const MOST_NODES: u32 = 1_000_000;
 
 /// A message. It may hold a password, so there is no `Debug`.
 pub(super) struct Message {
-    pub(super) operation: Operation,
-    /// Namespace of the operation.
-    pub(super) namespace: Option<String>,
-    /// `SessionHeader/sessionId`.
-    pub(super) session: Option<String>,
+    /// The first element of the body.
+    pub(super) operation: Element,
+    pub(super) headers: Headers,
 }
 
-/// What a message asks for.
-pub(super) enum Operation {
-    Login { username: String, password: String },
-    Logout,
-    Other(String),
+/// What the headers of a message decide.
+///
+/// `CallOptions`, `LoginScopeHeader`, `AssignmentRuleHeader`, `MruHeader`, `DuplicateRuleHeader` and the others change
+/// nothing here: the org has no namespace, no assignment rules, no recently used lists and no duplicate rules.
+#[derive(Default)]
+pub(super) struct Headers {
+    /// `SessionHeader/sessionId`.
+    pub(super) session: Option<String>,
+    /// `QueryOptions/batchSize`.
+    pub(super) batch_size: Option<String>,
+    /// `AllOrNoneHeader/allOrNone`.
+    pub(super) all_or_none: bool,
+    /// `AllowFieldTruncationHeader/allowFieldTruncation`.
+    pub(super) truncates: bool,
 }
 
 impl Message {
-    /// Reads an envelope: the operation is the first element of its body. Headers other than `SessionHeader`, such as
-    /// `CallOptions` and `LoginScopeHeader`, change nothing here.
+    /// Reads an envelope.
     pub(super) fn read(body: &[u8]) -> Result<Self, Fault> {
         let text = std::str::from_utf8(body).map_err(|_| Fault::client("the message is not UTF-8"))?;
         let options = ParsingOptions { nodes_limit: MOST_NODES, ..ParsingOptions::default() };
@@ -37,54 +44,40 @@ impl Message {
         if !envelope.has_tag_name((SOAP, "Envelope")) {
             return Err(Fault::client("The message is no SOAP 1.1 envelope"));
         }
-        let operation = part(envelope, "Body").and_then(first_element);
+        let operation = part(envelope, "Body").and_then(|body| body.children().find(Node::is_element));
         let operation = operation.ok_or_else(|| Fault::client("The body of the message is empty"))?;
+        let too_deep = || Fault::client("The message is nested too deeply");
+        let headers = part(envelope, "Header").map(Element::of).unwrap_or(Some(Element::default()));
         Ok(Self {
-            namespace: operation.tag_name().namespace().map(str::to_owned),
-            session: part(envelope, "Header").and_then(|header| {
-                let session = child(header, "SessionHeader")?;
-                text_of(session, "sessionId")
-            }),
-            operation: Operation::of(operation),
+            operation: Element::of(operation).ok_or_else(too_deep)?,
+            headers: Headers::of(&headers.ok_or_else(too_deep)?),
         })
     }
 
-    pub(super) fn unknown_operation(&self, name: &str) -> Fault {
-        let namespace = self.namespace.as_deref().unwrap_or_default();
+    pub(super) fn unknown_operation(&self) -> Fault {
+        let Element { name, namespace, .. } = &self.operation;
+        let namespace = namespace.as_deref().unwrap_or_default();
         Fault::client(format!(
             "No operation available for request {{{namespace}}}{name}, please check the WSDL for the service."
         ))
     }
 }
 
-impl Operation {
-    fn of(element: Node<'_, '_>) -> Self {
-        let text = |name| text_of(element, name).unwrap_or_default();
-        match element.tag_name().name() {
-            "login" => Self::Login { username: text("username"), password: text("password") },
-            "logout" => Self::Logout,
-            other => Self::Other(other.to_owned()),
+impl Headers {
+    fn of(header: &Element) -> Self {
+        let text = |of: &str, name: &str| Some(header.child(of)?.child(name)?.text.trim().to_owned());
+        let flag = |of: &str, name: &str| header.child(of).is_some_and(|header| header.flag(name));
+        Self {
+            session: text("SessionHeader", "sessionId"),
+            batch_size: text("QueryOptions", "batchSize"),
+            all_or_none: flag("AllOrNoneHeader", "allOrNone"),
+            truncates: flag("AllowFieldTruncationHeader", "allowFieldTruncation"),
         }
     }
 }
 
-fn first_element<'a, 'input>(node: Node<'a, 'input>) -> Option<Node<'a, 'input>> {
-    node.children().find(Node::is_element)
-}
-
 fn part<'a, 'input>(envelope: Node<'a, 'input>, name: &str) -> Option<Node<'a, 'input>> {
     envelope.children().find(|node| node.has_tag_name((SOAP, name)))
-}
-
-/// A child by its name without regard to the namespace: clients differ in how they qualify what lies inside.
-fn child<'a, 'input>(node: Node<'a, 'input>, name: &str) -> Option<Node<'a, 'input>> {
-    node.children().find(|child| child.is_element() && child.tag_name().name() == name)
-}
-
-/// The whole text of a child, which may come in pieces (CDATA).
-fn text_of(node: Node<'_, '_>, name: &str) -> Option<String> {
-    let texts = child(node, name)?.children().filter_map(|piece| piece.text());
-    Some(texts.collect())
 }
 
 #[cfg(test)]
@@ -99,14 +92,18 @@ mod tests {
 
     #[test]
     fn prefixes_entities_and_character_data_do_not_matter() {
-        let header = "<u:SessionHeader xmlns:u='x'><u:sessionId>00D!A</u:sessionId></u:SessionHeader>";
+        let header = "<u:SessionHeader xmlns:u='x'><u:sessionId>00D!A</u:sessionId></u:SessionHeader>\
+                      <QueryOptions><batchSize>250</batchSize></QueryOptions>\
+                      <AllOrNoneHeader><allOrNone>true</allOrNone></AllOrNoneHeader>";
         let login = "<p:login xmlns:p='urn:p'><p:username>a&amp;b</p:username>\
                      <p:password><![CDATA[<x>]]>&#33;</p:password></p:login>";
         let message = Message::read(envelope(header, login).as_bytes()).ok().unwrap();
-        assert_eq!(message.namespace.as_deref(), Some("urn:p"));
-        assert_eq!(message.session.as_deref(), Some("00D!A"));
-        let Operation::Login { username, password } = message.operation else { panic!("a login") };
-        assert_eq!((username.as_str(), password.as_str()), ("a&b", "<x>!"));
+        let operation = &message.operation;
+        assert_eq!((operation.name.as_str(), operation.namespace.as_deref()), ("login", Some("urn:p")));
+        assert_eq!((operation.text_of("username"), operation.text_of("password")), ("a&b", "<x>!"));
+        assert_eq!(message.headers.session.as_deref(), Some("00D!A"));
+        assert_eq!(message.headers.batch_size.as_deref(), Some("250"));
+        assert!(message.headers.all_or_none && !message.headers.truncates);
     }
 
     #[test]
@@ -116,9 +113,10 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_refused_or_read_without_harm() {
+    fn deep_nesting_is_refused() {
         let deep = "<a>".repeat(60_000) + &"</a>".repeat(60_000);
-        let _ = Message::read(envelope("", &deep).as_bytes());
+        assert!(Message::read(envelope("", &deep).as_bytes()).is_err());
+        assert!(Message::read(envelope(&deep, "<a/>").as_bytes()).is_err());
     }
 
     proptest! {

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::MEDIA;
-use crate::answer::Answer;
-use crate::oauth::escape_xml;
+use super::writer::{Elements, escaped};
+use crate::answer::{Answer, ApiError};
+use crate::database::RowError;
 use crate::payload::Payload;
 use crate::route::SoapApi;
 use crate::sign_in::Refusal;
@@ -41,6 +42,8 @@ pub(super) enum Code {
     OrgLocked,
     TrialExpired,
     UnsupportedApiVersion,
+    /// A data call at a login host.
+    UrlNotReset,
 }
 
 impl Code {
@@ -60,6 +63,7 @@ impl Code {
             Self::OrgLocked => "ORG_LOCKED",
             Self::TrialExpired => "TRIAL_EXPIRED",
             Self::UnsupportedApiVersion => "UNSUPPORTED_API_VERSION",
+            Self::UrlNotReset => "UNKNOWN_EXCEPTION",
         }
     }
 
@@ -80,6 +84,9 @@ impl Code {
             Self::OrgLocked => "organization is locked",
             Self::TrialExpired => "trial expired",
             Self::UnsupportedApiVersion => "Invalid Api version specified on URL",
+            Self::UrlNotReset => {
+                "Destination URL not reset. The URL returned from login must be set in the SforceService"
+            }
         }
     }
 }
@@ -116,8 +123,68 @@ pub(super) enum Fault {
     Login(Code),
     /// `UnexpectedErrorFault`.
     Unexpected(Code),
+    /// What a data call is refused with.
+    Call(CallFault),
     /// The message itself is wrong: no exception code.
     Client(Cow<'static, str>),
+}
+
+/// The refusal of a data call.
+#[derive(Debug)]
+pub(super) struct CallFault {
+    kind: Kind,
+    code: Cow<'static, str>,
+    message: Cow<'static, str>,
+}
+
+/// The types of faults besides `LoginFault` (partner WSDL v66, `urn:fault.partner.soap.sforce.com`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    InvalidField,
+    InvalidId,
+    InvalidNewPassword,
+    InvalidOldPassword,
+    InvalidQueryLocator,
+    InvalidSObject,
+    MalformedQuery,
+    MalformedSearch,
+    Unexpected,
+}
+
+impl Kind {
+    /// The type that a code belongs to. That the others are `UnexpectedErrorFault` is inferred.
+    fn of(code: &str) -> Self {
+        match code {
+            "INVALID_FIELD" => Self::InvalidField,
+            "INVALID_ID_FIELD" | "MALFORMED_ID" => Self::InvalidId,
+            "INVALID_NEW_PASSWORD" => Self::InvalidNewPassword,
+            "INVALID_OLD_PASSWORD" => Self::InvalidOldPassword,
+            "INVALID_QUERY_LOCATOR" => Self::InvalidQueryLocator,
+            "INVALID_TYPE" => Self::InvalidSObject,
+            "MALFORMED_QUERY" => Self::MalformedQuery,
+            "INVALID_SEARCH" | "MALFORMED_SEARCH" => Self::MalformedSearch,
+            _ => Self::Unexpected,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::InvalidField => "InvalidFieldFault",
+            Self::InvalidId => "InvalidIdFault",
+            Self::InvalidNewPassword => "InvalidNewPasswordFault",
+            Self::InvalidOldPassword => "InvalidOldPasswordFault",
+            Self::InvalidQueryLocator => "InvalidQueryLocatorFault",
+            Self::InvalidSObject => "InvalidSObjectFault",
+            Self::MalformedQuery => "MalformedQueryFault",
+            Self::MalformedSearch => "MalformedSearchFault",
+            Self::Unexpected => "UnexpectedErrorFault",
+        }
+    }
+
+    /// Whether it says where in a query the error is.
+    fn has_place(self) -> bool {
+        matches!(self, Self::InvalidField | Self::InvalidSObject | Self::MalformedQuery | Self::MalformedSearch)
+    }
 }
 
 impl Fault {
@@ -127,6 +194,12 @@ impl Fault {
 
     pub(super) fn unexpected(code: Code) -> Self {
         Self::Unexpected(code)
+    }
+
+    /// The refusal of a data call; the code decides its type.
+    pub(super) fn call(code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        let code = code.into();
+        Self::Call(CallFault { kind: Kind::of(&code), code, message: message.into() })
     }
 
     pub(super) fn client(message: impl Into<Cow<'static, str>>) -> Self {
@@ -146,19 +219,76 @@ impl Fault {
     }
 
     fn content(&self) -> String {
-        let (kind, code) = match self {
-            Self::Login(code) => ("LoginFault", code),
-            Self::Unexpected(code) => ("UnexpectedErrorFault", code),
+        let (kind, name, message, place) = match self {
+            Self::Login(code) => ("LoginFault", code.name(), code.message(), None),
+            Self::Unexpected(code) => (Kind::Unexpected.name(), code.name(), code.message(), None),
+            Self::Call(fault) => {
+                let place = fault.kind.has_place().then(|| place_in(&fault.message));
+                (fault.kind.name(), fault.code.as_ref(), fault.message.as_ref(), place)
+            }
             Self::Client(message) => {
-                let message = escape_xml(message);
+                let message = escaped(message);
                 return format!("<faultcode>soapenv:Client</faultcode><faultstring>{message}</faultstring>");
             }
         };
-        let (name, message) = (code.name(), escape_xml(code.message()));
-        format!(
-            "<faultcode>sf:{name}</faultcode><faultstring>{name}: {message}</faultstring><detail>\
-             <sf:{kind} xsi:type=\"sf:{kind}\"><sf:exceptionCode>{name}</sf:exceptionCode>\
-             <sf:exceptionMessage>{message}</sf:exceptionMessage></sf:{kind}></detail>"
-        )
+        let mut content = Elements::default();
+        content.put("faultcode", &format!("sf:{name}"));
+        content.put("faultstring", &format!("{name}: {message}"));
+        content.open("detail");
+        let tag = format!("sf:{kind}");
+        content.open_typed(&tag, &tag);
+        content.put("sf:exceptionCode", name);
+        content.put("sf:exceptionMessage", message);
+        if let Some((row, column)) = place {
+            content.put("sf:row", &row);
+            content.put("sf:column", &column);
+        }
+        content.close(&tag);
+        content.close("detail");
+        content.0
+    }
+}
+
+/// Row and column as the message names them; `-1` when it does not (inferred).
+fn place_in(message: &str) -> (String, String) {
+    let number = |text: &str| -> String { text.chars().take_while(char::is_ascii_digit).collect() };
+    let found = message.rsplit_once("ERROR at Row:").and_then(|(_, rest)| {
+        let column = rest.split_once(":Column:").map(|(_, column)| number(column))?;
+        Some((number(rest), column)).filter(|(row, column)| !row.is_empty() && !column.is_empty())
+    });
+    found.unwrap_or_else(|| ("-1".to_owned(), "-1".to_owned()))
+}
+
+impl From<ApiError> for Fault {
+    fn from(error: ApiError) -> Self {
+        match error.code.as_ref() {
+            "INVALID_SESSION_ID" => Self::unexpected(Code::InvalidSessionId),
+            "API_CURRENTLY_DISABLED" => Self::unexpected(Code::ApiCurrentlyDisabled),
+            _ => Self::call(error.code, error.message),
+        }
+    }
+}
+
+impl From<RowError> for Fault {
+    fn from(error: RowError) -> Self {
+        Self::call(error.status_code.as_str(), error.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_fault_says_where() {
+        let message = "\nselect adfId from Contact\n       ^\nERROR at Row:1:Column:8\nNo such column 'adfId'";
+        let fault = Fault::call("INVALID_FIELD", message).content();
+        assert!(fault.contains("<sf:InvalidFieldFault xsi:type=\"sf:InvalidFieldFault\">"), "{fault}");
+        assert!(
+            fault.ends_with("<sf:row>1</sf:row><sf:column>8</sf:column></sf:InvalidFieldFault></detail>"),
+            "{fault}"
+        );
+        assert!(fault.contains("No such column &apos;adfId&apos;"), "{fault}");
+        assert_eq!(place_in("no place"), ("-1".to_owned(), "-1".to_owned()));
     }
 }

@@ -2,9 +2,10 @@
 
 use chrono::TimeDelta;
 
+use super::element::Element;
 use super::fault::{Code, Fault};
+use super::writer::Elements;
 use crate::call::Call;
-use crate::oauth::escape_xml;
 use crate::org::Org;
 use crate::route::SoapApi;
 use crate::scenario::{SessionLevel, Setup, UserSpec};
@@ -20,9 +21,9 @@ impl Org {
         &self,
         call: &Call,
         (api, version): (SoapApi, u16),
-        username: &str,
-        password: &str,
+        operation: &Element,
     ) -> Result<String, Fault> {
+        let (username, password) = (operation.text_of("username"), operation.text_of("password"));
         if version > LAST_VERSION {
             return Err(Fault::login(Code::LoginRetired));
         }
@@ -75,12 +76,12 @@ impl Org {
         let url = |api: SoapApi| format!("{base}/services/Soap/{}/{version}.0/{}", api.segment(), self.id.short());
         let mut result = Elements::default();
         result.put("metadataServerUrl", &url(SoapApi::Metadata));
-        result.put("passwordExpired", bool_text(user.password_expired));
-        result.put("sandbox", bool_text(setup.org.kind.is_sandbox()));
+        result.flag("passwordExpired", user.password_expired);
+        result.flag("sandbox", setup.org.kind.is_sandbox());
         result.put("serverUrl", &url(api));
         result.put("sessionId", &token);
         result.put("userId", &self.user_id(&user.username).to_string());
-        let info = self.user_info_result(setup, user, seconds);
+        let info = self.user_info_fields(setup, user, seconds);
         format!("<loginResponse><result>{}<userInfo>{}</userInfo></result></loginResponse>", result.0, info.0)
     }
 
@@ -105,22 +106,23 @@ impl Org {
         timeout.num_seconds()
     }
 
-    fn user_info_result(&self, setup: &Setup, user: &UserSpec, session_seconds: i64) -> Elements {
+    /// `GetUserInfoResult`, in the order of the WSDL.
+    pub(super) fn user_info_fields(&self, setup: &Setup, user: &UserSpec, session_seconds: i64) -> Elements {
         let id = self.user_id(&user.username).to_string();
         let currencies = self.scenario.currencies.as_ref();
         let corporate = currencies.map_or("USD", |currencies| &currencies.corporate);
         let mut info = Elements::default();
-        info.put("accessibilityMode", "false");
-        info.put("chatterExternal", "false");
+        info.flag("accessibilityMode", false);
+        info.flag("chatterExternal", false);
         info.put("currencySymbol", "$");
         info.nil("defaultAppIdForProfile");
         info.put("orgAttachmentFileSizeLimit", "5242880");
         info.put("orgDefaultCurrencyIsoCode", corporate);
         info.put("orgDefaultCurrencyLocale", "en_US");
-        info.put("orgDisallowHtmlAttachments", "false");
-        info.put("orgHasPersonAccounts", if self.scenario.person_accounts.is_some() { "true" } else { "false" });
+        info.flag("orgDisallowHtmlAttachments", false);
+        info.flag("orgHasPersonAccounts", self.scenario.person_accounts.is_some());
         info.put("organizationId", &self.id.to_string());
-        info.put("organizationMultiCurrency", if currencies.is_some() { "true" } else { "false" });
+        info.flag("organizationMultiCurrency", currencies.is_some());
         info.put("organizationName", &setup.org.name);
         info.put("profileId", &self.profile_id(&user.profile).to_string());
         info.nil("roleId");
@@ -137,22 +139,4 @@ impl Org {
         info.put("userUiSkin", "Theme3");
         info
     }
-}
-
-/// Elements in a row.
-#[derive(Default)]
-struct Elements(String);
-
-impl Elements {
-    fn put(&mut self, name: &str, text: &str) {
-        self.0.push_str(&format!("<{name}>{}</{name}>", escape_xml(text)));
-    }
-
-    fn nil(&mut self, name: &str) {
-        self.0.push_str(&format!("<{name} xsi:nil=\"true\"/>"));
-    }
-}
-
-fn bool_text(value: bool) -> &'static str {
-    if value { "true" } else { "false" }
 }

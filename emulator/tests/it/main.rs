@@ -35,6 +35,8 @@ mod rules;
 mod schema;
 mod search;
 mod soap;
+mod soap_client;
+mod soap_data;
 mod soql;
 mod token_errors;
 mod token_requests;
