@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::Ask;
 use super::fault::Fault;
 use super::json::Json;
@@ -29,10 +31,11 @@ impl Org {
 
     pub(super) async fn soap_query_more(self: &Arc<Self>, ask: &Ask<'_>) -> Result<String, Fault> {
         let locator = ask.message.operation.text_of("queryLocator").trim();
-        let is_one = !locator.is_empty() && locator.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if !is_one {
+        if locator.is_empty() {
             return Err(Fault::call("INVALID_QUERY_LOCATOR", "invalid query locator"));
         }
+        // Whatever a client sends stays one segment of the path.
+        let locator = utf8_percent_encode(locator, NON_ALPHANUMERIC);
         self.queried(ask, &format!("query/{locator}"), &[]).await
     }
 
