@@ -1,5 +1,7 @@
 //! Queries as a client sees them: pages of children, bodies of aggregates, refusals, and what stands beside records.
 
+mod proof;
+
 use emulator::Scenario;
 use reqwest::Method;
 use serde_json::{Value, json};
