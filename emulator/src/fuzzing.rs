@@ -1,12 +1,18 @@
 //! What fuzz targets feed: readers of outside input, each by one narrow function. Not part of the interface.
 
+use std::sync::{Arc, LazyLock};
+
 use bytes::Bytes;
 use http::{Method, Request, header};
 
 use crate::call::{Arrival, Call};
+use crate::database::{Database, Snapshot};
 use crate::jwt::{Certificate, Unverified};
 use crate::oauth::Parameters;
+use crate::schema::FullAccess;
 use crate::site::Site;
+use crate::soql::{Asked, Cut, Plan, RowScope};
+use crate::value::Timestamp;
 
 /// Reads an assertion as the token endpoint does.
 pub fn jwt(input: &[u8]) {
@@ -49,6 +55,28 @@ pub fn redirect(input: &[u8]) {
     let mut lines = input.splitn(2, |byte| *byte == b'\n').map(String::from_utf8_lossy);
     let (callback, query) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
     crate::web::read_redirects(&Parameters::of_query(&query), &callback);
+}
+
+/// Reads a query and answers it from an org with a few rows.
+pub fn soql(input: &[u8]) {
+    static ORG: LazyLock<Snapshot> = LazyLock::new(few_rows);
+    let query = String::from_utf8_lossy(input);
+    let asked = Asked::anonymously(ORG.schema(), &FullAccess, RowScope::Live, NOW);
+    let Ok(plan) = Plan::compile_as(&query, &asked).map(Arc::new) else { return };
+    drop((plan.bulk_refusal(), plan.explain(&ORG), plan.describe_columns(ORG.schema())));
+    let results = plan.execute(ORG.clone());
+    results.page(0, Cut { rows: 10, child_rows: 2 }, "v68.0", &mut |_, _| String::new());
+}
+
+const NOW: Timestamp = Timestamp(1_795_255_200_000);
+
+/// Accounts, contacts, cases and tasks that belong together.
+fn few_rows() -> Snapshot {
+    let mut database = Database::new(crate::catalog::standard(), 1);
+    for object in ["User", "Account", "Contact", "Opportunity", "Case", "Task", "Invoice__c"] {
+        database.generate(object, 5, NOW).expect("the built-in catalogue has the object");
+    }
+    database.snapshot()
 }
 
 fn post(input: &[u8]) -> Option<Call> {

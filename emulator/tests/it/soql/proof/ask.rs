@@ -99,16 +99,16 @@ impl Asker<'_> {
         let columns = self.columns(table);
         let order = self.record_order(table);
         let has_children = table < 2 && self.random.one_in(2);
-        let children = has_children.then(|| Box::new(self.children(table + 1, 1)));
+        let children = has_children.then(|| Box::new(self.children(table + 1)));
         Shape::Records { columns, order, children }
     }
 
-    fn children(&mut self, table: usize, level: usize) -> Question {
+    fn children(&mut self, table: usize) -> Question {
         let deeper = table < 2 && self.random.one_in(2);
         let shape = Shape::Records {
             columns: self.columns(table),
             order: self.record_order(table),
-            children: deeper.then(|| Box::new(self.children(table + 1, level + 1))),
+            children: deeper.then(|| Box::new(self.children(table + 1))),
         };
         let filter = if self.random.one_in(2) { None } else { Some(self.where_clause(table)) };
         let limit = self.random.one_in(3).then(|| self.random.below(6) as u64);
@@ -352,16 +352,11 @@ impl Asker<'_> {
         if has_having {
             groups.having = self.having(&groups, 2);
         }
-        if !groups.keys.is_empty() {
-            let count = self.random.below(3);
-            groups.order = (0..count)
-                .map(|_| self.item(&groups))
-                .map(|by| (by, ()))
-                .map(|(by, ())| by)
-                .collect::<Vec<_>>()
-                .into_iter()
-                .map(|by| self.order(by))
-                .collect();
+        for _ in 0..self.random.below(3) {
+            if !groups.keys.is_empty() {
+                let by = self.item(&groups);
+                groups.order.push(self.order(by));
+            }
         }
         groups
     }

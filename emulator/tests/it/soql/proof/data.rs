@@ -28,9 +28,9 @@ impl World {
     pub(super) fn create(random: &mut Random) -> Self {
         let now = Timestamp::parse(NOW).unwrap();
         let mut world = Self { database: Database::new(schema(), 1), ids: Vec::new(), now, sqlite: sqlite() };
-        for table in 0..TABLES.len() {
+        for (table, rows) in ROWS.into_iter().enumerate() {
             world.ids.push(Vec::new());
-            for number in 0..ROWS[table] {
+            for number in 0..rows {
                 world.insert(table, number, random);
             }
         }
