@@ -260,7 +260,7 @@ impl FieldSpec {
             default_value: self.default.clone(),
             filterable: self.filterable.unwrap_or(!opaque || kind.is_compound()),
             sortable: self.sortable.unwrap_or(!opaque && kind != FieldType::MultiPicklist),
-            groupable: !opaque && !kind.is_number() && kind != FieldType::DateTime && kind != FieldType::MultiPicklist,
+            groupable: !opaque && is_groupable(kind),
             html: self.rich,
             picklist: self.entries(),
             restricted_picklist: self.restricted,
@@ -306,6 +306,12 @@ impl FieldSpec {
         };
         self.picklist.iter().map(entry).collect()
     }
+}
+
+/// Source: captured describes: numbers that may have a fraction are not, whole ones are.
+fn is_groupable(kind: FieldType) -> bool {
+    let is_fractional = kind.is_number() && kind != FieldType::Int;
+    !is_fractional && kind != FieldType::DateTime && kind != FieldType::MultiPicklist
 }
 
 /// Default sizes: of custom fields as Setup makes them, of standard picklists as captured describes show them.

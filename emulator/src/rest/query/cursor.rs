@@ -1,6 +1,6 @@
 //! Open cursors: results of queries that did not fit on one page.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -51,7 +51,14 @@ pub(crate) struct Cursor {
 /// The cursors of an org. There is no cap on their number, as in today's orgs.
 #[derive(Default)]
 pub(crate) struct Cursors {
-    open: Mutex<HashMap<String, Cursor>>,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    by_id: HashMap<String, Cursor>,
+    /// Their ids, the oldest first.
+    by_age: VecDeque<String>,
 }
 
 impl Cursors {
@@ -60,22 +67,26 @@ impl Cursors {
         let id = format!("{PREFIX}{}", random_text(RANDOM_CHARACTERS));
         let cursor = Cursor { id: id.clone(), content, owner, opened: now };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|_, cursor| cursor.lives(now));
-        open.insert(id.clone(), cursor);
+        while open.by_age.front().is_some_and(|oldest| open.by_id.get(oldest).is_none_or(|cursor| !cursor.lives(now))) {
+            let oldest = open.by_age.pop_front().unwrap_or_default();
+            open.by_id.remove(&oldest);
+        }
+        open.by_age.push_back(id.clone());
+        open.by_id.insert(id.clone(), cursor);
         id
     }
 
     /// Ends the cursor of a locator.
     pub(crate) fn close(&self, locator: &str) {
         let id = locator.rsplit_once('-').map_or(locator, |(id, _)| id);
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).by_id.remove(id);
     }
 
     /// The cursor and the offset of a locator `<cursor>-<offset>`, for its owner.
     pub(super) fn find(&self, locator: &str, user: RecordId, now: DateTime<Utc>) -> Option<(Cursor, u64)> {
         let (id, offset) = locator.rsplit_once('-')?;
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let cursor = open.get(id).filter(|cursor| cursor.lives(now) && cursor.owner == user)?;
+        let cursor = open.by_id.get(id).filter(|cursor| cursor.lives(now) && cursor.owner == user)?;
         Some((cursor.clone(), offset.parse().ok()?))
     }
 }

@@ -20,6 +20,8 @@ const MAX_SUBQUERIES: usize = 20;
 /// Levels of children below the root, and the version that brought more than one. Source: as above.
 const MAX_DEPTH: usize = 4;
 const DEEP_FROM_VERSION: u16 = 58;
+/// The version that brought FIELDS(). Source: SOQL reference v66, FIELDS().
+const FIELDS_FROM_VERSION: u16 = 51;
 
 impl Binder<'_> {
     pub(super) fn shape(&self, query: &Query) -> Result<Shape, QueryError> {
@@ -93,6 +95,9 @@ impl Binder<'_> {
 
     /// The fields that `FIELDS(…)` stands for.
     pub(super) fn fields(&self, group: FieldGroup, at: usize) -> Result<Vec<Path>, QueryError> {
+        if self.scene.asked.version < FIELDS_FROM_VERSION {
+            return Err(self.scene.malformed(at, "FIELDS() needs version 51.0 of the API or a later one"));
+        }
         let object = self.scene.object();
         let wanted = |custom: bool| match group {
             FieldGroup::All => true,

@@ -172,6 +172,8 @@ fn fields_of_children_are_bounded_like_others() {
     let rows = page(&database, "SELECT Id, (SELECT FIELDS(ALL) FROM Contacts LIMIT 200) FROM Account");
     assert_eq!(rows[0]["Contacts"]["records"][0]["LastName"], "Alpha");
     assert_eq!(failure("SELECT Id, (SELECT FIELDS(ALL) FROM Contacts) FROM Account").0, "MALFORMED_QUERY");
+    let old = Asked { version: 50, ..Asked::anonymously(database.schema(), &FullAccess, RowScope::Live, at(NOW)) };
+    assert!(Plan::compile_as("SELECT FIELDS(STANDARD) FROM Account", &old).is_err());
 }
 
 #[test]

@@ -364,10 +364,9 @@ impl Asker<'_> {
     fn keys(&mut self, table: usize) -> Vec<Operand> {
         let mut keys: Vec<Operand> = Vec::new();
         for _ in 0..self.random.below(4) {
-            // Numbers and times are no keys, but parts of times are.
+            // Amounts and times are no keys, but parts of times are.
             let key = self.operand(table, |kind| kind != Kind::Tags && kind != Kind::DateTime && kind != Kind::Cents);
-            let is_number = key.part.is_none() && key.kind() == Kind::Int;
-            if !is_number && !keys.contains(&key) {
+            if !keys.contains(&key) {
                 keys.push(key);
             }
         }
