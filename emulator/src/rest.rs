@@ -13,6 +13,7 @@ mod frames;
 mod inside;
 mod limits;
 mod options;
+mod password;
 mod query;
 mod recent;
 mod records;
@@ -61,7 +62,7 @@ impl Org {
             Err(refusal) => return self.finished(call, None, version, refusal.into()),
         };
         let (own_format, template) = (format::has_a_format_of_its_own(&route), route.template());
-        let answer = match Format::wanted(call) {
+        let answer = match Format::wanted(call, &route) {
             None if !own_format => format::unacceptable(),
             wanted => {
                 let answer = self.resource(call, &caller, route, effect).await.unwrap_or_else(Answer::from);
@@ -98,6 +99,7 @@ impl Org {
                 self.related(call, caller, [&object, &field], &[value]).await
             }
             DataRoute::Related { object, id, path } => self.related(call, caller, [&object, &id], &path).await,
+            DataRoute::Password(user) => self.password(call, caller, &user),
             DataRoute::Frame(frame) => self.frame(call, caller, &frame),
             DataRoute::App(part) => self.app_resource(call, caller, part),
             DataRoute::Search(route) => self.search_resource(call, caller, route).await,

@@ -155,13 +155,20 @@ impl Search {
             let objects = snapshot.schema().objects().iter().filter(|object| is_searched(object, access));
             objects.map(|object| Returning { object: object.name.clone(), ..Returning::default() }).collect()
         };
-        let returning = if self.returning.is_empty() { everything() } else { self.returning.clone() };
+        let names_none = self.returning.is_empty();
+        let returning = if names_none { everything() } else { self.returning.clone() };
         let mut left = self.limit.unwrap_or(MAX_RESULTS).min(MAX_RESULTS);
         let mut found = Vec::with_capacity(returning.len());
         for wanted in &returning {
-            let ids = self.find_in(wanted, left, snapshot, access, now)?;
-            left -= ids.ids.len();
-            found.push(ids);
+            match self.find_in(wanted, left, snapshot, access, now) {
+                Ok(ids) => {
+                    left -= ids.ids.len();
+                    found.push(ids);
+                }
+                // Nobody has asked for an object that cannot be queried by itself.
+                Err(_) if names_none => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(found)
     }

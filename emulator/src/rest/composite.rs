@@ -110,7 +110,8 @@ impl Org {
         }
         let mut responses = Vec::with_capacity(subrequests.len());
         let mut results = HashMap::new();
-        for subrequest in subrequests {
+        let mut waiting = subrequests.into_iter();
+        while let Some(subrequest) = waiting.next() {
             let expects_all = subrequest.expects_all();
             let response = self.subrequest(call, &caller, subrequest, &results).await;
             let body = serde_json::from_str::<Value>(response.body.get()).unwrap_or_default();
@@ -119,7 +120,7 @@ impl Org {
             responses.push(response);
             if failed && atomicity == Atomicity::AllOrNone {
                 self.write(|database, _| ledger.take_back(database));
-                return Outcome { responses: subrequest::halted(responses), undone: true };
+                return Outcome { responses: subrequest::halted(responses, waiting), undone: true };
             }
         }
         Outcome { responses, undone: false }

@@ -27,10 +27,11 @@ pub(super) enum Format {
 
 impl Format {
     /// By the end of the path, else by `Accept`; `None` when the client takes neither.
-    pub(super) fn wanted(call: &Call) -> Option<Self> {
-        match call.path.rsplit_once('.') {
-            Some((_, "json")) => return Some(Self::Json),
-            Some((_, "xml")) => return Some(Self::Xml),
+    pub(super) fn wanted(call: &Call, route: &DataRoute) -> Option<Self> {
+        let ending = call.path.rsplit_once('.').map(|(_, ending)| ending);
+        match ending.filter(|_| !matches!(route, DataRoute::ExternalId { .. })) {
+            Some("json") => return Some(Self::Json),
+            Some("xml") => return Some(Self::Xml),
             _ => {}
         }
         let Some(accept) = call.header(header::ACCEPT).filter(|accept| !accept.trim().is_empty()) else {

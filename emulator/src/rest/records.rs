@@ -72,7 +72,11 @@ impl Org {
         object: &Arc<Object>,
         id: RecordId,
     ) -> Result<Answer, ApiError> {
-        let validators = self.snapshot().row(id).map(|row| Validators::of(object, &row));
+        let snapshot = self.snapshot();
+        let live = snapshot.row(id).filter(|row| !row.is_deleted());
+        let validators = live.map(|row| Validators::of(object, &row));
+        // A write copies what a view of the data still holds.
+        drop(snapshot);
         if let Some(Verdict::Instead(status)) = validators.as_ref().map(|known| known.judge(call)).transpose()? {
             let answer = Answer::empty(status);
             return Ok(match validators {

@@ -64,9 +64,10 @@ impl SearchRoute {
     ];
 
     pub(super) fn parse(segments: &[&str]) -> Option<Self> {
-        let path = format!("/services/data/vXX.X/{}", segments.join("/"));
+        let wanted = segments.join("/");
         // The guide writes `scopeOrder` and `scopeorder`.
-        Self::PATHS.iter().find(|(_, known)| known.eq_ignore_ascii_case(&path)).map(|(route, _)| *route)
+        let is_wanted = |path: &str| path.splitn(5, '/').nth(4).is_some_and(|tail| tail.eq_ignore_ascii_case(&wanted));
+        Self::PATHS.iter().find(|(_, path)| is_wanted(path)).map(|(route, _)| *route)
     }
 
     pub(super) fn template(self) -> &'static str {

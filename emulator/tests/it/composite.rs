@@ -54,6 +54,7 @@ async fn a_composite_that_asks_for_all_or_none_undoes_what_it_did_before_a_failu
         {"method": "PATCH", "url": format!("{ROOT}/sobjects/Account/{}", first.as_str().unwrap()), "referenceId": "b",
             "body": {"Name": "Not kept either"}},
         {"method": "POST", "url": format!("{ROOT}/sobjects/Contact"), "referenceId": "c", "body": {"FirstName": "x"}},
+        {"method": "POST", "url": format!("{ROOT}/sobjects/Account"), "referenceId": "d", "body": {"Name": "Not run"}},
     ]});
     let answer = acme.send(Method::POST, &format!("{ROOT}/composite"), &token, &body).await.json();
     let codes: Vec<&str> = answer["compositeResponse"]
@@ -62,7 +63,8 @@ async fn a_composite_that_asks_for_all_or_none_undoes_what_it_did_before_a_failu
         .iter()
         .map(|response| response["body"][0]["errorCode"].as_str().unwrap())
         .collect();
-    assert_eq!(codes, ["PROCESSING_HALTED", "PROCESSING_HALTED", "REQUIRED_FIELD_MISSING"]);
+    let halted = "PROCESSING_HALTED";
+    assert_eq!(codes, [halted, halted, "REQUIRED_FIELD_MISSING", halted]);
     assert_eq!(query(&acme, &token, "SELECT Id, Name FROM Account").await.text, before);
 }
 
@@ -105,4 +107,45 @@ async fn a_composite_call_holds_five_queries_and_no_more() {
         let answer = acme.send(Method::POST, &format!("{ROOT}/composite"), &token, &requests).await;
         assert_eq!(answer.status, status, "{}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn collections_and_trees_are_subrequests_and_what_they_answer_can_be_referred_to() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let account = |name: &str| json!({"attributes": {"type": "Account"}, "Name": name});
+    let collection = json!({"allOrNone": true, "records": [account("First"), account("Second")]});
+    let request = |all: bool, records: &serde_json::Value| {
+        json!({"allOrNone": all, "collateSubrequests": true, "compositeRequest": [
+            {"method": "POST", "url": format!("{ROOT}/composite/sobjects"), "referenceId": "many", "body": records},
+            {"method": "POST", "url": format!("{ROOT}/sobjects/Contact"), "referenceId": "child",
+                "body": {"LastName": "Of the second", "AccountId": "@{many[1].id}"}},
+            {"method": "GET", "url": format!("{ROOT}/sobjects/Contact/@{{child.id}}/Account?fields=Name"), "referenceId": "up"},
+        ]})
+    };
+    let path = format!("{ROOT}/composite");
+    let answer = acme.send(Method::POST, &path, &token, &request(true, &collection)).await.json();
+    assert_eq!(answer["compositeResponse"][2]["body"]["Name"], "Second", "{answer}");
+    let failing = json!({"allOrNone": true, "records": [account("Third"), {"attributes": {"type": "Contact"}}]});
+    let answer = acme.send(Method::POST, &path, &token, &request(true, &failing)).await.json();
+    assert_eq!(answer["compositeResponse"][0]["httpStatusCode"], 200);
+    assert_eq!(answer["compositeResponse"][1]["body"][0]["errorCode"], "PROCESSING_HALTED");
+    let left = query(&acme, &token, "SELECT COUNT() FROM Account WHERE Name = 'Third'").await.json();
+    assert_eq!(left["totalSize"], 0);
+}
+
+#[tokio::test]
+async fn composite_answers_are_like_recorded_ones() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let body = json!({"compositeRequest": [
+        {"referenceId": "one", "method": "GET", "url": format!("{ROOT}/query?q=SELECT Id FROM Account LIMIT 1")},
+        {"referenceId": "foo", "method": "GET", "url": format!("{ROOT}/sobjects/Foo")},
+    ]});
+    let answer = acme.send(Method::POST, &format!("{ROOT}/composite"), &token, &body).await;
+    let responses = answer.json()["compositeResponse"].clone();
+    assert_eq!(responses[0]["body"]["totalSize"], 1);
+    let error = json!([{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}]);
+    let expected = json!({"body": error, "httpHeaders": {}, "httpStatusCode": 404, "referenceId": "foo"});
+    assert_eq!(responses[1], expected);
 }

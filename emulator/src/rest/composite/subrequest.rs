@@ -93,18 +93,25 @@ impl Org {
     }
 }
 
-/// What the others are told when one of them failed; that one keeps its own error, and it is the last.
-pub(super) fn halted(mut responses: Vec<Subresponse>) -> Vec<Subresponse> {
+/// What the others are told when one of them failed: those before it, which ended with it, and those that it kept from
+/// running. It keeps its own error.
+///
+/// Source: REST API guide, "Composite". That those after it are answered at all is inferred.
+pub(super) fn halted(mut responses: Vec<Subresponse>, rest: impl Iterator<Item = Subrequest>) -> Vec<Subresponse> {
     let message = "The transaction was rolled back since another operation in the same transaction failed.";
     let error = ApiError::bad_request("PROCESSING_HALTED", message).body().to_string();
+    let body = RawValue::from_string(error).expect("an error's body is JSON");
+    let halted = |reference_id: String| Subresponse {
+        body: body.clone(),
+        http_headers: BTreeMap::new(),
+        http_status_code: 400,
+        reference_id,
+    };
     let others = responses.len().saturating_sub(1);
     for response in responses.iter_mut().take(others) {
-        response.http_status_code = 400;
-        response.http_headers.clear();
-        if let Ok(body) = RawValue::from_string(error.clone()) {
-            response.body = body;
-        }
+        *response = halted(std::mem::take(&mut response.reference_id));
     }
+    responses.extend(rest.map(|subrequest| halted(subrequest.reference_id)));
     responses
 }
 
