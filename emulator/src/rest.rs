@@ -19,6 +19,7 @@ mod recent;
 mod records;
 mod related;
 mod search;
+mod tokens;
 mod versions;
 
 use std::sync::Arc;

@@ -124,6 +124,12 @@ fn alert() -> String {
 }
 
 impl Rules {
+    /// Whether no row is ever judged.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.validations.is_empty() && self.duplicates.is_empty()
+    }
+
     /// Finds objects and fields that do not exist.
     ///
     /// # Errors

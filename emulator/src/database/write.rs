@@ -178,6 +178,10 @@ impl Database {
         let (index, row) = self.stored(id)?;
         let binned_at = self.current.row(id).and_then(|current| current.stamp()).filter(|_| row.is_deleted);
         let at = binned_at.unwrap_or(at.whole_seconds());
+        if !row.is_deleted {
+            let object = self.current.schema.object(index).clone();
+            self.clear_lookups(&object, id);
+        }
         self.note(id);
         let table = self.table_mut(index);
         table.purge(id);
@@ -395,10 +399,10 @@ impl Database {
         with: Option<RecordId>,
     ) -> Result<(), RowError> {
         let object = self.current.schema.object(index).clone();
-        self.clear_lookups(&object, row.id);
         if !object.has_recycle_bin() {
             return self.erase(row.id, at);
         }
+        self.clear_lookups(&object, row.id);
         self.bin((index, row), at, with);
         Ok(())
     }

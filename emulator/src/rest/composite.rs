@@ -64,6 +64,9 @@ impl Org {
         caller: &Caller,
         route: CompositeRoute,
     ) -> Result<Answer, ApiError> {
+        if caller.version < route.since() {
+            return Err(ApiError::not_found());
+        }
         match route {
             CompositeRoute::Composite => self.composite(call, caller).await,
             CompositeRoute::Batch => self.batch(call, caller).await,

@@ -10,6 +10,9 @@ use crate::call::Call;
 use crate::org::Org;
 use crate::schema::Access;
 
+/// The API version that counts records first. Source: REST API guide, "Record Count".
+const RECORD_COUNT_FROM: u16 = 40;
+
 impl Org {
     /// Counts one API request, for the org and for the app.
     pub(super) fn count_request(&self, caller: &Caller) -> Result<(), ApiError> {
@@ -58,6 +61,9 @@ impl Org {
     /// Source: REST API guide v66, "Record Count". Counts there are approximate; these are exact.
     pub(super) fn record_count(&self, call: &Call, caller: &Caller) -> Result<Answer, ApiError> {
         allow(call, &[Method::GET])?;
+        if caller.version < RECORD_COUNT_FROM {
+            return Err(ApiError::not_found());
+        }
         let named = call.parameter("sObjects").filter(|names| !names.is_empty());
         let wanted = |name: &str| {
             named.as_ref().is_none_or(|names| names.split(',').any(|wanted| wanted.trim().eq_ignore_ascii_case(name)))

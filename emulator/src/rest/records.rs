@@ -11,6 +11,7 @@ use super::allow;
 use super::body::body_record;
 use super::caller::Caller;
 use super::conditional::{Validators, Verdict};
+use super::tokens::{self, Place};
 use crate::answer::{Answer, ApiError};
 use crate::call::Call;
 use crate::database::{Author, Change, Database, DuplicateResult, Record, RowError, Saved, StatusCode as RowCode};
@@ -87,14 +88,15 @@ impl Org {
         match call.method {
             Method::PATCH => {
                 let mut record = body_record(call)?;
+                tokens::check(call, object, &record, Place::Whole)?;
                 refuse_field(&record, ID)?;
                 record.insert(ID.to_owned(), json!(id.to_string()));
                 let change = Change::Update { object: &object.name, record: &record };
-                self.change(caller, object, &change)?;
+                self.change(caller, &change)?;
                 Ok(Answer::empty(StatusCode::NO_CONTENT))
             }
             Method::DELETE => {
-                self.change(caller, object, &Change::Delete { id })?;
+                self.change(caller, &Change::Delete { id })?;
                 Ok(Answer::empty(StatusCode::NO_CONTENT))
             }
             _ => {
@@ -109,9 +111,9 @@ impl Org {
     }
 
     /// Does one thing to one record.
-    fn change(&self, caller: &Caller, object: &Object, change: &Change<'_>) -> Result<Saved, ApiError> {
+    fn change(&self, caller: &Caller, change: &Change<'_>) -> Result<Saved, ApiError> {
         let saved = self.write_for(caller, |database, by| database.change(change, by));
-        let saved = saved.map_err(|error| refusal(caller, object, change, error))?;
+        let saved = saved.map_err(|error| refusal(caller, error))?;
         if !matches!(change, Change::Delete { .. }) {
             self.note_use(caller, saved.id);
         }
@@ -137,7 +139,8 @@ impl Org {
     fn create(&self, call: &Call, caller: &Caller, name: &str) -> Result<Answer, ApiError> {
         let object = self.visible_object(caller, name)?;
         let record = body_record(call)?;
-        let saved = self.change(caller, &object, &Change::Insert { object: &object.name, record: &record })?;
+        tokens::check(call, &object, &record, Place::Whole)?;
+        let saved = self.change(caller, &Change::Insert { object: &object.name, record: &record })?;
         Ok(created(caller, &object, saved.id, None))
     }
 
@@ -174,10 +177,11 @@ impl Org {
         [key, value]: [&str; 2],
     ) -> Result<Answer, ApiError> {
         let mut record = body_record(call)?;
+        tokens::check(call, object, &record, Place::Whole)?;
         refuse_field(&record, key)?;
         refuse_field(&record, ID)?;
         record.insert(key.to_owned(), json!(value));
-        let saved = self.change(caller, object, &Change::Upsert { object: &object.name, key, record: &record })?;
+        let saved = self.change(caller, &Change::Upsert { object: &object.name, key, record: &record })?;
         Ok(match saved.created {
             true => created(caller, object, saved.id, Some(true)),
             false if caller.version >= UPSERT_ANSWERS_FROM => written(StatusCode::OK, &saved.id, Some(false)),
@@ -234,64 +238,12 @@ impl From<RowError> for ApiError {
 }
 
 /// How a row's refusal is answered when the row was the whole request.
-fn refusal(caller: &Caller, object: &Object, change: &Change<'_>, error: RowError) -> ApiError {
+fn refusal(caller: &Caller, error: RowError) -> ApiError {
     if let Some(found) = &error.duplicates {
         let found = duplicate_result(caller, found, &error.message);
         return ApiError::bad_request(error.status_code.as_str(), error.message).with_duplicates(found);
     }
-    let record = match change {
-        Change::Insert { record, .. } | Change::Update { record, .. } | Change::Upsert { record, .. } => *record,
-        Change::Delete { .. } | Change::HardDelete { .. } | Change::Undelete { .. } => return error.into(),
-    };
-    let wrong = error.fields.first().and_then(|name| object.find(name)).map(|(_, field)| field);
-    match wrong.filter(|_| error.status_code == RowCode::InvalidTypeOnFieldInRecord) {
-        Some(field) => undeserialized(field, record),
-        None => error.into(),
-    }
-}
-
-/// A value of the wrong type does not get as far as the row. Source: restforce issue 619 and others; the column is where the
-/// value would stand without blanks.
-pub(super) fn undeserialized(field: &Field, record: &Record) -> ApiError {
-    let value = record.iter().find(|(name, _)| name.eq_ignore_ascii_case(&field.name)).map(|(_, value)| value);
-    let kind = field.kind.as_str();
-    let column = column_of(record, &field.name);
-    let message = match value {
-        Some(Value::Array(_)) => {
-            format!("Cannot deserialize instance of {kind} from START_ARRAY value [line:1, column:{column}]")
-        }
-        Some(Value::Object(_)) => {
-            format!("Cannot deserialize instance of {kind} from START_OBJECT value {{ [line:1, column:{column}]")
-        }
-        other => {
-            let token = match other {
-                Some(Value::Number(number)) if number.is_f64() => "VALUE_NUMBER_FLOAT",
-                Some(Value::Number(_)) => "VALUE_NUMBER_INT",
-                Some(Value::Bool(true)) => "VALUE_TRUE",
-                Some(Value::Bool(false)) => "VALUE_FALSE",
-                _ => "VALUE_STRING",
-            };
-            let shown = other.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-            format!(
-                "Cannot deserialize instance of {kind} from {token} value {} or request may be missing a required field \
-                 at [line:1, column:{column}]",
-                shown.unwrap_or_default()
-            )
-        }
-    };
-    ApiError::bad_request("JSON_PARSER_ERROR", message)
-}
-
-fn column_of(record: &Record, name: &str) -> usize {
-    let mut column = 2;
-    for (key, value) in record.iter().filter(|(key, _)| *key != ID) {
-        column += key.chars().count() + "\"\":".len();
-        if key.eq_ignore_ascii_case(name) {
-            break;
-        }
-        column += value.to_string().chars().count() + ",".len();
-    }
-    column
+    error.into()
 }
 
 /// The misspelt key is Salesforce's. Source: field reports of v38 to v51; that later versions keep it is inferred.

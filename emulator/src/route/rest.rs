@@ -29,6 +29,17 @@ impl CompositeRoute {
         })
     }
 
+    /// The API version that has it first. Source: REST API guide, the page of each.
+    pub(crate) fn since(&self) -> u16 {
+        match self {
+            Self::Batch | Self::Tree(_) => 34,
+            Self::Composite => 38,
+            Self::Records | Self::RecordsOf(_) => 42,
+            Self::RecordsByKey { .. } => 46,
+            Self::Graph => 50,
+        }
+    }
+
     pub(super) fn template(&self) -> &'static str {
         match self {
             Self::Composite => "/services/data/vXX.X/composite",

@@ -7,7 +7,13 @@ const CLAUSES: [&str; 5] = ["USING", "WHERE", "ORDER", "LIMIT", "OFFSET"];
 /// WITH clauses that change nothing here.
 const IDLE_WITH: [&str; 5] = ["HIGHLIGHT", "METADATA", "RECORDVISIBILITYCONTEXT", "SNIPPET", "SPELL_CORRECTION"];
 
+/// Characters of a search. Source: SOQL and SOSL reference v66, "SOSL Limits"; the text of the refusal is inferred.
+const LONGEST: usize = 100_000;
+
 pub(super) fn parse(text: &str) -> Result<Search, SearchError> {
+    if text.chars().count() > LONGEST {
+        return Err(SearchError::Malformed(format!("SOSL statements can not be longer than {LONGEST} characters")));
+    }
     let mut cursor = Cursor { rest: text.trim() };
     cursor.keyword("FIND").ok_or_else(no_term)?;
     let find = Expression::parse(&cursor.braced().ok_or_else(no_term)?)?;

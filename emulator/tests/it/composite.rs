@@ -149,3 +149,22 @@ async fn composite_answers_are_like_recorded_ones() {
     let expected = json!({"body": error, "httpHeaders": {}, "httpStatusCode": 404, "referenceId": "foo"});
     assert_eq!(responses[1], expected);
 }
+
+#[tokio::test]
+async fn versions_lack_the_resources_that_came_later() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    for (version, path, status) in [
+        (37, "composite", 404),
+        (38, "composite", 200),
+        (41, "composite/sobjects/Account?ids=001000000000000&fields=Id", 404),
+        (42, "composite/sobjects/Account?ids=001000000000000&fields=Id", 200),
+        (49, "composite/graph", 404),
+        (50, "composite/graph", 405),
+        (39, "limits/recordCount", 404),
+        (40, "limits/recordCount", 200),
+    ] {
+        let answer = acme.get(&format!("/services/data/v{version}.0/{path}"), &token).await;
+        assert_eq!(answer.status, status, "v{version}.0/{path}: {}", answer.text);
+    }
+}

@@ -117,16 +117,29 @@ async fn upserts_only_update_where_asked_create_by_id_and_name_several_matches()
 }
 
 #[tokio::test]
-async fn a_value_of_the_wrong_type_is_an_error_of_the_parser_where_it_stands() {
+async fn a_value_that_a_field_cannot_be_made_of_is_an_error_of_the_parser() {
     let acme = Acme::start().await;
     let token = acme.sign_in_as_admin().await;
-    let record = json!({"AnnualRevenue": "lots"});
     let id = acme.emulator.control().insert("Account", json!({"Name": "x"})).unwrap();
-    let refused = acme.send(Method::PATCH, &format!("{ROOT}/sobjects/Account/{id}"), &token, &record).await;
+    let path = format!("{ROOT}/sobjects/Account/{id}");
+    let refused = acme.send(Method::PATCH, &path, &token, &json!({"AnnualRevenue": "lots"})).await;
     let message = "Cannot deserialize instance of currency from VALUE_STRING value lots or request may be missing a \
                    required field at [line:1, column:18]";
     let expected = json!([{"message": message, "errorCode": "JSON_PARSER_ERROR"}]);
     assert_eq!((refused.status, refused.json()), (400, expected));
+    let number = acme.send(Method::PATCH, &path, &token, &json!({"Phone": 5_551_212})).await.json();
+    let message = "Cannot deserialize instance of phone from VALUE_NUMBER_INT value 5551212 or request";
+    assert!(number[0]["message"].as_str().unwrap().starts_with(message), "{number}");
+
+    let good = json!({"attributes": {"type": "Account"}, "Name": "Not made"});
+    let bad = json!({"attributes": {"type": "Contact"}, "LastName": "x", "Birthdate": ""});
+    let records = json!({"records": [good, bad]});
+    let refused = acme.send(Method::POST, &format!("{ROOT}/composite/sobjects"), &token, &records).await;
+    let message = "Cannot deserialize instance of date from VALUE_STRING value  or request may be missing a required \
+                   field at [Source: N/A; line: -1, column: -1][line:-1, column:-1]";
+    assert_eq!((refused.status, refused.json()[0]["message"].as_str()), (400, Some(message)));
+    let left = query(&acme, &token, "SELECT COUNT() FROM Account WHERE Name = 'Not made'").await.json();
+    assert_eq!(left["totalSize"], 0);
 }
 
 #[tokio::test]

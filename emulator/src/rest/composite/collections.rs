@@ -14,6 +14,7 @@ use crate::org::Org;
 use crate::rest::allow;
 use crate::rest::body::typed_body;
 use crate::rest::caller::Caller;
+use crate::rest::tokens::{self, Place};
 
 const MAX_RECORDS: usize = 200;
 /// Runs of records of one object. Source: SOAP API guide v66, "Create Records for Different Object Types".
@@ -44,6 +45,14 @@ impl Org {
         let collection = read(call)?;
         let objects: Vec<Option<&str>> = collection.records.iter().map(object_of).collect();
         check_chunks(&objects)?;
+        let snapshot = self.snapshot();
+        for (record, object) in collection.records.iter().zip(&objects) {
+            if let Some((_, object)) = object.and_then(|name| snapshot.schema().find(name)) {
+                tokens::check(call, object, record, Place::Within)?;
+            }
+        }
+        // A write copies what a view of the data still holds.
+        drop(snapshot);
         let records = collection.records.iter().zip(&objects);
         let changes = records.map(|(record, object)| {
             let object = object.ok_or_else(untyped)?;
@@ -73,6 +82,7 @@ impl Org {
             ApiError::new(http::StatusCode::NOT_FOUND, "NOT_FOUND", message)
         })?;
         let collection = read(call)?;
+        collection.records.iter().try_for_each(|record| tokens::check(call, &object, record, Place::Within))?;
         let mut seen = std::collections::HashSet::new();
         let changes = collection.records.iter().map(|record| {
             let typed = object_of(record).ok_or_else(untyped)?;

@@ -16,6 +16,7 @@ use crate::org::Org;
 use crate::rest::allow;
 use crate::rest::body::typed_body;
 use crate::rest::caller::Caller;
+use crate::rest::tokens::{self, Place};
 use crate::schema::{Object, Schema};
 
 const MAX_RECORDS: usize = 200;
@@ -45,6 +46,13 @@ impl Org {
         let snapshot = self.snapshot();
         let nodes = flatten(snapshot.schema(), &object, tree.records)?;
         check(&nodes)?;
+        for node in &nodes {
+            if let Some((_, object)) = snapshot.schema().find(&node.object) {
+                tokens::check(call, object, &node.record, Place::Within)?;
+            }
+        }
+        // A write copies what a view of the data still holds.
+        drop(snapshot);
         let results = self.write_for(caller, |database, by| {
             let (results, undo) = database.recording(|database| {
                 let insert = |object: &str, record: &Record| {
