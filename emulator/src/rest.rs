@@ -13,7 +13,6 @@ mod frames;
 mod inside;
 mod limits;
 mod options;
-mod password;
 mod query;
 mod recent;
 mod records;
@@ -78,7 +77,7 @@ impl Org {
         let version = supported(version)?;
         let caller = self.caller(call, version)?;
         self.check_concurrency(call)?;
-        self.count_request(&caller)?;
+        self.count_request_of(&caller)?;
         Ok(caller)
     }
 
@@ -100,7 +99,6 @@ impl Org {
                 self.related(call, caller, [&object, &field], &[value]).await
             }
             DataRoute::Related { object, id, path } => self.related(call, caller, [&object, &id], &path).await,
-            DataRoute::Password(user) => self.password(call, caller, &user),
             DataRoute::Frame(frame) => self.frame(call, caller, &frame),
             DataRoute::App(part) => self.app_resource(call, caller, part),
             DataRoute::Search(route) => self.search_resource(call, caller, route).await,

@@ -147,7 +147,6 @@ pub(crate) enum DataRoute {
         id: String,
         path: Vec<String>,
     },
-    Password(String),
     Frame(FrameRoute),
     App(AppRoute),
     Search(SearchRoute),
@@ -274,7 +273,6 @@ impl DataRoute {
             ["sobjects", object, "describe"] => Self::Describe(owned(object)),
             ["sobjects", object, "updated"] => Self::Updated(owned(object)),
             ["sobjects", object, "deleted"] => Self::Deleted(owned(object)),
-            ["sobjects", user, id, "password"] if user.eq_ignore_ascii_case("User") => Self::Password(owned(id)),
             ["sobjects", object, id] => Self::Record { object: owned(object), id: owned(id) },
             ["sobjects", object, field, value] => {
                 Self::ExternalId { object: owned(object), field: owned(field), value: owned(value) }
@@ -314,7 +312,6 @@ impl DataRoute {
             Self::QueryMore(_) => "/services/data/vXX.X/query/{locator}",
             Self::Composite(route) => route.template(),
             Self::Related { .. } => "/services/data/vXX.X/sobjects/{object}/{id}/{relationship}/{relationship}",
-            Self::Password(_) => "/services/data/vXX.X/sobjects/User/{id}/password",
             Self::Frame(route) => route.template(),
             Self::App(route) => route.template(),
             Self::Search(route) => route.template(),

@@ -14,16 +14,20 @@ use crate::schema::Access;
 const RECORD_COUNT_FROM: u16 = 40;
 
 impl Org {
-    /// Counts one API request, for the org and for the app.
-    pub(super) fn count_request(&self, caller: &Caller) -> Result<(), ApiError> {
-        let now = self.now();
-        let refused = |message: &'static str| ApiError::new(StatusCode::FORBIDDEN, "REQUEST_LIMIT_EXCEEDED", message);
+    /// Counts one API request.
+    pub(crate) fn count_request(&self) -> Result<(), ApiError> {
+        let limit = self.scenario.limits.daily_api_requests;
+        let counted = self.usage.api_requests.count(self.now(), limit);
+        counted.map(drop).map_err(|_| exceeded("TotalRequests Limit exceeded."))
+    }
+
+    /// Counts one API request, for the caller's app as well where it has a quota.
+    pub(crate) fn count_request_of(&self, caller: &Caller) -> Result<(), ApiError> {
         if let Some((app, quota)) = self.app_quota(caller) {
-            let counted = self.usage.of_app(app).count(now, quota);
-            counted.map_err(|_| refused("ConnectedAppRequests Limit exceeded."))?;
+            let counted = self.usage.of_app(app).count(self.now(), quota);
+            counted.map_err(|_| exceeded("ConnectedAppRequests Limit exceeded."))?;
         }
-        let counted = self.usage.api_requests.count(now, self.scenario.limits.daily_api_requests);
-        counted.map(drop).map_err(|_| refused("TotalRequests Limit exceeded."))
+        self.count_request()
     }
 
     /// Refuses a request while too many others have been running for long.
@@ -32,8 +36,7 @@ impl Org {
         if long < self.scenario.limits.concurrent_long_requests {
             return Ok(());
         }
-        let message = "ConcurrentRequests (Concurrent API Requests) Limit exceeded.";
-        Err(ApiError::new(StatusCode::FORBIDDEN, "REQUEST_LIMIT_EXCEEDED", message))
+        Err(exceeded("ConcurrentRequests (Concurrent API Requests) Limit exceeded."))
     }
 
     /// The app of a caller and its quota, where it has one.
@@ -106,4 +109,8 @@ impl Org {
             "SingleEmail": entry(5_000, 0),
         })))
     }
+}
+
+fn exceeded(message: &'static str) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "REQUEST_LIMIT_EXCEEDED", message)
 }

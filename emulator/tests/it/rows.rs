@@ -250,24 +250,3 @@ async fn objects_by_the_thousand_and_fields_by_the_hundred_are_described() {
     let user = acme.get(&format!("{ROOT}/sobjects/User/describe"), &token).await.json();
     assert!(user["childRelationships"].as_array().unwrap().len() > 2000);
 }
-
-#[tokio::test]
-async fn passwords_are_set_reset_and_asked_about() {
-    let acme = Acme::start().await;
-    let token = acme.sign_in_as_admin().await;
-    let soql = "SELECT Id FROM User WHERE Username = 'sam@acme.example'";
-    let sam = query(&acme, &token, soql).await.json()["records"][0]["Id"].as_str().unwrap().to_owned();
-    let path = format!("{ROOT}/sobjects/User/{sam}/password");
-    assert_eq!(acme.get(&path, &token).await.json(), json!({"isExpired": false}));
-    let set = async |password: &str, token: &str| {
-        acme.send(Method::POST, &path, token, &json!({"NewPassword": password})).await
-    };
-    assert_eq!(set("short", &token).await.code(), "INVALID_NEW_PASSWORD");
-    assert_eq!(set("long-enough", &acme.sign_in().await).await.status, 403);
-    assert_eq!(set("long-enough", &token).await.status, 204);
-    let own = acme.sign_in_as("sam@acme.example", "long-enoughTokenOfSam").await;
-    assert_eq!(set("changed-by-sam", &own).await.status, 204);
-    let reset = acme.send(Method::DELETE, &path, &token, &Value::Null).await.json();
-    let password = format!("{}TokenOfSam", reset["NewPassword"].as_str().unwrap());
-    acme.sign_in_as("sam@acme.example", &password).await;
-}

@@ -61,7 +61,7 @@ impl Org {
             let answer = match batch.halt_on_error && has_errors {
                 true => halted(),
                 // The first one was counted as the batch came in.
-                false if index > 0 => match self.count_request(caller) {
+                false if index > 0 => match self.count_request_of(caller) {
                     Ok(()) => self.batch_request(call, caller, request).await,
                     Err(refusal) => refusal.into(),
                 },
