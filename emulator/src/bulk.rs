@@ -1,42 +1,52 @@
-//! Bulk API 2.0 query jobs (Bulk API 2.0 guide v66, "Query").
+//! The Bulk APIs: query and ingest jobs of Bulk API 2.0, and Bulk API 1.0 with its batches.
+//!
+//! Uploads and results lie in files without a name ([`file`]); jobs know where. Rows are read by [`csv`] and [`columns`],
+//! and written by [`load`], for both APIs. A job moves by itself or by one step at a time, as the scenario says.
 
-mod create;
-mod job;
+mod columns;
+mod csv;
+mod dialect;
+mod fate;
+mod file;
+mod ingest;
 mod listing;
-mod locator;
-mod results;
-mod run;
+mod load;
+mod one;
+mod query;
+mod registry;
 mod spool;
-mod version_one;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, TimeDelta, Utc};
-use http::{Method, StatusCode};
-use serde_json::Value;
+use chrono::{DateTime, Utc};
+use http::Method;
 
 use crate::answer::{Answer, ApiError};
 use crate::call::Call;
 use crate::faults::Effect;
 use crate::ids::{KeyPrefix, RecordId};
 use crate::org::Org;
-use crate::rest::{Caller, allow, json_body};
-use crate::route::DataRoute;
+use crate::rest::{Caller, allow};
+use crate::route::BulkRoute;
 use crate::scenario::{Advance, BulkSpec};
-use job::Job;
-use spool::Disk;
+use crate::value::Timestamp;
+use file::Disk;
+use registry::Shelf;
 
-/// Jobs and their results are kept for seven days.
-const LIFE: TimeDelta = TimeDelta::days(7);
 const JOB_PREFIX: &str = "750";
+const BATCH_PREFIX: &str = "751";
+const RESULT_PREFIX: &str = "752";
 
-/// The query jobs of an org.
+/// The Bulk jobs of an org.
 pub(crate) struct Jobs {
-    all: Mutex<BTreeMap<RecordId, Arc<Job>>>,
-    last: AtomicU64,
+    query: Shelf<query::Job>,
+    ingest: Shelf<ingest::Job>,
+    one: Shelf<one::Job>,
+    last_job: AtomicU64,
+    last_batch: AtomicU64,
+    last_result: AtomicU64,
     advance: Mutex<Advance>,
     disk: Arc<Disk>,
 }
@@ -44,39 +54,31 @@ pub(crate) struct Jobs {
 impl Jobs {
     pub(crate) fn new(spec: &BulkSpec, folder: Option<PathBuf>) -> Self {
         Self {
-            all: Mutex::default(),
-            last: AtomicU64::new(0),
+            query: Shelf::default(),
+            ingest: Shelf::default(),
+            one: Shelf::default(),
+            last_job: AtomicU64::new(0),
+            last_batch: AtomicU64::new(0),
+            last_result: AtomicU64::new(0),
             advance: Mutex::new(spec.advance),
             disk: Arc::new(Disk::new(folder, spec.spool_megabytes << 20)),
         }
     }
 
-    fn next_id(&self) -> RecordId {
-        let prefix = KeyPrefix::parse(JOB_PREFIX).expect("750 is a key prefix");
-        RecordId::new(prefix, self.last.fetch_add(1, Ordering::Relaxed) + 1)
+    fn next_job_id(&self) -> RecordId {
+        next_id(JOB_PREFIX, &self.last_job)
     }
 
-    fn add(&self, job: Arc<Job>) {
-        self.lock().insert(job.id, job);
+    fn next_batch_id(&self) -> RecordId {
+        next_id(BATCH_PREFIX, &self.last_batch)
     }
 
-    /// A job of a user. Those of others and those past their life do not exist.
-    fn find(&self, id: &str, user: RecordId, now: DateTime<Utc>) -> Result<Arc<Job>, ApiError> {
-        let id = RecordId::parse(id).map_err(|_| ApiError::not_found())?;
-        let mut all = self.lock();
-        all.retain(|_, job| now - job.created < LIFE);
-        let job = all.get(&id).filter(|job| job.created_by == user);
-        job.cloned().ok_or_else(ApiError::not_found)
+    fn next_result_id(&self) -> RecordId {
+        next_id(RESULT_PREFIX, &self.last_result)
     }
 
-    fn of_user(&self, user: RecordId, now: DateTime<Utc>) -> Vec<Arc<Job>> {
-        let all = self.lock();
-        let own = all.values().filter(|job| job.created_by == user && now - job.created < LIFE);
-        own.cloned().collect()
-    }
-
-    fn remove(&self, id: RecordId) {
-        self.lock().remove(&id);
+    fn disk(&self) -> &Arc<Disk> {
+        &self.disk
     }
 
     /// Whether jobs run by themselves.
@@ -88,103 +90,72 @@ impl Jobs {
         *self.advance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The jobs that are not done.
-    pub(crate) fn unfinished(&self) -> Vec<Arc<Job>> {
-        let all = self.lock();
-        all.values().filter(|job| !job.state().is_terminal()).cloned().collect()
-    }
-
     /// Ends the work of every job, so that no thread goes on with it.
     pub(crate) fn abort_all(&self, now: DateTime<Utc>) {
-        for job in self.unfinished() {
+        for job in self.query.all() {
             job.abort(now);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<RecordId, Arc<Job>>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ingest.all().iter().for_each(|job| job.stop());
+        self.one.all().iter().for_each(|job| job.stop());
     }
 }
 
+fn next_id(prefix: &str, last: &AtomicU64) -> RecordId {
+    let prefix = KeyPrefix::parse(prefix).expect("the prefixes of jobs are key prefixes");
+    RecordId::new(prefix, last.fetch_add(1, Ordering::Relaxed) + 1)
+}
+
 impl Org {
-    /// Answers calls below `/jobs/query`.
+    /// Answers calls of Bulk API 2.0, below `/jobs`.
     pub(crate) async fn bulk(
         self: &Arc<Self>,
         call: &Call,
         caller: &Caller,
-        route: DataRoute,
+        route: BulkRoute,
         effect: Option<&Effect>,
     ) -> Result<Answer, ApiError> {
+        if !self.scenario.bulk.enabled {
+            return Err(ApiError::bad_request("FEATURENOTENABLED", "Async API not enabled"));
+        }
         match route {
-            DataRoute::Jobs => {
+            BulkRoute::QueryJobs | BulkRoute::IngestJobs => {
                 allow(call, &[Method::GET, Method::POST])?;
-                match call.method {
-                    Method::POST => self.create_job(call, caller, effect),
-                    _ => self.list_jobs(call, caller),
+                match (&call.method, route) {
+                    (&Method::POST, BulkRoute::QueryJobs) => self.create_query_job(call, caller, effect),
+                    (&Method::POST, _) => self.create_ingest_job(call, caller, effect),
+                    (_, route) => self.list_jobs(call, caller, &route),
                 }
             }
-            DataRoute::Job(id) => {
-                allow(call, &[Method::GET, Method::PATCH, Method::DELETE])?;
-                let job = self.job(caller, &id, effect)?;
-                match call.method {
-                    Method::PATCH => self.abort_job(call, &job),
-                    Method::DELETE => self.delete_job(&job),
-                    _ => {
-                        if job.is_ripe(self.now()) {
-                            self.start_job(Arc::clone(&job));
-                        }
-                        Ok(Answer::ok(&job.detail()))
-                    }
-                }
+            route @ (BulkRoute::QueryJob(_) | BulkRoute::QueryResults(_) | BulkRoute::QueryResultPages(_)) => {
+                self.query_jobs(call, caller, route, effect)
             }
-            DataRoute::JobResults(id) => {
-                allow(call, &[Method::GET])?;
-                let job = self.job(caller, &id, effect)?;
-                self.job_results(call, caller, &job, effect).await
+            route @ (BulkRoute::IngestJob(_) | BulkRoute::IngestUpload(_) | BulkRoute::IngestResults(..)) => {
+                self.ingest(call, caller, route, effect).await
             }
-            DataRoute::JobResultPages(id) => {
-                allow(call, &[Method::GET])?;
-                let job = self.job(caller, &id, effect)?;
-                self.job_result_pages(call, caller, &job)
-            }
-            _ => Err(ApiError::not_found()),
         }
     }
 
-    /// The job that a request names, after a fault has had its way with it.
-    fn job(&self, caller: &Caller, id: &str, effect: Option<&Effect>) -> Result<Arc<Job>, ApiError> {
-        let job = self.jobs.find(id, caller.user_id, self.now())?;
-        match effect {
-            Some(Effect::ExpiredJob) => {
-                self.jobs.remove(job.id);
-                return Err(ApiError::not_found());
-            }
-            Some(Effect::AbortedJob) => {
-                job.abort(self.now());
-            }
-            _ => {}
+    /// Takes every unfinished job one state further.
+    pub(crate) fn step_jobs(self: &Arc<Self>) {
+        for job in self.jobs.query.all() {
+            self.step_query_job(&job);
         }
-        Ok(job)
+        for job in self.jobs.ingest.all() {
+            self.step_ingest_job(&job);
+        }
+        for job in self.jobs.one.all() {
+            self.step_batches(&job);
+        }
     }
+}
 
-    fn abort_job(&self, call: &Call, job: &Job) -> Result<Answer, ApiError> {
-        let body: Value = json_body(call)?;
-        if body["state"] != "Aborted" {
-            return Err(ApiError::bad_request("INVALIDJOBSTATE", "A query job can only be set to Aborted"));
-        }
-        if !job.abort(self.now()) {
-            let message = "Aborting already Completed Job not allowed";
-            return Err(ApiError::bad_request("INVALIDJOBSTATE", message));
-        }
-        Ok(Answer::ok(&job.detail()))
-    }
+fn rest_time(time: DateTime<Utc>) -> String {
+    let mut text = Vec::new();
+    Timestamp::from(time).whole_seconds().write_rest(&mut text);
+    String::from_utf8(text).expect("times are ASCII")
+}
 
-    fn delete_job(&self, job: &Job) -> Result<Answer, ApiError> {
-        if !job.state().is_terminal() {
-            let message = "Error encountered when deleting the job because the job is not terminated";
-            return Err(ApiError::bad_request("API_ERROR", message));
-        }
-        self.jobs.remove(job.id);
-        Ok(Answer::empty(StatusCode::NO_CONTENT))
-    }
+/// Reads an upload as the Bulk APIs do, whatever it is; for fuzzing. The first byte chooses the format.
+pub(crate) fn read_upload(input: &[u8]) {
+    one::read_any(input);
 }

@@ -1,20 +1,25 @@
-//! One request, read completely.
+//! One request, read completely, except for an upload, which whoever stores it reads as it arrives.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::Read;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use flate2::read::{GzDecoder, ZlibDecoder};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, header};
 use hyper::body::{Body, Incoming};
+use tokio::sync::Mutex;
 
+use crate::route::Route;
 use crate::site::Site;
 
 /// Bodies above this are refused; the largest that Salesforce documents for REST is 50 MB.
 const MAX_BODY: usize = 64 << 20;
+/// What is still read of an upload that has been refused, so that its sender gets to read why.
+const MAX_UNWANTED: usize = 256 << 20;
 
 /// By which listener a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +35,9 @@ pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
+    /// Empty for an upload.
     pub(crate) body: Bytes,
+    pub(crate) upload: Option<Upload>,
     pub(crate) arrival: Arrival,
     /// Host without port, in lower case.
     pub(crate) host: String,
@@ -41,7 +48,43 @@ pub(crate) struct Call {
     pub(crate) uri_bytes: usize,
 }
 
+/// A body that is read as it arrives, once.
+#[derive(Clone, Debug)]
+pub(crate) struct Upload(Arc<Mutex<Incoming>>);
+
+impl Upload {
+    /// The next piece; `None` at the end.
+    pub(crate) async fn next(&self) -> Option<Result<Bytes, Unreadable>> {
+        let mut body = self.0.lock().await;
+        loop {
+            let frame = std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await?;
+            match frame.map(hyper::body::Frame::into_data) {
+                Ok(Ok(data)) => return Some(Ok(data)),
+                Ok(Err(_)) => {}
+                Err(_) => return Some(Err(Unreadable::Broken)),
+            }
+        }
+    }
+
+    /// How long it says that it is.
+    pub(crate) async fn length(&self) -> Option<u64> {
+        self.0.lock().await.size_hint().exact()
+    }
+
+    /// Reads past what nobody wanted.
+    pub(crate) async fn drain(&self) {
+        let mut read = 0;
+        while let Some(Ok(data)) = self.next().await {
+            read += data.len();
+            if read > MAX_UNWANTED {
+                return;
+            }
+        }
+    }
+}
+
 /// Why the body of a request could not be read.
+#[derive(Debug)]
 pub(crate) enum Unreadable {
     TooLarge,
     Broken,
@@ -54,6 +97,11 @@ impl Call {
         site: impl FnOnce(&str) -> Site,
     ) -> Result<Self, Unreadable> {
         let (parts, body) = request.into_parts();
+        if Route::parse(parts.uri.path()).takes_upload(&parts.method) {
+            let mut call = Self::new(parts, Bytes::new(), arrival, site);
+            call.upload = Some(Upload(Arc::new(Mutex::new(body))));
+            return Ok(call);
+        }
         let body = uncompressed(&parts.headers, read_body(body).await?)?;
         Ok(Self::new(parts, body, arrival, site))
     }
@@ -74,6 +122,7 @@ impl Call {
             uri_bytes: target.map_or(0, |target| target.as_str().len()),
             headers: parts.headers,
             body,
+            upload: None,
             arrival,
             site: site(&host),
             number: 0,

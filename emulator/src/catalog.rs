@@ -19,16 +19,18 @@ pub(crate) fn currency_type() -> ObjectSpec {
     toml::from_str(include_str!("catalog_currency.toml")).expect("the built-in declaration is valid TOML")
 }
 
-/// Account, Contact, User and the others, and the custom object `Invoice__c` with a field of every type.
+/// Account, Contact, User and the others, the objects of Setup, and the custom object `Invoice__c` with a field of every type.
 ///
 /// # Panics
 /// Never: the built-in declarations are tested.
 #[must_use]
 pub fn standard() -> Schema {
-    let catalog: Catalog = toml::from_str(include_str!("catalog.toml")).expect("the built-in catalogue is valid TOML");
     let mut schema = Schema::default();
-    for object in &catalog.object {
-        schema.declare(object).expect("the built-in catalogue is consistent");
+    for text in [include_str!("catalog.toml"), include_str!("catalog_system.toml")] {
+        let catalog: Catalog = toml::from_str(text).expect("the built-in catalogue is valid TOML");
+        for object in &catalog.object {
+            schema.declare(object).expect("the built-in catalogue is consistent");
+        }
     }
     schema
 }

@@ -19,7 +19,7 @@ use crate::journal::JournalEntry;
 use crate::login_history::LoginEntry;
 use crate::mailbox::Message;
 use crate::metadata::{self, DeployError};
-use crate::org::Org;
+use crate::org::{Org, audit};
 use crate::scenario::{Advance, ScenarioError, Setup};
 use crate::world::World;
 
@@ -57,20 +57,24 @@ impl Control {
     /// When the changed configuration names what does not exist. Users cannot be added or removed, and the org keeps its
     /// id, its My Domain and its kind.
     pub fn change_setup(&self, change: impl FnOnce(&mut Setup)) -> Result<(), ScenarioError> {
+        let mut noted = Vec::new();
         self.org.configuration.change(self.now(), |before| {
             let mut setup = before.clone();
             change(&mut setup);
             setup.check()?;
             refuse_another_org(before, &setup)?;
+            noted = audit::changes(before, &setup);
             Ok::<_, ScenarioError>(setup)
         })?;
+        self.org.note_changes(noted);
+        self.org.refresh_system_rows();
         // Who sees which fields may be another now, and describe is per user.
         self.org.note_schema_change();
         Ok(())
     }
 
     /// Deploys a source-format folder into the org, as [`Scenario::deploy`](crate::Scenario::deploy) does before it starts.
-    /// It takes effect after the org's propagation delay. Rows of PermissionSet stay as they were.
+    /// It takes effect after the org's propagation delay.
     ///
     /// # Errors
     /// When the folder cannot be read, or a deployment would be refused; with every problem and its place.

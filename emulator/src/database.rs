@@ -2,6 +2,7 @@
 
 mod change;
 mod files;
+mod keys;
 mod merge;
 mod outcome;
 mod parents;
@@ -9,6 +10,7 @@ mod person;
 mod records;
 mod replication;
 mod rules;
+mod system;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -30,12 +32,14 @@ pub use transaction::{OpenTransaction, TransactionId};
 pub use undo::Undo;
 pub use write::{Author, Record};
 
+pub(crate) use keys::{Key, Keys};
+
 use transaction::Staging;
 
 use crate::generate::{Generator, Targets};
 use crate::ids::RecordId;
 use crate::schema::{FieldIndex, FieldSpec, ObjectIndex, ObjectSpec, Schema, SchemaError};
-use crate::table::{IdRange, Row, StoredRow, Table};
+use crate::table::{Row, StoredRow, Table};
 use crate::value::{Timestamp, Value};
 
 /// A consistent view of all rows at one moment. Cheap to make and to clone; later writes do not show in it.
@@ -103,12 +107,18 @@ impl Snapshot {
         self.tables.get(object)?.row(id)
     }
 
-    /// The rows outside the recycle bin whose field holds this text: a look-up by external id. Case is ignored.
+    /// The rows outside the recycle bin whose field holds what this text means: a look-up by external id. Case counts only
+    /// in fields that say so.
     #[must_use]
     pub fn find_by_text(&self, object: ObjectIndex, field: FieldIndex, text: &str) -> Vec<RecordId> {
-        let mut scratch = String::new();
-        let rows = self.table(object).scan(IdRange::ALL).filter(|row| !row.is_deleted());
-        rows.filter(|row| row.holds_text(field, text, &mut scratch)).map(|row| row.id()).collect()
+        let table = self.table(object);
+        Key::of(table.object().field(field), text).map_or_else(Vec::new, |key| table.keys.find(table, field, key))
+    }
+
+    /// The rows outside the recycle bin whose field refers to a record.
+    pub(crate) fn referring(&self, object: ObjectIndex, field: FieldIndex, to: RecordId) -> Vec<RecordId> {
+        let table = self.table(object);
+        table.keys.find(table, field, Key::Id(to))
     }
 }
 
@@ -234,7 +244,7 @@ impl Database {
         for (index, object) in schema.objects().iter().enumerate() {
             match tables.get_mut(index) {
                 Some(table) if Arc::ptr_eq(&table.object, object) => {}
-                Some(table) => Arc::make_mut(table).object = object.clone(),
+                Some(table) => Arc::make_mut(table).set_object(object.clone()),
                 None => tables.push(Arc::new(Table::new(object.clone()))),
             }
         }

@@ -68,6 +68,9 @@ impl World {
         let answer = self.answer(&call, route, effect.as_ref()).await;
         let answer = spoil(answer, effect.as_ref())?;
         let answer = self.finish(&call, answer).await;
+        if let Some(upload) = &call.upload {
+            upload.drain().await;
+        }
         self.shared.journal.answered(number, answer.status.as_u16());
         Ok(answer.into_response())
     }
@@ -107,7 +110,7 @@ impl World {
         }
         let hangs = matches!(effect, Some(Effect::Hang));
         let org = self.org_for(call, &route);
-        let counts = matches!(route, Route::Data(..) | Route::Soap(..) | Route::Async(_));
+        let counts = matches!(route, Route::Data(..) | Route::Soap(..) | Route::Async(..));
         let _in_flight = counts.then(|| org.usage.running.enter(call.number, self.shared.clock.now()));
         // The token endpoint hangs in the middle of its work: the token that is presented is in process.
         if route != Route::Token {
@@ -136,14 +139,17 @@ impl World {
             Route::OpenIdConfiguration => org.openid_configuration(call),
             Route::AuthorizationServer => org.authorization_server(call),
             Route::AuthConfiguration => org.auth_configuration(call),
-            Route::Soap(..) | Route::Async(_) if matches!(call.site, Site::Lightning | Site::Setup | Site::Unknown) => {
+            Route::Soap(..) | Route::Async(..)
+                if matches!(call.site, Site::Lightning | Site::Setup | Site::Unknown) =>
+            {
                 unknown_page(call)
             }
             Route::Soap(api, version) => org.soap(call, api, version).await,
-            Route::Async(version) => org.bulk_version_one(call, version),
+            Route::Async(version, route) => org.bulk_one(call, version, route, effect).await,
             Route::Register => crate::oauth::register(),
             Route::Echo | Route::Headless => crate::oauth::headless(call),
             Route::Versions => crate::rest::versions(call),
+            Route::ApexRest => org.apex_rest(call),
             Route::Data(version, data) => org.data(call, version, data, effect).await,
             Route::Authorize => self.authorize(call),
             Route::Web(page) => self.web(call, page),
@@ -247,6 +253,9 @@ fn instead(effect: &Effect) -> Option<Answer> {
         | Effect::AbortedJob
         | Effect::ExpiredJob
         | Effect::ExpiredLocator
+        | Effect::FailedRows { .. }
+        | Effect::HalfDoneJob { .. }
+        | Effect::CutUpload { .. }
         | Effect::ShortPage { .. }
         | Effect::RefusedRow { .. } => None,
     }
@@ -255,7 +264,7 @@ fn instead(effect: &Effect) -> Option<Answer> {
 /// What a fault does to an answer that has been worked out.
 fn spoil(mut answer: Answer, effect: Option<&Effect>) -> Result<Answer, Dropped> {
     match effect {
-        Some(Effect::LostAnswer) => return Err(Dropped),
+        Some(Effect::LostAnswer | Effect::CutUpload { .. }) => return Err(Dropped),
         Some(Effect::CutBody { after }) => answer.body = answer.body.cut_after(*after),
         Some(Effect::SlowBody { bytes_per_second }) => {
             answer.body = answer.body.paced(*bytes_per_second);

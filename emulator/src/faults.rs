@@ -57,6 +57,13 @@ pub enum Effect {
     SlowJob { seconds: u64 },
     /// A Bulk job that is created ends in `Failed`.
     FailedJob { message: String },
+    /// The first rows of a Bulk job that is created, or of a batch, are refused so: `UNABLE_TO_LOCK_ROW` and its like.
+    FailedRows { rows: u64, code: String, message: String },
+    /// A Bulk job that is created fails after so many rows: they stay written, the rest is unprocessed.
+    HalfDoneJob { after: u64, message: String },
+    /// The connection breaks after so many bytes of an upload, and nothing of it is kept. Any other request goes
+    /// unanswered.
+    CutUpload { after: u64 },
     /// Somebody aborts the Bulk job: one that is created while it is in progress, one that is named by the request before
     /// it is looked at, unless it is done.
     AbortedJob,
@@ -94,6 +101,9 @@ impl Effect {
             Self::StuckJob => "stuck_job",
             Self::SlowJob { .. } => "slow_job",
             Self::FailedJob { .. } => "failed_job",
+            Self::FailedRows { .. } => "failed_rows",
+            Self::HalfDoneJob { .. } => "half_done_job",
+            Self::CutUpload { .. } => "cut_upload",
             Self::AbortedJob => "aborted_job",
             Self::ExpiredJob => "expired_job",
             Self::ExpiredLocator => "expired_locator",

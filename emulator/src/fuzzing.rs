@@ -49,6 +49,11 @@ pub fn metadata(input: &[u8]) {
     crate::metadata::read_as_all(input);
 }
 
+/// Reads an upload as the Bulk APIs do; its first byte chooses CSV, XML or JSON.
+pub fn bulk(input: &[u8]) {
+    crate::bulk::read_upload(input);
+}
+
 /// Reads a request for authorization and writes its answer into the callback: the input's first line is the callback,
 /// its second the query string.
 pub fn redirect(input: &[u8]) {

@@ -107,6 +107,11 @@ impl RecordId {
         if fits && head.iter().all(u8::is_ascii_alphanumeric) { Ok(id) } else { Err(malformed()) }
     }
 
+    /// The id of which these are the first 15 characters, as [`RecordId::short`] gave them.
+    pub(crate) fn from_raw(characters: [u8; 15]) -> Self {
+        Self(characters)
+    }
+
     #[must_use]
     pub fn prefix(&self) -> KeyPrefix {
         KeyPrefix([self.0[0], self.0[1], self.0[2]])

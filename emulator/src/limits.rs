@@ -51,6 +51,8 @@ impl Rolling {
 pub(crate) struct Usage {
     pub(crate) api_requests: Rolling,
     pub(crate) bulk_query_jobs: Rolling,
+    /// Batches of Bulk API 1.0 and those that Bulk API 2.0 makes of an upload.
+    pub(crate) bulk_batches: Rolling,
     apps: Mutex<HashMap<String, Arc<Rolling>>>,
     pub(crate) running: Running,
 }

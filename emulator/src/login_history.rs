@@ -30,23 +30,44 @@ pub struct LoginEntry {
 /// The attempts to sign in to one org, oldest first.
 #[derive(Default)]
 pub(crate) struct LoginHistory {
-    entries: Mutex<VecDeque<LoginEntry>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    entries: VecDeque<LoginEntry>,
+    /// How many there were in all.
+    total: usize,
 }
 
 impl LoginHistory {
     pub(crate) fn add(&self, entry: LoginEntry) {
-        let mut entries = self.lock();
-        if entries.len() == CAPACITY {
-            entries.pop_front();
+        let mut kept = self.lock();
+        if kept.entries.len() == CAPACITY {
+            kept.entries.pop_front();
         }
-        entries.push_back(entry);
+        kept.entries.push_back(entry);
+        kept.total += 1;
     }
 
     pub(crate) fn entries(&self) -> Vec<LoginEntry> {
-        self.lock().iter().cloned().collect()
+        self.lock().entries.iter().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<LoginEntry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How many attempts there were.
+    pub(crate) fn total(&self) -> usize {
+        self.lock().total
+    }
+
+    /// The attempts after the first `known` with their numbers, as far as they are kept.
+    pub(crate) fn after(&self, known: usize) -> Vec<(usize, LoginEntry)> {
+        let kept = self.lock();
+        let first = kept.total - kept.entries.len();
+        let numbered = (first..).zip(kept.entries.iter().cloned());
+        numbered.filter(|(number, _)| *number >= known).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

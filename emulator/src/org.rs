@@ -1,7 +1,11 @@
 //! The state of one emulated org.
 
+pub(crate) mod audit;
+mod computed;
 mod configuration;
+mod password;
 mod population;
+mod system;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -18,14 +22,16 @@ use crate::login_history::LoginHistory;
 use crate::oauth::{Frontdoors, UsedAssertions};
 use crate::rest::{Cursors, RecentlyUsed};
 use crate::scenario::{Scenario, ScenarioError, SessionLevel, Setup, UserSpec};
-use crate::schema::SchemaError;
+use crate::schema::{Schema, SchemaError};
 use crate::session::{Approvals, Codes, Sessions};
 use crate::sign_in::Attempts;
 use crate::site::{Hosts, Site};
 use crate::value::Timestamp;
 use crate::world::Shared;
 
+use computed::Computed;
 pub(crate) use configuration::Configuration;
+use system::SystemRows;
 
 const TOKEN_ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._";
 
@@ -52,6 +58,8 @@ pub(crate) struct Org {
     pub(crate) cursors: Cursors,
     pub(crate) recently_used: RecentlyUsed,
     pub(crate) jobs: Jobs,
+    system: SystemRows,
+    computed: Computed,
     database: RwLock<Database>,
     schema_changed: Mutex<DateTime<Utc>>,
 }
@@ -87,7 +95,8 @@ impl Org {
         let now = shared.clock.now();
         let id = RecordId::parse(&scenario.org.id)?;
         let mut database = Database::new(catalog::standard(), scenario.seed);
-        population::populate(&mut database, &scenario, id, Timestamp::from(now))?;
+        let system = SystemRows::default();
+        population::populate(&mut database, &system, &scenario, id, Timestamp::from(now))?;
         database.set_rules(scenario.rules.clone());
         database.set_storage_limit(scenario.limits.data_storage_megabytes);
         let faults = Arc::clone(&shared);
@@ -108,6 +117,8 @@ impl Org {
             cursors: Cursors::default(),
             recently_used: RecentlyUsed::default(),
             jobs: Jobs::new(&scenario.bulk, spool),
+            system,
+            computed: Computed::default(),
             database: RwLock::new(database),
             schema_changed: Mutex::new(now),
             configuration,
@@ -115,6 +126,7 @@ impl Org {
             scenario,
         };
         org.grant_issued_tokens();
+        org.refresh_system_rows();
         Ok(Arc::new(org))
     }
 
@@ -168,7 +180,7 @@ impl Org {
     }
 
     /// The record id of a user; of the first user for a name that nobody has.
-    fn user_id_in(scenario: &Scenario, username: &str) -> RecordId {
+    pub(in crate::org) fn user_id_in(scenario: &Scenario, username: &str) -> RecordId {
         let named = |user: &UserSpec| user.username.eq_ignore_ascii_case(username);
         population::scenario_id("005", scenario.users.iter().position(named).unwrap_or_default())
     }
@@ -179,9 +191,14 @@ impl Org {
         population::scenario_id("00e", position.unwrap_or_default())
     }
 
-    /// The data as it is now.
+    /// The data as it is now. Rows that are worked out for whoever asks are not in it: see [`Org::view`].
     pub(crate) fn snapshot(&self) -> Snapshot {
+        self.refresh_system_rows();
         self.database.read().unwrap_or_else(PoisonError::into_inner).snapshot()
+    }
+
+    fn current_schema(&self) -> Arc<Schema> {
+        Arc::clone(self.database.read().unwrap_or_else(PoisonError::into_inner).schema())
     }
 
     /// Changes data, stamped with the emulated time.

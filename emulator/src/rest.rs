@@ -2,6 +2,7 @@
 
 mod access;
 mod app;
+mod apps;
 mod body;
 mod caller;
 mod changes;
@@ -13,12 +14,15 @@ mod frames;
 mod inside;
 mod limits;
 mod options;
+mod password;
+mod platform;
 mod query;
 mod recent;
 mod records;
 mod related;
 mod search;
 mod tokens;
+mod tooling;
 mod versions;
 
 use std::sync::Arc;
@@ -72,6 +76,15 @@ impl Org {
         self.finished(call, Some(&caller), version, answer)
     }
 
+    /// `/services/apexrest/…`: the org has no Apex class that answers (text from field reports).
+    pub(crate) fn apex_rest(&self, call: &Call) -> Answer {
+        let admitted = check_site(call.site).and_then(|()| self.caller(call, crate::route::NEWEST_VERSION));
+        let refusal = admitted
+            .err()
+            .unwrap_or_else(|| ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "Could not find a match for URL"));
+        refusal.into()
+    }
+
     fn admit_call(&self, call: &Call, version: Version) -> Result<Caller, ApiError> {
         check_site(call.site)?;
         let version = supported(version)?;
@@ -113,14 +126,9 @@ impl Org {
             DataRoute::QueryAll => self.query(call, caller, RowScope::All).await,
             DataRoute::QueryMore(locator) => self.query_more(call, caller, &locator, effect).await,
             DataRoute::Composite(route) => self.composite_resource(call, caller, route).await,
-            DataRoute::Jobs | DataRoute::Job(_) | DataRoute::JobResults(_) | DataRoute::JobResultPages(_)
-                if caller.by_jwt =>
-            {
-                Err(ApiError::invalid_session())
-            }
-            DataRoute::Jobs | DataRoute::Job(_) | DataRoute::JobResults(_) | DataRoute::JobResultPages(_) => {
-                self.bulk(call, caller, route, effect).await
-            }
+            DataRoute::Bulk(_) if caller.by_jwt => Err(ApiError::invalid_session()),
+            DataRoute::Bulk(route) => self.bulk(call, caller, route, effect).await,
+            DataRoute::Platform(route) => self.platform(call, caller, route, effect).await,
             DataRoute::Unknown => Err(ApiError::not_found()),
         }
     }

@@ -1,11 +1,16 @@
 //! Which resource a path names.
 
+mod bulk;
+mod platform;
 mod rest;
 
 use std::borrow::Cow;
 
+use http::Method;
 use percent_encoding::percent_decode_str;
 
+pub(crate) use bulk::{AsyncRoute, BulkRoute, RowSet};
+pub(crate) use platform::{PlatformRoute, ToolingRoute, UsageRoute};
 pub(crate) use rest::{AppRoute, CompositeRoute, FrameRoute, SearchRoute};
 
 /// API versions that this org serves. Source: REST API guide, "API End-of-Life Policy"; v68.0 is Winter '27.
@@ -86,8 +91,10 @@ pub(crate) enum Route {
     AuthConfiguration,
     Soap(SoapApi, Option<u16>),
     /// Bulk API 1.0.
-    Async(Option<u16>),
+    Async(Option<u16>, AsyncRoute),
     Versions,
+    /// An Apex class that answers requests.
+    ApexRest,
     Data(Version, DataRoute),
     Unknown,
 }
@@ -158,10 +165,8 @@ pub(crate) enum DataRoute {
     QueryAll,
     QueryMore(String),
     Composite(CompositeRoute),
-    Jobs,
-    Job(String),
-    JobResults(String),
-    JobResultPages(String),
+    Bulk(BulkRoute),
+    Platform(PlatformRoute),
     Unknown,
 }
 
@@ -198,13 +203,19 @@ impl Route {
                 Some(api) => Self::Soap(api, rest.first().and_then(|segment| bare_version(segment))),
                 None => Self::Unknown,
             },
-            ["services", "async", version, ..] => Self::Async(bare_version(version)),
+            ["services", "async", version, rest @ ..] => Self::Async(bare_version(version), AsyncRoute::parse(rest)),
             ["services", "data"] => Self::Versions,
+            ["services", "apexrest", ..] => Self::ApexRest,
             ["services", "data", version, rest @ ..] => {
                 Self::Data(Version::parse(version), DataRoute::parse(&without_format(rest)))
             }
             _ => Self::Unknown,
         }
+    }
+
+    /// Whether the body of such a request is too long to be kept in memory.
+    pub(crate) fn takes_upload(&self, method: &Method) -> bool {
+        method == Method::PUT && matches!(self, Self::Data(_, DataRoute::Bulk(BulkRoute::IngestUpload(_))))
     }
 
     /// The path with its variable parts replaced, for the journal and for faults.
@@ -229,8 +240,9 @@ impl Route {
             Self::Soap(SoapApi::Partner, _) => "/services/Soap/u/{version}",
             Self::Soap(SoapApi::Enterprise, _) => "/services/Soap/c/{version}",
             Self::Soap(SoapApi::Metadata, _) => "/services/Soap/m/{version}",
-            Self::Async(_) => "/services/async/{version}",
+            Self::Async(_, route) => route.template(),
             Self::Versions => "/services/data",
+            Self::ApexRest => "/services/apexrest/{path}",
             Self::Data(_, route) => route.template(),
             Self::Unknown => "unknown",
         }
@@ -261,6 +273,7 @@ impl DataRoute {
         }
         match segments {
             [] => Self::Root,
+            rest if let Some(route) = PlatformRoute::parse(rest) => Self::Platform(route),
             ["limits"] => Self::Limits,
             ["limits", "recordCount"] => Self::RecordCount,
             ["recent"] => Self::Recent,
@@ -285,13 +298,7 @@ impl DataRoute {
             ["query"] => Self::Query,
             ["queryAll"] => Self::QueryAll,
             ["query" | "queryAll", locator] => Self::QueryMore(owned(locator)),
-            ["jobs", "query"] => Self::Jobs,
-            ["jobs", "query", id] => Self::Job(owned(id)),
-            ["jobs", "query", id, "results"] => Self::JobResults(owned(id)),
-            // The guide's own follow-up links are in lower case.
-            ["jobs", "query", id, pages] if pages.eq_ignore_ascii_case("resultPages") => {
-                Self::JobResultPages(owned(id))
-            }
+            ["jobs", rest @ ..] => BulkRoute::parse(rest).map_or(Self::Unknown, Self::Bulk),
             _ => Self::Unknown,
         }
     }
@@ -317,10 +324,8 @@ impl DataRoute {
             Self::Search(route) => route.template(),
             Self::Recent => "/services/data/vXX.X/recent",
             Self::RecordCount => "/services/data/vXX.X/limits/recordCount",
-            Self::Jobs => "/services/data/vXX.X/jobs/query",
-            Self::Job(_) => "/services/data/vXX.X/jobs/query/{id}",
-            Self::JobResults(_) => "/services/data/vXX.X/jobs/query/{id}/results",
-            Self::JobResultPages(_) => "/services/data/vXX.X/jobs/query/{id}/resultPages",
+            Self::Bulk(route) => route.template(),
+            Self::Platform(route) => route.template(),
             Self::Unknown => "unknown",
         }
     }
@@ -352,13 +357,6 @@ mod tests {
     fn a_trailing_slash_is_accepted_as_the_guide_writes_it() {
         assert_eq!(data("/sobjects/Account/updated/"), DataRoute::Updated("Account".into()));
         assert_eq!(data("/"), DataRoute::Root);
-    }
-
-    #[test]
-    fn result_pages_are_found_in_either_spelling() {
-        for spelling in ["resultPages", "resultpages"] {
-            assert_eq!(data(&format!("/jobs/query/750x/{spelling}")), DataRoute::JobResultPages("750x".into()));
-        }
     }
 
     #[test]

@@ -107,7 +107,7 @@ pub struct Scenario {
     /// The REST API.
     #[serde(default)]
     pub rest: RestSpec,
-    /// Bulk API 2.0 query.
+    /// Bulk API.
     #[serde(default)]
     pub bulk: BulkSpec,
     /// What the org demands of rows beyond the types of their fields.
@@ -119,6 +119,12 @@ pub struct Scenario {
     /// Switches person accounts on, and makes so many.
     #[serde(default)]
     pub person_accounts: Option<u64>,
+    /// Fields whose changes are written into the histories of their objects, by object.
+    #[serde(default)]
+    pub field_history: BTreeMap<String, Vec<String>>,
+    /// Objects that are private: their owners have a row in the object's shares.
+    #[serde(default)]
+    pub shares: Vec<String>,
     /// Generated rows per object.
     #[serde(default)]
     pub rows: BTreeMap<String, u64>,
@@ -206,6 +212,12 @@ impl Scenario {
         Ok(())
     }
 
+    /// Whether changes of a field are written into a history.
+    pub(crate) fn tracks(&self, object: &str, field: &str) -> bool {
+        let of_object = self.field_history.iter().filter(|(name, _)| name.eq_ignore_ascii_case(object));
+        of_object.flat_map(|(_, fields)| fields).any(|name| name.eq_ignore_ascii_case(field))
+    }
+
     /// The objects and fields of the org. Declarations that make no sense are refused when the org starts.
     fn schema(&self) -> Schema {
         let mut schema = catalog::standard();
@@ -243,6 +255,8 @@ pub struct LimitSpec {
     pub daily_api_requests: u64,
     /// Bulk 2.0 query jobs in any 24 hours.
     pub daily_bulk_query_jobs: u64,
+    /// Bulk batches in any 24 hours: those of Bulk 1.0, and those that Bulk 2.0 cuts uploads into.
+    pub daily_bulk_batches: u64,
     /// Logins of one user in an hour.
     pub hourly_logins_per_user: u64,
     /// Approvals, and so refresh tokens, of one user for one app; one more revokes the oldest.
@@ -262,6 +276,7 @@ impl Default for LimitSpec {
         Self {
             daily_api_requests: 100_000,
             daily_bulk_query_jobs: 10_000,
+            daily_bulk_batches: 15_000,
             hourly_logins_per_user: 3600,
             approvals_per_user_and_app: 5,
             wrong_passwords: 10,
@@ -309,7 +324,7 @@ pub enum DeprecatedVersions {
     Warned,
 }
 
-/// How Bulk 2.0 query jobs behave.
+/// How Bulk jobs behave.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BulkSpec {
@@ -319,13 +334,27 @@ pub struct BulkSpec {
     pub advance: Advance,
     /// Objects refused with `is not supported by the Bulk API`, besides those that Salesforce refuses.
     pub refused_objects: Vec<String>,
-    /// Most megabytes of results kept on disk at a time; a job that needs more fails.
+    /// Most megabytes of uploads and results kept on disk at a time; a job that needs more fails.
     pub spool_megabytes: u64,
+    /// Rows that an ingest job writes between two looks at whether it has been aborted.
+    pub batch_rows: u64,
+    /// Most kilobytes of one upload. Base64 makes 150 MB of the default.
+    pub upload_kilobytes: u64,
+    /// Whether the org has the Bulk APIs.
+    pub enabled: bool,
 }
 
 impl Default for BulkSpec {
     fn default() -> Self {
-        Self { page_rows: 50_000, advance: Advance::Auto, refused_objects: Vec::new(), spool_megabytes: 8192 }
+        Self {
+            page_rows: 50_000,
+            advance: Advance::Auto,
+            refused_objects: Vec::new(),
+            spool_megabytes: 8192,
+            batch_rows: 10_000,
+            upload_kilobytes: 150 * 1024 / 4 * 3,
+            enabled: true,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ pub use describe::describe_global_entry;
 pub(crate) use feature::contact_field;
 pub use field::{Field, FieldType, PicklistEntry, Source};
 pub use formula::Formula;
-pub use object::{AuditFields, Capabilities, FieldIndex, Object, RecordType};
+pub use object::{Api, AuditFields, Capabilities, FieldIndex, Object, RecordType, Served, Visibility};
 pub use spec::{CapabilitiesSpec, FieldSpec, NameKind, ObjectSpec, OwnerSpec, RecordTypeSpec, SystemFields};
 
 use crate::ids::KeyPrefix;

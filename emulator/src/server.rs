@@ -37,7 +37,7 @@ pub struct Options {
     /// Folder of the certificate authority: `ca.pem` and its key are used again or written there. Without it, the
     /// authority lives as long as the emulator.
     pub certificate_authority: Option<PathBuf>,
-    /// Folder for Bulk results; by default the system's folder for temporary files.
+    /// Folder for Bulk uploads and results; by default the system's folder for temporary files.
     pub spool: Option<PathBuf>,
 }
 

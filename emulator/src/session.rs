@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::scenario::SessionLevel;
 
-pub(crate) use approval::{ApprovalId, Approvals, InProcess, Refusal};
+pub(crate) use approval::{ApprovalId, Approvals, InProcess, ListedToken, Refusal};
 pub(crate) use code::{Authorized, Codes, Unusable};
 
 /// What an access token looks like. JWTs are refused by SOAP and Bulk (`jsforce/jsforce:src/soap.ts`; vendor guides).

@@ -1,19 +1,23 @@
 //! One object's rows: generated ones, computed when read, under an overlay of stored changes.
 
+mod packed;
 mod scan;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
 pub use scan::{IdRange, Scan};
 
+use packed::PackedRow;
+
+use crate::database::Keys;
 use crate::generate::Generator;
 use crate::ids::{KeyPrefix, RecordId};
 use crate::schema::{Field, FieldIndex, FieldType, Formula, Object, Source};
-use crate::value::{Cell, Decimal, Timestamp, Value, converted, equal_text};
+use crate::value::{Cell, Decimal, Timestamp, Value, converted};
 
-/// A row that somebody wrote.
+/// A row with all its values, to be written.
 #[derive(Clone, Debug)]
 pub struct StoredRow {
     pub id: RecordId,
@@ -38,7 +42,7 @@ impl StoredRow {
 /// What the overlay says about an id.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    Row(Arc<StoredRow>),
+    Row(Arc<PackedRow>),
     /// Gone for good; hides the generated row.
     Purged,
 }
@@ -67,6 +71,9 @@ pub struct Table {
     pub(crate) deletions: BTreeMap<RecordId, Burial>,
     /// The delete log knows nothing before this.
     pub(crate) log_begins: Option<Timestamp>,
+    pub(crate) keys: Keys,
+    /// Rows that references name by a text: the definitions of objects and fields.
+    names: HashMap<Box<str>, RecordId>,
     next_ordinal: u64,
     live: u64,
     binned: u64,
@@ -80,6 +87,8 @@ impl Table {
             overlay: BTreeMap::new(),
             deletions: BTreeMap::new(),
             log_begins: None,
+            keys: Keys::default(),
+            names: HashMap::new(),
             next_ordinal: 1,
             live: 0,
             binned: 0,
@@ -111,6 +120,18 @@ impl Table {
         self.next_ordinal
     }
 
+    /// The largest id of a row that somebody wrote or purged.
+    pub(crate) fn last_stored(&self) -> Option<RecordId> {
+        self.overlay.keys().next_back().copied()
+    }
+
+    /// The largest id of a generated row.
+    pub(crate) fn last_generated(&self) -> Option<RecordId> {
+        let generator = self.generator.as_deref()?;
+        let last = generator.rows().checked_sub(1)?;
+        Some(generator.id(last))
+    }
+
     /// Leaves out the ids that another copy of the table has given away.
     pub(crate) fn skip_to(&mut self, ordinal: u64) {
         self.next_ordinal = self.next_ordinal.max(ordinal);
@@ -131,13 +152,26 @@ impl Table {
         self.live += generator.rows() - generator.deleted_rows();
         self.binned += generator.deleted_rows();
         self.generator = Some(Arc::new(generator));
+        self.keys.clear();
+    }
+
+    /// Lets the table know that its object has changed.
+    pub(crate) fn set_object(&mut self, object: Arc<Object>) {
+        self.object = object;
+        self.keys.clear();
     }
 
     /// Replaces or adds a row and keeps the counts right.
     pub(crate) fn put(&mut self, row: StoredRow) {
         self.uncount(row.id);
         *if row.is_deleted { &mut self.binned } else { &mut self.live } += 1;
-        self.overlay.insert(row.id, Change::Row(Arc::new(row)));
+        let id = row.id;
+        self.overlay.insert(id, Change::Row(Arc::new(PackedRow::pack(&row))));
+        let mut keys = std::mem::take(&mut self.keys);
+        if let Some(row) = self.row(id) {
+            keys.learn(&row, self.live + self.binned);
+        }
+        self.keys = keys;
     }
 
     /// Removes a row for good. The delete log is the caller's.
@@ -153,6 +187,7 @@ impl Table {
 
     /// Takes fields away from every row.
     pub(crate) fn remove_fields(&mut self, fields: &Range<FieldIndex>) {
+        self.keys.clear();
         if let Some(generator) = &mut self.generator {
             Arc::make_mut(generator).remove_fields(fields.clone());
         }
@@ -161,6 +196,7 @@ impl Table {
 
     /// Turns a field of every row into another type.
     pub(crate) fn retype_field(&mut self, index: FieldIndex, field: &Field) {
+        self.keys.clear();
         if let Some(generator) = &mut self.generator {
             Arc::make_mut(generator).retype_field(index, field);
         }
@@ -168,9 +204,11 @@ impl Table {
     }
 
     fn change_stored(&mut self, change: impl Fn(&mut StoredRow)) {
-        for entry in self.overlay.values_mut() {
+        for (id, entry) in &mut self.overlay {
             if let Change::Row(row) = entry {
-                change(Arc::make_mut(row));
+                let mut unpacked = row.unpack(*id);
+                change(&mut unpacked);
+                *row = Arc::new(PackedRow::pack(&unpacked));
             }
         }
     }
@@ -196,6 +234,17 @@ impl Table {
         }
     }
 
+    /// Lets references name a row by a text.
+    pub(crate) fn name(&mut self, text: &str, id: RecordId) {
+        self.names.insert(text.into(), id);
+    }
+
+    /// The row that references name so.
+    #[must_use]
+    pub fn row_named(&self, text: &str) -> Option<Row<'_>> {
+        self.row(*self.names.get(text)?)
+    }
+
     /// All rows of an id range in id order, deleted ones included.
     #[must_use]
     pub fn scan(&self, range: IdRange) -> Scan<'_> {
@@ -214,7 +263,7 @@ pub struct Row<'a> {
 #[derive(Clone, Copy, Debug)]
 enum RowBody<'a> {
     Generated(u64),
-    Stored(&'a StoredRow),
+    Stored(&'a PackedRow),
 }
 
 impl<'a> Row<'a> {
@@ -232,7 +281,7 @@ impl<'a> Row<'a> {
     pub fn is_deleted(&self) -> bool {
         match self.body {
             RowBody::Generated(rank) => self.generator().is_deleted(rank),
-            RowBody::Stored(row) => row.is_deleted,
+            RowBody::Stored(row) => row.is_deleted(),
         }
     }
 
@@ -271,15 +320,18 @@ impl<'a> Row<'a> {
     where
         'a: 's,
     {
-        match self.body {
-            RowBody::Generated(rank) if self.generator().fills(field) => self.generator().cell(rank, field, scratch),
-            RowBody::Stored(row) if field < row.values.len() => row.values[field].as_cell(),
-            // A field that is younger than the row: a checkbox is never null.
-            RowBody::Generated(_) | RowBody::Stored(_) => match self.object().field(field).kind {
-                FieldType::Boolean => Cell::Bool(false),
-                _ => Cell::Null,
-            },
-        }
+        let held = match self.body {
+            RowBody::Generated(rank) => {
+                let generator = self.generator();
+                generator.fills(field).then(|| generator.cell(rank, field, scratch))
+            }
+            RowBody::Stored(row) => row.cell(self.id, field),
+        };
+        // A field that is younger than the row: a checkbox is never null.
+        held.unwrap_or_else(|| match self.object().field(field).kind {
+            FieldType::Boolean => Cell::Bool(false),
+            _ => Cell::Null,
+        })
     }
 
     fn person_name<'s>(&self, scratch: &'s mut String) -> Cell<'s> {
@@ -331,7 +383,7 @@ impl<'a> Row<'a> {
     #[must_use]
     pub fn to_stored(&self) -> StoredRow {
         match self.body {
-            RowBody::Stored(row) => row.clone(),
+            RowBody::Stored(row) => row.unpack(self.id),
             RowBody::Generated(_) => {
                 let mut scratch = String::new();
                 let cell = |field| self.own_cell(field, &mut scratch).to_value();
@@ -350,10 +402,5 @@ impl<'a> Row<'a> {
             Cell::DateTime(stamp) => Some(stamp),
             _ => None,
         }
-    }
-
-    /// Whether a text field holds this text, whatever its case.
-    pub(crate) fn holds_text(&self, field: FieldIndex, text: &str, scratch: &mut String) -> bool {
-        matches!(self.cell(field, scratch), Cell::Text(own) if equal_text(own, text))
     }
 }

@@ -1,75 +1,15 @@
-//! Results on disk: the rows of a job as CSV in one temporary file, and where each row ends in another.
+//! Results of a query on disk: the rows of a job as CSV in one temporary file, and where each row ends in another.
 //!
-//! Rows are written once. A page is a range of the first file; its bounds are two numbers of the second, so that
-//! memory does not grow with the number of rows.
+//! Rows are written once. A page is a range of the first file; its bounds are two numbers of the second.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-const BUFFER: usize = 1 << 20;
+use super::file::{Disk, DiskError, Stored, Tape};
+
 const END_BYTES: u64 = 8;
-
-/// The disk space that the results of one org may take.
-#[derive(Debug)]
-pub(super) struct Disk {
-    /// Without one, the system's folder for temporary files.
-    folder: Option<PathBuf>,
-    capacity: u64,
-    used: AtomicU64,
-}
-
-/// Why results could not be kept.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SpoolError {
-    #[error(
-        "Unknown : the emulator keeps at most {} MB of results on disk; delete jobs or raise bulk.spool_megabytes",
-        .capacity >> 20
-    )]
-    Full { capacity: u64 },
-    #[error("Unknown : the emulator cannot write results to {folder}: {source}")]
-    Write { folder: String, source: io::Error },
-}
-
-impl Disk {
-    pub(super) fn new(folder: Option<PathBuf>, capacity: u64) -> Self {
-        Self { folder, capacity, used: AtomicU64::new(0) }
-    }
-
-    fn take(&self, bytes: u64) -> Result<(), SpoolError> {
-        let grown = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.capacity);
-        self.used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown)
-            .map(|_| ())
-            .map_err(|_| SpoolError::Full { capacity: self.capacity })
-    }
-
-    fn failed(&self, source: io::Error) -> SpoolError {
-        let folder = match &self.folder {
-            Some(folder) => folder.display().to_string(),
-            None => "the folder for temporary files".to_owned(),
-        };
-        SpoolError::Write { folder, source }
-    }
-}
-
-/// A share of the disk, given back when it is dropped.
-#[derive(Debug)]
-struct Share {
-    disk: Arc<Disk>,
-    bytes: u64,
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.disk.used.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
 
 /// Results that are being written.
 pub(super) struct SpoolWriter {
@@ -77,77 +17,27 @@ pub(super) struct SpoolWriter {
     rows: Tape,
     ends: Tape,
     count: u64,
-    share: Share,
-}
-
-/// A file and what is not yet in it.
-struct Tape {
-    file: File,
-    pending: Vec<u8>,
-    written: u64,
-}
-
-impl Tape {
-    fn create(disk: &Disk) -> Result<Self, SpoolError> {
-        let file = match &disk.folder {
-            Some(folder) => tempfile::tempfile_in(folder),
-            None => tempfile::tempfile(),
-        };
-        let file = file.map_err(|source| disk.failed(source))?;
-        Ok(Self { file, pending: Vec::with_capacity(BUFFER + BUFFER / 8), written: 0 })
-    }
-
-    fn flush(&mut self, share: &mut Share) -> Result<(), SpoolError> {
-        let bytes = self.pending.len() as u64;
-        share.disk.take(bytes)?;
-        share.bytes += bytes;
-        self.file.write_all(&self.pending).map_err(|source| share.disk.failed(source))?;
-        self.written += bytes;
-        self.pending.clear();
-        Ok(())
-    }
 }
 
 impl SpoolWriter {
-    pub(super) fn create(disk: &Arc<Disk>, header: Vec<u8>) -> Result<Self, SpoolError> {
-        Ok(Self {
-            header: header.into(),
-            rows: Tape::create(disk)?,
-            ends: Tape::create(disk)?,
-            count: 0,
-            share: Share { disk: Arc::clone(disk), bytes: 0 },
-        })
+    pub(super) fn new(disk: &Arc<Disk>, header: Vec<u8>) -> Self {
+        Self { header: header.into(), rows: Tape::new(disk), ends: Tape::new(disk), count: 0 }
     }
 
     /// Appends the row that `write` puts into the buffer.
-    pub(super) fn row(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), SpoolError> {
-        write(&mut self.rows.pending);
-        let end = self.rows.written + self.rows.pending.len() as u64;
-        self.ends.pending.extend_from_slice(&end.to_le_bytes());
+    pub(super) fn row(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), DiskError> {
+        self.rows.append(write)?;
+        let end = self.rows.length();
         self.count += 1;
-        if self.rows.pending.len() >= BUFFER {
-            self.rows.flush(&mut self.share)?;
-        }
-        if self.ends.pending.len() >= BUFFER {
-            self.ends.flush(&mut self.share)?;
-        }
-        Ok(())
+        self.ends.append(|out| out.extend_from_slice(&end.to_le_bytes()))
     }
 
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    pub(super) fn finish(mut self) -> Result<Spool, SpoolError> {
-        self.rows.flush(&mut self.share)?;
-        self.ends.flush(&mut self.share)?;
-        Ok(Spool {
-            header: self.header,
-            rows: Arc::new(self.rows.file),
-            ends: self.ends.file,
-            count: self.count,
-            _share: self.share,
-        })
+    pub(super) fn finish(self) -> Result<Spool, DiskError> {
+        Ok(Spool { header: self.header, rows: self.rows.finish()?, ends: self.ends.finish()?, count: self.count })
     }
 }
 
@@ -155,10 +45,9 @@ impl SpoolWriter {
 #[derive(Debug)]
 pub(super) struct Spool {
     header: Bytes,
-    rows: Arc<File>,
-    ends: File,
+    rows: Arc<Stored>,
+    ends: Arc<Stored>,
     count: u64,
-    _share: Share,
 }
 
 impl Spool {
@@ -172,7 +61,7 @@ impl Spool {
         self.header.clone()
     }
 
-    pub(super) fn file(&self) -> Arc<File> {
+    pub(super) fn file(&self) -> Arc<Stored> {
         Arc::clone(&self.rows)
     }
 
@@ -198,7 +87,7 @@ mod tests {
     #[test]
     fn rows_are_found_by_number_across_buffers() {
         let disk = disk(1 << 30);
-        let mut writer = SpoolWriter::create(&disk, b"\"h\"\n".to_vec()).unwrap();
+        let mut writer = SpoolWriter::new(&disk, b"\"h\"\n".to_vec());
         for number in 0..200_000_u32 {
             writer.row(|out| out.extend_from_slice(format!("row {number}\n").as_bytes())).unwrap();
         }
@@ -215,7 +104,7 @@ mod tests {
     fn a_full_disk_is_a_clear_failure_and_dropped_results_make_room() {
         let disk = disk(3 << 20);
         let fill = |megabytes: usize| {
-            let mut writer = SpoolWriter::create(&disk, Vec::new())?;
+            let mut writer = SpoolWriter::new(&disk, Vec::new());
             for _ in 0..megabytes {
                 writer.row(|out| out.resize(1 << 20, b'x'))?;
             }

@@ -45,7 +45,7 @@ impl Control {
 
     /// The records of an object outside the recycle bin, with all their fields, in id order.
     pub fn records(&self, object: &str) -> Vec<Record> {
-        self.snapshot().live_records(object)
+        self.org.whole_view(object).live_records(object)
     }
 
     /// The records of an object in the recycle bin, with all their fields, in id order.

@@ -1,6 +1,7 @@
 //! Changes to an org's objects and fields while it runs, and to who sees them.
 
 use super::{Control, ControlError};
+use crate::org::audit::Change;
 use crate::schema::{FieldSpec, ObjectSpec, SchemaError};
 
 impl Control {
@@ -11,6 +12,8 @@ impl Control {
     pub fn declare_object(&self, spec: &ObjectSpec) -> Result<(), ControlError> {
         self.write(|database, _| database.declare(spec))?;
         self.org.note_schema_change();
+        self.org
+            .note_changes(vec![Change::of_fields("createdCustObj", format!("Created custom object: {}", spec.name))]);
         Ok(())
     }
 
@@ -21,6 +24,10 @@ impl Control {
     pub fn declare_field(&self, object: &str, spec: &FieldSpec) -> Result<(), ControlError> {
         self.write(|database, _| database.declare_field(object, spec))?;
         self.org.note_schema_change();
+        self.org.note_changes(vec![Change::of_fields(
+            "createdCF",
+            format!("Created custom field: {} (Object: {object})", spec.name),
+        )]);
         Ok(())
     }
 
@@ -31,6 +38,10 @@ impl Control {
     pub fn remove_field(&self, object: &str, field: &str) -> Result<(), ControlError> {
         self.write(|database, _| database.remove_field(object, field))?;
         self.org.note_schema_change();
+        self.org.note_changes(vec![Change::of_fields(
+            "deletedCF",
+            format!("Deleted custom field: {field} (Object: {object})"),
+        )]);
         Ok(())
     }
 
@@ -41,6 +52,10 @@ impl Control {
     pub fn retype_field(&self, object: &str, spec: &FieldSpec) -> Result<(), ControlError> {
         self.write(|database, _| database.retype_field(object, spec))?;
         self.org.note_schema_change();
+        self.org.note_changes(vec![Change::of_fields(
+            "changedCFType",
+            format!("Changed type of custom field: {} (Object: {object})", spec.name),
+        )]);
         Ok(())
     }
 
@@ -51,6 +66,10 @@ impl Control {
     pub fn rename_field(&self, object: &str, from: &str, to: &str) -> Result<(), ControlError> {
         self.write(|database, _| database.rename_field(object, from, to))?;
         self.org.note_schema_change();
+        self.org.note_changes(vec![Change::of_fields(
+            "changedCFName",
+            format!("Changed name of custom field: {from} to {to} (Object: {object})"),
+        )]);
         Ok(())
     }
 

@@ -72,14 +72,8 @@ impl Database {
             Change::Upsert { object, key, record } => self.upsert(object, key, record, by),
             Change::Delete { id } => self.delete(id, by).map(|()| known(id)),
             Change::HardDelete { id } => {
-                if self.current.row(id).is_none_or(|row| !row.is_deleted()) {
-                    self.delete(id, by)?;
-                }
-                // Objects without a recycle bin have lost the row by now.
-                if self.current.row(id).is_some() {
-                    self.purge(id, by.at)?;
-                }
-                Ok(known(id))
+                self.check_deletable(id, by)?;
+                self.purge(id, by.at).map(|()| known(id))
             }
             Change::Undelete { id } => self.undelete(id, by).map(|()| known(id)),
         }

@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::catalog;
 use crate::schema::FullAccess;
+use crate::table::IdRange;
 
 fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()

@@ -43,3 +43,87 @@ impl Database {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::catalog;
+    use crate::database::{Author, Record};
+    use crate::ids::KeyPrefix;
+    use crate::schema::FullAccess;
+    use crate::value::Timestamp;
+
+    const NOW: Timestamp = Timestamp(1_795_000_000_000);
+
+    fn author() -> Author<'static> {
+        let user = RecordId::new(KeyPrefix::parse("005").unwrap(), 1);
+        Author { user, at: NOW, access: &FullAccess }
+    }
+
+    fn record(value: serde_json::Value) -> Record {
+        value.as_object().unwrap().clone()
+    }
+
+    /// An org with generated accounts, and contacts that hang on them.
+    fn org() -> Database {
+        let mut database = Database::new(catalog::standard(), 7);
+        for object in ["User", "Account", "Contact"] {
+            database.generate(object, 20, NOW).unwrap();
+        }
+        database
+    }
+
+    fn everything(database: &Database) -> String {
+        let rows = |object: &str| (database.current().live_records(object), database.current().binned_records(object));
+        format!("{:?}", ["Account", "Contact"].map(rows))
+    }
+
+    fn first(database: &Database, object: &str) -> RecordId {
+        let (index, _) = database.schema().find(object).unwrap();
+        let rows = database.current().table(index).scan(crate::table::IdRange::ALL);
+        rows.filter(|row| !row.is_deleted()).map(|row| row.id()).next().unwrap()
+    }
+
+    #[test]
+    fn inserts_updates_and_deletes_with_their_cascades_are_taken_back() {
+        let mut database = org();
+        let (account, by) = (first(&database, "Account"), author());
+        let child = record(json!({"LastName": "Child", "AccountId": account.to_string()}));
+        database.insert("Contact", &child, &by).unwrap();
+        let (before, (index, _)) = (everything(&database), database.schema().find("Account").unwrap());
+        let counts = |database: &Database| {
+            let table = database.current().table(index);
+            (table.live_rows(), table.binned_rows(), table.deletions.len())
+        };
+        let counted = counts(&database);
+        let ((), undo) = database.recording(|database| {
+            database.insert("Account", &record(json!({"Name": "New"})), &by).unwrap();
+            database.update(account, &record(json!({"Name": "Changed"})), &by).unwrap();
+            database.delete(account, &by).unwrap();
+            database.purge(account, by.at).unwrap();
+        });
+        assert_ne!(everything(&database), before);
+        database.take_back(undo);
+        assert_eq!((everything(&database), counts(&database)), (before, counted));
+    }
+
+    #[test]
+    fn what_is_recorded_within_a_recording_belongs_to_both() {
+        let mut database = org();
+        let (account, by, before) = (first(&database, "Account"), author(), everything(&database));
+        let name = |name: &str| record(json!({"Name": name}));
+        let (middle, outer) = database.recording(|database| {
+            let ((), inner) = database.recording(|database| database.update(account, &name("One"), &by).unwrap());
+            let middle = everything(database);
+            database.update(account, &name("Two"), &by).unwrap();
+            database.take_back(inner);
+            assert_eq!(everything(database), before);
+            middle
+        });
+        assert_ne!(middle, before);
+        database.take_back(outer);
+        assert_eq!(everything(&database), before);
+    }
+}

@@ -103,9 +103,7 @@ impl Database {
     pub fn delete(&mut self, id: RecordId, by: &Author<'_>) -> Result<(), RowError> {
         let (index, row) = self.live(id)?;
         let object = self.current.schema.object(index).clone();
-        if !object.can.deletable || !by.access.deletes(&object) {
-            return Err(no_access(id));
-        }
+        self.check_deletable(id, by)?;
         self.refuse_person_contact(index, &row)?;
         self.check_restricted(&object, id)?;
         let children = self.cascade_children(&object, id);
@@ -114,6 +112,13 @@ impl Database {
             self.discard(child, by.at, Some(id))?;
         }
         self.discard((index, row), by.at, None)
+    }
+
+    /// Refuses whom the object's rights keep from deleting a row.
+    pub(super) fn check_deletable(&self, id: RecordId, by: &Author<'_>) -> Result<(), RowError> {
+        let (index, _) = self.stored(id)?;
+        let object = self.current.schema.object(index);
+        if object.can.deletable && by.access.deletes(object) { Ok(()) } else { Err(no_access(id)) }
     }
 
     /// Takes a record back from the recycle bin, with the master-detail children that went there with it. They get a new
@@ -423,8 +428,7 @@ impl Database {
         for (index, child) in self.current.schema.objects().iter().enumerate() {
             let details = child.fields().iter().enumerate();
             for (field, _) in details.filter(|(_, f)| f.restricted_delete && f.reference_to.contains(&parent.name)) {
-                let mut rows = self.current.table(index).scan(IdRange::ALL).filter(|row| !row.is_deleted());
-                if rows.any(|row| row.value(field) == Value::Id(id)) {
+                if !self.current.referring(index, field, id).is_empty() {
                     let (parent, children) = (&parent.label, child.label_plural.to_lowercase());
                     let message = format!(
                         "Your attempt to delete the {parent} could not be completed because it is associated with the \
@@ -443,8 +447,8 @@ impl Database {
         for (index, child) in self.current.schema.objects().iter().enumerate() {
             let details = child.fields().iter().enumerate();
             for (field, _) in details.filter(|(_, f)| f.cascade_delete && f.reference_to.contains(&parent.name)) {
-                let rows = self.current.table(index).scan(IdRange::ALL).filter(|row| !row.is_deleted());
-                for row in rows.filter(|row| row.value(field) == Value::Id(id)) {
+                let rows = self.current.referring(index, field, id);
+                for row in rows.into_iter().filter_map(|row| self.current.row(row)) {
                     found.extend(self.cascade_children(child, row.id()));
                     found.insert(row.id(), (index, row.to_stored()));
                 }

@@ -1,5 +1,6 @@
 //! Faults that a person is likely to want, and where.
 
+use crate::database::StatusCode;
 use crate::faults::{Effect, Fault};
 
 /// Something that goes wrong at real orgs.
@@ -15,7 +16,7 @@ pub(super) struct TypicalRoute {
     pub(super) name: &'static str,
 }
 
-pub(super) const EFFECTS: [TypicalFault; 20] = [
+pub(super) const EFFECTS: [TypicalFault; 24] = [
     fault("expire", "The session has expired (401 INVALID_SESSION_ID)", || Effect::ExpireSession),
     fault("unavailable", "Too busy (503 with Retry-After: 1)", || Effect::Unavailable { retry_after: 1 }),
     fault("limit", "The day's requests are used up (403 REQUEST_LIMIT_EXCEEDED)", || {
@@ -51,10 +52,25 @@ pub(super) const EFFECTS: [TypicalFault; 20] = [
     fault("failed-job", "A Bulk job that is created fails", || Effect::FailedJob {
         message: "InternalServerError : Unexpected exception".to_owned(),
     }),
+    fault("locked-rows", "The first 10 rows of a Bulk job are locked (UNABLE_TO_LOCK_ROW)", || Effect::FailedRows {
+        rows: 10,
+        code: "UNABLE_TO_LOCK_ROW".to_owned(),
+        message: "unable to obtain exclusive access to this record".to_owned(),
+    }),
+    fault("half-done-job", "A Bulk job fails after 100 rows", || Effect::HalfDoneJob {
+        after: 100,
+        message: "TooManyLockFailure : too many lock failures".to_owned(),
+    }),
+    fault("cut-upload", "An upload breaks off after 100 bytes", || Effect::CutUpload { after: 100 }),
     fault("short-page", "A Bulk result page lacks its last row", || Effect::ShortPage { rows: 1 }),
+    fault("locked-row", "A row that is written is locked (UNABLE_TO_LOCK_ROW)", || Effect::RefusedRow {
+        status_code: StatusCode::UnableToLockRow,
+        message: "unable to obtain exclusive access to this record".to_owned(),
+        fields: Vec::new(),
+    }),
 ];
 
-pub(super) const ROUTES: [TypicalRoute; 12] = [
+pub(super) const ROUTES: [TypicalRoute; 15] = [
     route("*", "Any request"),
     route("* /services/data/*", "Any data request"),
     route("POST /services/oauth2/token", "Token endpoint"),
@@ -67,6 +83,9 @@ pub(super) const ROUTES: [TypicalRoute; 12] = [
     route("POST /services/data/vXX.X/jobs/query", "Bulk job: create"),
     route("GET /services/data/vXX.X/jobs/query/{id}", "Bulk job: state"),
     route("GET /services/data/vXX.X/jobs/query/{id}/results", "Bulk job: results"),
+    route("POST /services/data/vXX.X/jobs/ingest", "Bulk ingest: create"),
+    route("PUT /services/data/vXX.X/jobs/ingest/{id}/batches", "Bulk ingest: upload"),
+    route("POST /services/async/{version}/job/{id}/batch", "Bulk 1.0: batch"),
 ];
 
 const fn fault(id: &'static str, name: &'static str, effect: fn() -> Effect) -> TypicalFault {

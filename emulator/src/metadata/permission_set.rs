@@ -40,6 +40,7 @@ fn apply_user_permission(file: &SourceFile, fields: &Fields, permissions: &mut P
         "ModifyAllData" => permissions.modify_all_data = enabled,
         "ApproveUninstalledConnectedApps" => permissions.approve_uninstalled_apps = enabled,
         "UseAnyApiClient" => permissions.use_any_api_client = enabled,
+        "BulkApiHardDelete" => permissions.bulk_hard_delete = enabled,
         _ => (),
     }
 }

@@ -90,7 +90,8 @@ impl Org {
     }
 
     fn revoke_refresh_token(&self, token: &str) -> bool {
-        let Some(approval) = self.approvals.current_id(token) else {
+        // Lists of tokens show another token that revokes (object reference v66, OauthToken).
+        let Some(approval) = self.approvals.current_id(token).or_else(|| self.approvals.to_delete(token)) else {
             return false;
         };
         self.approvals.end(approval);

@@ -1,15 +1,13 @@
-//! The rows that a scenario implies: the organization, its users, profiles and permissions, and the generated data.
-
-use std::collections::BTreeSet;
-use std::sync::Arc;
+//! The rows that a scenario implies besides those that tell of the org itself: statuses, currencies, generated data.
 
 use serde_json::json;
 
+use super::system::SystemRows;
 use super::{Org, PopulateError};
 use crate::catalog;
 use crate::database::{Author, Database, Record};
 use crate::ids::{KeyPrefix, RecordId};
-use crate::scenario::{Permissions, Right, Scenario, developer_name};
+use crate::scenario::Scenario;
 use crate::schema::FullAccess;
 use crate::value::Timestamp;
 
@@ -39,6 +37,7 @@ pub(super) fn scenario_id(prefix: &str, index: usize) -> RecordId {
 /// Fills a database as the scenario says.
 pub(super) fn populate(
     database: &mut Database,
+    system: &SystemRows,
     scenario: &Scenario,
     org: RecordId,
     now: Timestamp,
@@ -55,15 +54,11 @@ pub(super) fn populate(
     if scenario.person_accounts.is_some() {
         database.enable_person_accounts()?;
     }
+    system.start(database, scenario, org, now)?;
     let author = Author { user: Org::user_id_in(scenario, ""), at: now, access: &FullAccess };
     let mut rows = Rows { database, author };
-    rows.organization(scenario, org)?;
-    rows.profiles(scenario)?;
-    rows.users(scenario)?;
-    rows.permissions(scenario)?;
     rows.statuses("Case", "CaseStatus", "00Y")?;
     rows.statuses("Task", "TaskStatus", "01X")?;
-    rows.record_types()?;
     rows.currencies(scenario)?;
     let named = scenario.rows.keys().map(String::as_str).filter(|name| !PARENTS_FIRST.contains(name));
     let order: Vec<&str> = PARENTS_FIRST.into_iter().chain(named).collect();
@@ -94,42 +89,6 @@ impl Rows<'_> {
             .map_err(|source| PopulateError::Row { object: object.to_owned(), source })
     }
 
-    fn organization(&mut self, scenario: &Scenario, id: RecordId) -> Result<(), PopulateError> {
-        let org = &scenario.org;
-        let record =
-            json!({"Name": org.name, "IsSandbox": org.kind.is_sandbox(), "OrganizationType": "Enterprise Edition"});
-        self.put("Organization", id, record)
-    }
-
-    fn profiles(&mut self, scenario: &Scenario) -> Result<(), PopulateError> {
-        for (index, name) in scenario.profiles.keys().enumerate() {
-            self.put("Profile", scenario_id("00e", index), json!({"Name": name, "UserType": "Standard"}))?;
-        }
-        Ok(())
-    }
-
-    fn users(&mut self, scenario: &Scenario) -> Result<(), PopulateError> {
-        for user in &scenario.users {
-            let profile = scenario.profiles.keys().position(|name| *name == user.profile).unwrap_or_default();
-            let alias: String = user.username.chars().take(8).collect();
-            let record = json!({
-                "Username": user.username,
-                "Email": user.email.as_ref().unwrap_or(&user.username),
-                "FirstName": user.first_name,
-                "LastName": user.last_name,
-                "Alias": alias,
-                "IsActive": user.active,
-                "ProfileId": scenario_id("00e", profile).to_string(),
-                "TimeZoneSidKey": "GMT",
-                "LocaleSidKey": "en_US",
-                "LanguageLocaleKey": "en_US",
-                "EmailEncodingKey": "UTF-8",
-            });
-            self.put("User", Org::user_id_in(scenario, &user.username), record)?;
-        }
-        Ok(())
-    }
-
     /// The values of the field `Status` of an object, as rows of another.
     fn statuses(&mut self, of: &str, object: &str, prefix: &str) -> Result<(), PopulateError> {
         let field = self.database.schema().find(of).and_then(|(_, of)| of.find("Status"));
@@ -144,25 +103,6 @@ impl Rows<'_> {
                 "IsClosed": closed,
             });
             self.put(object, scenario_id(prefix, index), record)?;
-        }
-        Ok(())
-    }
-
-    fn record_types(&mut self) -> Result<(), PopulateError> {
-        let schema = Arc::clone(self.database.schema());
-        for object in schema.objects() {
-            for record_type in &object.record_types {
-                let mut record = json!({
-                    "Name": record_type.name,
-                    "DeveloperName": record_type.developer_name,
-                    "SobjectType": object.name,
-                    "IsActive": record_type.active,
-                });
-                if record_type.is_person {
-                    record["IsPersonType"] = json!(true);
-                }
-                self.put("RecordType", record_type.id, record)?;
-            }
         }
         Ok(())
     }
@@ -200,80 +140,6 @@ impl Rows<'_> {
             self.database
                 .insert("Account", &as_record(person), &self.author)
                 .map_err(|source| PopulateError::Row { object: "Account".into(), source })?;
-        }
-        Ok(())
-    }
-
-    /// Every profile owns a permission set of its own, as in real orgs.
-    fn permissions(&mut self, scenario: &Scenario) -> Result<(), PopulateError> {
-        let owned = scenario
-            .profiles
-            .iter()
-            .enumerate()
-            .map(|(index, (name, permissions))| (name, permissions, Some(scenario_id("00e", index))));
-        let sets = scenario.permission_sets.iter().map(|(name, permissions)| (name, permissions, None));
-        let mut rights = 0;
-        for (index, (name, permissions, profile)) in owned.chain(sets).enumerate() {
-            let id = scenario_id("0PS", index);
-            let record = json!({
-                "Name": developer_name(name),
-                "Label": name,
-                "IsOwnedByProfile": profile.is_some(),
-                "ProfileId": profile.map(|id| id.to_string()),
-            });
-            self.put("PermissionSet", id, record)?;
-            self.object_permissions(id, permissions, &mut rights)?;
-            self.assignments(scenario, name, profile.is_some(), id)?;
-        }
-        Ok(())
-    }
-
-    fn object_permissions(
-        &mut self,
-        parent: RecordId,
-        permissions: &Permissions,
-        index: &mut usize,
-    ) -> Result<(), PopulateError> {
-        for (object, rights) in &permissions.objects {
-            let has = |right: Right| rights.contains(&right);
-            let record = json!({
-                "ParentId": parent.to_string(),
-                "SobjectType": object,
-                "PermissionsRead": has(Right::Read),
-                "PermissionsCreate": has(Right::Create),
-                "PermissionsEdit": has(Right::Edit),
-                "PermissionsDelete": has(Right::Delete),
-                "PermissionsViewAllRecords": permissions.view_all_data || permissions.modify_all_data,
-                "PermissionsModifyAllRecords": permissions.modify_all_data,
-            });
-            self.put("ObjectPermissions", scenario_id("110", *index), record)?;
-            *index += 1;
-        }
-        Ok(())
-    }
-
-    fn assignments(
-        &mut self,
-        scenario: &Scenario,
-        name: &str,
-        of_profile: bool,
-        set: RecordId,
-    ) -> Result<(), PopulateError> {
-        let holders: BTreeSet<&str> = scenario
-            .users
-            .iter()
-            .filter(|user| match of_profile {
-                true => user.profile == name,
-                false => user.permission_sets.iter().any(|own| own == name),
-            })
-            .map(|user| user.username.as_str())
-            .collect();
-        for holder in holders {
-            let assignee = Org::user_id_in(scenario, holder);
-            let record = json!({"PermissionSetId": set.to_string(), "AssigneeId": assignee.to_string()});
-            self.database
-                .insert("PermissionSetAssignment", &as_record(record), &self.author)
-                .map_err(|source| PopulateError::Row { object: "PermissionSetAssignment".into(), source })?;
         }
         Ok(())
     }

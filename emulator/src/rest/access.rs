@@ -1,34 +1,16 @@
 //! A user's rights as the data side asks for them.
 
 use crate::scenario::{Right, UserAccess};
-use crate::schema::{Access, Field, Object};
-
-/// Objects that every user reads, as no object permission governs them. Source: SOAP API guide, standard objects;
-/// which of them need "View Setup and Configuration" besides is not emulated.
-const OPEN_OBJECTS: [&str; 17] = [
-    "ActivityFieldHistory",
-    "CaseStatus",
-    "ContentDocument",
-    "ContentDocumentLink",
-    "ContentVersion",
-    "Event",
-    "FieldPermissions",
-    "Group",
-    "ObjectPermissions",
-    "Organization",
-    "PermissionSet",
-    "PermissionSetAssignment",
-    "Profile",
-    "RecordType",
-    "Task",
-    "TaskStatus",
-    "User",
-];
+use crate::schema::{Access, Field, Object, Visibility};
 
 impl Access for UserAccess {
     fn reads(&self, object: &Object) -> bool {
-        let open = OPEN_OBJECTS.contains(&object.name.as_str());
-        !self.is_withheld(&object.name) && (open || self.may(Right::Read, governing(object)))
+        let open = match object.visibility {
+            Visibility::Everybody => true,
+            Visibility::Setup => self.view_setup,
+            Visibility::Granted => self.may(Right::Read, governing(object)),
+        };
+        object.served.by(self.api) && !self.is_withheld(&object.name) && open
     }
 
     fn creates(&self, object: &Object) -> bool {

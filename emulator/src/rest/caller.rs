@@ -8,6 +8,7 @@ use crate::call::Call;
 use crate::ids::RecordId;
 use crate::org::Org;
 use crate::scenario::{SessionLevel, SessionLevelPolicy, Setup, UserAccess, UserSpec};
+use crate::schema::Api;
 use crate::session::Session;
 
 /// The user behind a call.
@@ -25,14 +26,17 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// `v68.0`, as it appears in URLs.
+    /// `v68.0`, as it appears in URLs; the Tooling API has its name behind it.
     pub(crate) fn version_name(&self) -> String {
-        format!("v{}.0", self.version)
+        match self.access.api {
+            Api::Data => format!("v{}.0", self.version),
+            Api::Tooling => format!("v{}.0/tooling", self.version),
+        }
     }
 
     /// Path of this version's root, without a slash at the end.
     pub(crate) fn root(&self) -> String {
-        format!("/services/data/v{}.0", self.version)
+        format!("/services/data/{}", self.version_name())
     }
 }
 
@@ -40,6 +44,11 @@ impl Org {
     /// The caller by the token that the call carries.
     pub(super) fn caller(&self, call: &Call, version: u16) -> Result<Caller, ApiError> {
         let token = call.bearer().ok_or_else(ApiError::invalid_session)?;
+        self.caller_by(call, token, version)
+    }
+
+    /// The caller by a token, wherever the call carries it.
+    pub(crate) fn caller_by(&self, call: &Call, token: &str, version: u16) -> Result<Caller, ApiError> {
         let session = self.sessions.authenticate(token, self.now()).ok_or_else(ApiError::invalid_session)?;
         self.caller_of(call, &session, version)
     }

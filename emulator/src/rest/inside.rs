@@ -16,7 +16,7 @@ impl Org {
     /// The caller behind a session that has been let in; counts as one API request.
     pub(crate) fn admit_session(&self, call: &Call, session: &Session, version: u16) -> Result<Caller, ApiError> {
         let caller = self.caller_of(call, session, version)?;
-        self.count_request(&caller)?;
+        self.count_request_of(&caller)?;
         Ok(caller)
     }
 

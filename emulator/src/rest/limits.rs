@@ -96,10 +96,11 @@ impl Org {
         let requests = self.usage.api_requests.used(now);
         let jobs = self.usage.bulk_query_jobs.used(now);
         let stored = self.snapshot().storage_kilobytes() / 1024;
+        let batches = self.usage.bulk_batches.used(now);
         Ok(Answer::ok(&json!({
             "DailyApiRequests": entry(limits.daily_api_requests, requests),
             "DailyAsyncApexExecutions": entry(250_000, 0),
-            "DailyBulkApiBatches": entry(15_000, 0),
+            "DailyBulkApiBatches": entry(limits.daily_bulk_batches, batches),
             "DailyBulkV2QueryFileStorageMB": entry(976_562, 0),
             "DailyBulkV2QueryJobs": entry(limits.daily_bulk_query_jobs, jobs),
             "DailyStreamingApiEvents": entry(1_000_000, 0),

@@ -74,7 +74,7 @@ impl Org {
             let message = "SOQL statements can not be longer than 100000 characters";
             return Err(ApiError::bad_request("MALFORMED_QUERY", message));
         }
-        let snapshot = self.snapshot();
+        let snapshot = self.view(caller, query);
         let now = Timestamp::from(self.now());
         let mut asked = Asked::by(caller.user_id, &snapshot, &caller.access, scope, now);
         asked.version = caller.version;

@@ -73,17 +73,9 @@ impl Org {
         object: &Arc<Object>,
         id: RecordId,
     ) -> Result<Answer, ApiError> {
-        let snapshot = self.snapshot();
-        let live = snapshot.row(id).filter(|row| !row.is_deleted());
-        let validators = live.map(|row| Validators::of(object, &row));
-        // A write copies what a view of the data still holds.
-        drop(snapshot);
-        if let Some(Verdict::Instead(status)) = validators.as_ref().map(|known| known.judge(call)).transpose()? {
-            let answer = Answer::empty(status);
-            return Ok(match validators {
-                Some(known) => known.on(answer),
-                None => answer,
-            });
+        let validators = self.validators(object, id);
+        if let Some(refusal) = refused_by(validators.as_ref(), call)? {
+            return Ok(refusal);
         }
         match call.method {
             Method::PATCH => {
@@ -102,12 +94,16 @@ impl Org {
             _ => {
                 let answer = self.read(call, caller, object, id)?;
                 self.note_use(caller, id);
-                Ok(match validators {
-                    Some(known) => known.on(answer),
-                    None => answer,
-                })
+                Ok(shown(validators.as_ref(), answer))
             }
         }
+    }
+
+    /// The state of a record that is there, for conditions. No view of the data is held: a write would have to copy it.
+    fn validators(&self, object: &Object, id: RecordId) -> Option<Validators> {
+        let snapshot = self.snapshot();
+        let live = snapshot.row(id).filter(|row| !row.is_deleted())?;
+        Some(Validators::of(object, &live))
     }
 
     /// Does one thing to one record.
@@ -162,6 +158,10 @@ impl Org {
         match found.as_slice() {
             [] if call.method != Method::PATCH || updates_only(call) => Err(ApiError::not_found()),
             [] | [_] if call.method == Method::PATCH => {
+                let validators = found.first().and_then(|id| self.validators(&object, *id));
+                if let Some(refusal) = refused_by(validators.as_ref(), call)? {
+                    return Ok(refusal);
+                }
                 self.upsert(call, caller, &object, [object.field(field_index).name.as_str(), value])
             }
             [id] => self.on_record(call, caller, &object, *id),
@@ -234,6 +234,22 @@ impl From<RowError> for ApiError {
         let names_fields = !error.fields.is_empty() || error.status_code != RowCode::InvalidField;
         let refusal = Self::new(status, error.status_code.as_str(), error.message);
         if names_fields { refusal.with_fields(error.fields) } else { refusal }
+    }
+}
+
+/// The answer in the place of the work when a condition of the request fails.
+fn refused_by(validators: Option<&Validators>, call: &Call) -> Result<Option<Answer>, ApiError> {
+    Ok(match validators.map(|known| known.judge(call)).transpose()? {
+        Some(Verdict::Instead(status)) => Some(shown(validators, Answer::empty(status))),
+        Some(Verdict::Go) | None => None,
+    })
+}
+
+/// An answer with the state of the record that it is about.
+fn shown(validators: Option<&Validators>, answer: Answer) -> Answer {
+    match validators {
+        Some(known) => known.on(answer),
+        None => answer,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which API versions there are, and which resources each has.
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::allow;
 use super::caller::Caller;
@@ -39,21 +39,70 @@ fn label(version: u16) -> String {
     format!("{} '{year}", SEASONS[season])
 }
 
+/// The resources of a version's root, and since which version each is there.
+///
+/// Source: REST API guide v66, "List Available REST Resources". Since when is taken from the guides of the resources where
+/// they say so, and is inferred for the others.
+const RESOURCES: [(&str, u16); 46] = [
+    ("actions", 31),
+    ("analytics", 31),
+    ("appMenu", 31),
+    ("async", 58),
+    ("async-queries", 35),
+    ("chatter", 31),
+    ("commerce", 38),
+    ("compactLayouts", 31),
+    ("composite", 34),
+    ("connect", 31),
+    ("consent", 44),
+    ("contact-tracing", 49),
+    ("dedupe", 36),
+    ("domino", 47),
+    ("eclair", 36),
+    ("emailConnect", 42),
+    ("event", 39),
+    ("fingerprint", 40),
+    ("folders", 37),
+    ("iot", 39),
+    ("jobs", 41),
+    ("jsonxform", 45),
+    ("licensing", 31),
+    ("limits", 31),
+    ("localizedvalue", 48),
+    ("metadata", 46),
+    ("mobile", 49),
+    ("nouns", 31),
+    ("parameterizedSearch", 36),
+    ("payments", 48),
+    ("prechatForms", 39),
+    ("process", 31),
+    ("query", 31),
+    ("queryAll", 31),
+    ("quickActions", 31),
+    ("recent", 31),
+    ("search", 31),
+    ("serviceTemplates", 38),
+    ("smartdatadiscovery", 44),
+    ("sobjects", 31),
+    ("support", 38),
+    ("tabs", 31),
+    ("theme", 31),
+    ("tokenizer", 47),
+    ("tooling", 31),
+    ("wave", 36),
+];
+
 impl Org {
     /// `GET /services/data/vXX.0`: name and path of each resource.
     pub(super) fn resources(&self, call: &Call, caller: &Caller) -> Result<Answer, ApiError> {
         allow(call, &[Method::GET])?;
         let root = caller.root();
+        let listed = RESOURCES.iter().filter(|(_, since)| caller.version >= *since);
+        let mut resources: Map<String, Value> =
+            listed.map(|(name, _)| ((*name).to_owned(), json!(format!("{root}/{name}")))).collect();
         let base = self.instance_url(call.arrival);
-        Ok(Answer::ok(&json!({
-            "composite": format!("{root}/composite"),
-            "identity": format!("{base}/id/{}/{}", self.id, caller.user_id),
-            "jobs": format!("{root}/jobs"),
-            "limits": format!("{root}/limits"),
-            "query": format!("{root}/query"),
-            "queryAll": format!("{root}/queryAll"),
-            "sobjects": format!("{root}/sobjects"),
-        })))
+        resources.insert("identity".to_owned(), json!(format!("{base}/id/{}/{}", self.id, caller.user_id)));
+        Ok(Answer::ok(&resources))
     }
 }
 

@@ -19,6 +19,7 @@ impl Scenario {
             "a query page holds at least one row".to_owned()
         })?;
         require(self.bulk.page_rows > 0, || "a bulk result page holds at least one row".to_owned())?;
+        require(self.bulk.batch_rows > 0, || "a bulk batch holds at least one row".to_owned())?;
         for app in self.limits.daily_api_requests_per_app.keys() {
             require(self.apps.iter().any(|known| known.name == *app), || {
                 format!("a limit of requests is for the app {app:?}, which does not exist")

@@ -1,5 +1,6 @@
 //! The org itself: its name, its kind and its switches in Setup.
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::network::IpRange;
@@ -21,6 +22,15 @@ pub struct OrgSpec {
     /// Whether the org can be used at all.
     #[serde(default)]
     pub state: OrgState,
+    /// The instance that the org lives on, such as `NA224`.
+    #[serde(default = "first_instance")]
+    pub instance: String,
+    /// The namespace of an org in which packages are made.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// When a trial or a scratch org expires.
+    #[serde(default)]
+    pub trial_expiration: Option<DateTime<Utc>>,
     /// Minutes until a change of apps, policies or users takes effect, on the emulated clock. Real orgs take 2 to 10.
     #[serde(default)]
     pub propagation_minutes: u32,
@@ -112,6 +122,14 @@ impl OrgKind {
         }
     }
 
+    /// The edition, as Organization names it.
+    pub(crate) fn edition(self) -> &'static str {
+        match self {
+            Self::Production | Self::Sandbox => "Enterprise Edition",
+            Self::Develop | Self::Scratch | Self::Trailblaze => "Developer Edition",
+        }
+    }
+
     /// Whether the org signs in at `test.salesforce.com` rather than `login.salesforce.com`.
     pub fn is_sandbox(self) -> bool {
         match self {
@@ -179,4 +197,8 @@ pub struct SandboxSpec {
     /// Whether the production org's apps are copied with their consumer keys and secrets.
     #[serde(default = "yes")]
     pub copies_apps: bool,
+}
+
+fn first_instance() -> String {
+    "NA1".to_owned()
 }

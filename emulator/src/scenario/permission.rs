@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::network::{IpRange, LoginHours};
 use crate::pattern::Pattern;
+use crate::schema::Api;
 
 /// A profile or a permission set. Permissions add up; a field is hidden when something hides it and nothing shows it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -25,6 +26,8 @@ pub struct Permissions {
     pub approve_uninstalled_apps: bool,
     /// Use Any API Client: past API Access Control.
     pub use_any_api_client: bool,
+    /// Bulk API Hard Delete.
+    pub bulk_hard_delete: bool,
     /// Login IP Ranges of a profile; none allow every address.
     pub login_ip_ranges: Vec<IpRange>,
     /// Login Hours of a profile.
@@ -57,6 +60,9 @@ pub struct UserAccess {
     pub view_setup: bool,
     pub approve_uninstalled_apps: bool,
     pub use_any_api_client: bool,
+    pub bulk_hard_delete: bool,
+    /// The API by which the user comes.
+    pub api: Api,
     everywhere: BTreeSet<Right>,
     objects: BTreeMap<String, BTreeSet<Right>>,
     hidden: Vec<Pattern>,
@@ -68,6 +74,12 @@ impl UserAccess {
     /// The same without some objects and fields, which are named as `Contact` and `Contact.Birthdate`.
     pub(super) fn without(mut self, withheld: &BTreeSet<String>) -> Self {
         self.withheld = withheld.iter().map(|name| name.to_ascii_lowercase()).collect();
+        self
+    }
+
+    /// The same by way of another API.
+    pub fn by(mut self, api: Api) -> Self {
+        self.api = api;
         self
     }
 
@@ -85,6 +97,7 @@ impl UserAccess {
             access.view_setup |= source.view_setup;
             access.approve_uninstalled_apps |= source.approve_uninstalled_apps;
             access.use_any_api_client |= source.use_any_api_client;
+            access.bulk_hard_delete |= source.bulk_hard_delete;
             if source.view_all_data || source.modify_all_data {
                 access.everywhere.insert(Right::Read);
             }
@@ -107,6 +120,11 @@ impl UserAccess {
             return true;
         }
         self.objects.get(&object.to_ascii_lowercase()).is_some_and(|rights| rights.contains(&right))
+    }
+
+    /// Whether the user has a right on every object.
+    pub fn may_everywhere(&self, right: Right) -> bool {
+        self.everywhere.contains(&right)
     }
 
     /// Whether field-level security lets the user see a field of an object that is readable.

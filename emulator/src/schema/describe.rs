@@ -223,7 +223,7 @@ fn describe_type(object: &Object, field: &Field) -> Json {
         "picklistValues": picklist_values(object, field),
         "polymorphicForeignKey": field.is_polymorphic(),
         "precision": field.precision,
-        "referenceTargetField": null,
+        "referenceTargetField": field.target_field,
         "referenceTo": field.reference_to,
         "relationshipName": field.relationship_name,
         "relationshipOrder": field.relationship_order,

@@ -193,6 +193,8 @@ pub struct Field {
     pub restricted_picklist: bool,
     pub controller: Option<String>,
     pub reference_to: Vec<String>,
+    /// The field of the other object whose text a reference holds; an id unless there is one.
+    pub target_field: Option<String>,
     pub relationship_name: Option<String>,
     /// The name under which the referenced object lists its children.
     pub child_relationship: Option<String>,

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde::Deserialize;
+
 use super::field::Field;
 use crate::ids::{KeyPrefix, RecordId};
 
@@ -36,6 +38,49 @@ pub struct Capabilities {
     pub query_more: bool,
 }
 
+/// An API that reaches objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Api {
+    /// The data API: REST, SOAP and Bulk.
+    #[default]
+    Data,
+    /// The Tooling API.
+    Tooling,
+}
+
+/// By which APIs an object can be reached (object reference; Tooling API reference).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Served {
+    #[default]
+    Data,
+    Tooling,
+    Both,
+}
+
+impl Served {
+    #[must_use]
+    pub fn by(self, api: Api) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Data => api == Api::Data,
+            Self::Tooling => api == Api::Tooling,
+        }
+    }
+}
+
+/// Who sees an object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Whoever has the right to read it.
+    #[default]
+    Granted,
+    Everybody,
+    /// Users with View Setup and Configuration.
+    Setup,
+}
+
 /// The fields that the org itself maintains, where the object has them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AuditFields {
@@ -61,6 +106,8 @@ pub struct Object {
     pub record_types: Vec<RecordType>,
     /// The fields of which a query has to name one; none leave it free.
     pub required_filter: Vec<String>,
+    pub served: Served,
+    pub visibility: Visibility,
     fields: Vec<Field>,
     by_name: HashMap<String, FieldIndex>,
     audit: AuditFields,
@@ -79,6 +126,8 @@ impl Object {
             can,
             record_types: Vec::new(),
             required_filter: Vec::new(),
+            served: Served::default(),
+            visibility: Visibility::default(),
             fields: Vec::new(),
             by_name: HashMap::new(),
             audit: AuditFields::default(),
@@ -155,6 +204,24 @@ impl Object {
     #[must_use]
     pub fn has_recycle_bin(&self) -> bool {
         self.can.recycle_bin && self.audit.is_deleted.is_some()
+    }
+
+    /// Why a query is refused that has none of the filters that the object requires.
+    ///
+    /// Source: SOQL reference v66, "SOQL Object Limits and Limitations"; the text as `ContentDocumentLink` gives it, and that
+    /// of objects of definitions as field reports have it.
+    #[must_use]
+    pub fn filter_refusal(&self) -> String {
+        let (name, required) = (&self.name, &self.required_filter);
+        if self.find("DurableId").is_some() {
+            let columns: Vec<&str> = required.iter().map(String::as_str).filter(|name| !name.contains('.')).collect();
+            return format!("{name}: a filter on a reified column is required [{}]", columns.join(","));
+        }
+        format!(
+            "Implementation restriction: {name} requires a filter by a single Id on {} using the equals operator or \
+             multiple Id's using the IN operator.",
+            required.join(" or ")
+        )
     }
 
     /// Source: SOAP API guide v66, `merge()`.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::SchemaError;
 use super::field::{Field, FieldType, PicklistEntry, Source};
 use super::formula::Formula;
-use super::object::{Capabilities, Object, RecordType};
+use super::object::{Capabilities, Object, RecordType, Served, Visibility};
 use crate::ids::{KeyPrefix, RecordId};
 
 /// An object as a scenario writes it. Fields that every object has are added by themselves.
@@ -30,6 +30,10 @@ pub struct ObjectSpec {
     pub can: CapabilitiesSpec,
     /// The fields of which a query has to name one with `=` or `IN`; `Id` always does. None leave it free.
     pub required_filter: Vec<String>,
+    /// By which APIs it can be reached.
+    pub served: Served,
+    /// Who sees it.
+    pub visibility: Visibility,
     /// The number of rows to generate.
     pub rows: Option<u64>,
 }
@@ -144,6 +148,8 @@ pub struct FieldSpec {
     pub restricted: bool,
     pub controller: Option<String>,
     pub reference_to: Vec<String>,
+    /// The field of the other object that the reference names instead of its id.
+    pub target_field: Option<String>,
     pub relationship_name: Option<String>,
     pub child_relationship: Option<String>,
     pub master_detail: bool,
@@ -176,6 +182,7 @@ impl ObjectSpec {
             }
         }
         object.required_filter = self.required_filter.clone();
+        (object.served, object.visibility) = (self.served, self.visibility);
         object.label_plural = self.label_plural.clone().unwrap_or_else(|| format!("{label}s"));
         let record_type = KeyPrefix::parse("012").expect("the record type prefix is valid");
         object.record_types = (self.record_types.iter().zip(1..))
@@ -266,6 +273,7 @@ impl FieldSpec {
             restricted_picklist: self.restricted,
             controller: self.controller.clone(),
             reference_to: self.reference_to.clone(),
+            target_field: self.target_field.clone(),
             relationship_name: self.relationship_name.clone().or_else(|| relationship_name(&self.name, kind)),
             child_relationship: self.child_relationship.clone(),
             relationship_order: self.master_detail.then_some(0),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::org::random_text;
 use crate::scenario::{RefreshTokenPolicy, SessionLevel};
 
 /// Names one approval and everything issued under it.
@@ -21,12 +22,17 @@ pub(crate) struct Approval {
     pub(crate) issued: DateTime<Utc>,
     last_used: DateTime<Utc>,
     token: String,
+    /// Revokes it as well: what the org's lists of tokens show.
+    delete_token: String,
+    /// Access tokens that it has given.
+    uses: i64,
     /// Tokens that were rotated away, oldest first.
     rotated: VecDeque<String>,
 }
 
 /// Older ones of an approval are forgotten: they are refused then, but no longer known for replays.
 const ROTATED_TOKENS_KEPT: usize = 1000;
+const DELETE_TOKEN: usize = 64;
 
 /// That a user once agreed to what an app asks for. It outlives the tokens, and lets the next authorization pass
 /// without a question.
@@ -123,6 +129,8 @@ impl Approvals {
             issued: now,
             last_used: now,
             token: token.clone(),
+            delete_token: random_text(DELETE_TOKEN),
+            uses: 1,
             rotated: VecDeque::new(),
         };
         state.approvals.insert(id, approval);
@@ -217,6 +225,7 @@ impl Approvals {
         let State { approvals, tokens, .. } = &mut *state;
         let Some(known) = approvals.get_mut(&approval) else { return };
         known.last_used = now;
+        known.uses += 1;
         let Some(successor) = successor else { return };
         tokens.insert(presented.to_owned(), TokenState::Rotated(approval));
         tokens.insert(successor.to_owned(), TokenState::Current(approval));
@@ -224,6 +233,21 @@ impl Approvals {
         if known.rotated.len() > ROTATED_TOKENS_KEPT {
             known.rotated.pop_front().map(|forgotten| tokens.remove(&forgotten));
         }
+    }
+
+    /// The refresh tokens that are good, oldest first.
+    pub(crate) fn tokens(&self) -> Vec<ListedToken> {
+        let state = self.lock();
+        let mut listed: Vec<(&ApprovalId, &Approval)> = state.approvals.iter().collect();
+        listed.sort_by_key(|(id, _)| **id);
+        listed.into_iter().map(|(id, approval)| ListedToken::of(*id, approval)).collect()
+    }
+
+    /// The approval that a delete token revokes.
+    pub(crate) fn to_delete(&self, delete_token: &str) -> Option<ApprovalId> {
+        let state = self.lock();
+        let mut all = state.approvals.iter();
+        all.find(|(_, approval)| approval.delete_token == delete_token).map(|(id, _)| *id)
     }
 
     /// The approval that a token is the current one of.
@@ -268,6 +292,31 @@ impl State {
         };
         let ids = || self.approvals.iter().filter(|(_, approval)| of_both(approval)).map(|(id, _)| *id);
         (ids().count() >= most).then(|| ids().min()).flatten()
+    }
+}
+
+/// A refresh token as lists of tokens show it: without itself.
+pub(crate) struct ListedToken {
+    pub(crate) id: ApprovalId,
+    pub(crate) consumer_key: String,
+    pub(crate) username: String,
+    pub(crate) issued: DateTime<Utc>,
+    pub(crate) last_used: DateTime<Utc>,
+    pub(crate) uses: i64,
+    pub(crate) delete_token: String,
+}
+
+impl ListedToken {
+    fn of(id: ApprovalId, approval: &Approval) -> Self {
+        Self {
+            id,
+            consumer_key: approval.consumer_key.clone(),
+            username: approval.username.clone(),
+            issued: approval.issued,
+            last_used: approval.last_used,
+            uses: approval.uses,
+            delete_token: approval.delete_token.clone(),
+        }
     }
 }
 

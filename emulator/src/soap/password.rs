@@ -1,28 +1,14 @@
 //! Users, their passwords and their sessions, and the time.
 //!
 //! Source: SOAP API guide, `getUserInfo()`, `setPassword()`, `changeOwnPassword()`, `resetPassword()`,
-//! `invalidateSessions()`, `getServerTimestamp()`. The password policy is that of a new org: eight characters with a letter
-//! and a digit; the words of its refusals are inferred.
+//! `invalidateSessions()`, `getServerTimestamp()`.
 
 use super::Ask;
 use super::fault::Fault;
 use super::writer::Elements;
-use crate::org::{Org, random_text};
+use crate::org::Org;
 use crate::scenario::{Right, UserSpec};
-use crate::secret::Secret;
 use crate::value::Timestamp;
-
-const SHORTEST: usize = 8;
-const TEMPORARY: usize = 12;
-
-/// What becomes of a password.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Expiry {
-    /// The user has chosen it.
-    None,
-    /// It is to be changed at the next login.
-    AtNextLogin,
-}
 
 impl Org {
     pub(super) fn soap_timestamp(&self) -> String {
@@ -44,8 +30,7 @@ impl Org {
         let operation = &ask.message.operation;
         let user = self.user_asked(ask)?;
         let password = operation.text_of("password");
-        check_new(password)?;
-        self.store_password(&user.username, password, Expiry::None);
+        self.set_password(&user.username, password).map_err(|refusal| Fault::call("INVALID_NEW_PASSWORD", refusal))?;
         Ok("<result/>".to_owned())
     }
 
@@ -57,16 +42,14 @@ impl Org {
             return Err(Fault::call("INVALID_OLD_PASSWORD", "invalid old password"));
         }
         let password = operation.text_of("newPassword");
-        check_new(password)?;
-        self.store_password(&user.username, password, Expiry::None);
+        self.set_password(&user.username, password).map_err(|refusal| Fault::call("INVALID_NEW_PASSWORD", refusal))?;
         Ok("<result/>".to_owned())
     }
 
     /// A new password that the caller is told; it is to be changed when it is used.
     pub(super) fn soap_reset_password(&self, ask: &Ask<'_>) -> Result<String, Fault> {
         let user = self.user_asked(ask)?;
-        let password = format!("{}a1", random_text(TEMPORARY));
-        self.store_password(&user.username, &password, Expiry::AtNextLogin);
+        let password = self.reset_password(&user.username);
         let mut out = Elements::default();
         out.within("result", |result| result.put("password", &password));
         Ok(out.0)
@@ -97,33 +80,8 @@ impl Org {
         }
         Ok(user.clone())
     }
-
-    /// Stores a password at once, without the delay that other changes have.
-    fn store_password(&self, username: &str, password: &str, expiry: Expiry) {
-        self.configuration.amend(|setup| {
-            if let Some(user) = setup.user_mut(username) {
-                user.password = Some(Secret::new(password));
-                user.password_expired = expiry == Expiry::AtNextLogin;
-            }
-        });
-        self.attempts.password_was_right(username);
-        if expiry == Expiry::None {
-            self.sessions.renew_password(username);
-        }
-    }
 }
 
 fn unknown_user() -> Fault {
     Fault::call("INVALID_ID_FIELD", "invalid user id")
-}
-
-fn check_new(password: &str) -> Result<(), Fault> {
-    let refuse = |message: &'static str| Err(Fault::call("INVALID_NEW_PASSWORD", message));
-    if password.chars().count() < SHORTEST {
-        return refuse("Your password must be at least 8 characters long.");
-    }
-    if !password.chars().any(char::is_alphabetic) || !password.chars().any(|c| c.is_ascii_digit()) {
-        return refuse("Your password must have a mix of letters and numbers.");
-    }
-    Ok(())
 }

@@ -250,6 +250,7 @@ pub(super) fn follow<'a>(
 ) -> Option<Row<'a>> {
     match row.cell(reference, scratch) {
         Cell::Id(id) => snapshot.row(id),
+        Cell::Text(name) => snapshot.row_named(row.object().field(reference), name),
         _ => None,
     }
 }

@@ -199,20 +199,12 @@ impl Binder<'_> {
 }
 
 /// Refuses a query that does not name what its object requires.
-///
-/// Source: SOQL reference v66, "SOQL Object Limits and Limitations"; the text as `ContentDocumentLink` gives it.
 fn check_restriction(query: &Query, object: &Object) -> Result<(), QueryError> {
     let required = &object.required_filter;
     if required.is_empty() || query.filter.as_ref().is_some_and(|filter| names_required(filter, required)) {
         return Ok(());
     }
-    let message = format!(
-        "Implementation restriction: {} requires a filter by a single Id on {} using the equals operator or multiple Id's \
-         using the IN operator.",
-        object.name,
-        required.join(" or ")
-    );
-    Err(QueryError::plain(QueryErrorCode::MalformedQuery, message))
+    Err(QueryError::plain(QueryErrorCode::MalformedQuery, object.filter_refusal()))
 }
 
 fn names_required(condition: &Condition, required: &[String]) -> bool {

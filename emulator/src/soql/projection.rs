@@ -228,6 +228,11 @@ impl Projection {
         self.columns.iter().map(|column| column.header.as_str())
     }
 
+    /// The types of the columns, in the same order.
+    pub fn types(&self) -> impl Iterator<Item = FieldType> {
+        self.columns.iter().map(|column| column.operand.kind())
+    }
+
     /// Whether any selected field is of a type that satisfies `test`.
     pub(super) fn any_type(&self, test: impl Fn(FieldType) -> bool) -> bool {
         self.columns.iter().any(|column| test(column.operand.kind()))

@@ -161,3 +161,32 @@ async fn parents_are_named_by_external_id_and_rights_are_those_of_the_user() {
     let rows = write(&acme, &reader, Method::POST, false, json!([account("Not mine")])).await.json();
     assert_eq!(rows[0]["success"], false);
 }
+
+#[tokio::test]
+async fn files_of_a_collection_are_parts_that_its_records_name() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let parent = acme.emulator.control().insert("Account", json!({"Name": "P"})).unwrap().to_string();
+    let attachment = |name: &str, part: &str| {
+        let attributes = json!({"type": "Attachment", "binaryPartName": part, "binaryPartNameAlias": "Body"});
+        json!({"attributes": attributes, "Name": name, "ParentId": parent})
+    };
+    let records = json!({"records": [attachment("a.txt", "first"), attachment("b.txt", "second")]});
+    let part = |name: &str, media: &str, text: &str| {
+        format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\nContent-Type: {media}\r\n\r\n{text}\r\n")
+    };
+    let body = [
+        part("collection", "application/json", &records.to_string()),
+        part("second", "text/plain", "two"),
+        part("first", "text/plain", "one"),
+        "--b--".to_owned(),
+    ];
+    let request =
+        acme.request(Method::POST, COLLECTION, &token).header("content-type", "multipart/form-data; boundary=b");
+    let rows = Seen::of(request.body(body.concat()).send().await.unwrap()).await;
+    assert_eq!(rows.json()[1]["success"], true, "{}", rows.text);
+    for (index, text) in ["one", "two"].into_iter().enumerate() {
+        let id = rows.json()[index]["id"].as_str().unwrap().to_owned();
+        assert_eq!(acme.get(&format!("{ROOT}/sobjects/Attachment/{id}/Body"), &token).await.text, text);
+    }
+}

@@ -58,8 +58,23 @@ async fn rows_are_read_and_written_by_the_date_of_their_last_change() {
         assert_eq!(seen(with(Method::PATCH, header, "nonsense")).await.status, 400, "{header}");
         assert_eq!(seen(with(Method::GET, header, "nonsense")).await.status, 200, "{header}");
     }
+    let head = seen(acme.request(Method::HEAD, &path, &token)).await;
+    assert_eq!((head.status, head.text.as_str(), head.header("last-modified")), (200, "", then));
     // DELETE knows no conditions.
     assert_eq!(seen(with(Method::DELETE, "If-Unmodified-Since", before)).await.status, 204);
+}
+
+#[tokio::test]
+async fn an_upsert_of_a_record_that_is_there_keeps_the_conditions() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let path = format!("{ROOT}/sobjects/Account/Customer_Number__c/E-1");
+    let create_only = || {
+        let request = acme.request(Method::PATCH, &path, &token).header("If-None-Match", "*");
+        request.json(&json!({"Name": "Once"}))
+    };
+    assert_eq!(seen(create_only()).await.status, 201);
+    assert_eq!(seen(create_only()).await.status, 412);
 }
 
 #[tokio::test]

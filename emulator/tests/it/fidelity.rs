@@ -2,14 +2,18 @@
 
 use std::collections::BTreeSet;
 
-/// Its tests stand at the end of the last file.
-const ROUTES: &str = concat!(include_str!("../../src/route/rest.rs"), include_str!("../../src/route.rs"));
+const ROUTES: [&str; 4] = [
+    include_str!("../../src/route.rs"),
+    include_str!("../../src/route/bulk.rs"),
+    include_str!("../../src/route/platform.rs"),
+    include_str!("../../src/route/rest.rs"),
+];
 const FIDELITY: &str = include_str!("../../FIDELITY.md");
 
 /// The route templates of the program: every path that its table of routes writes out.
 fn templates() -> BTreeSet<&'static str> {
-    let (program, _) = ROUTES.split_once("#[cfg(test)]").unwrap();
-    let literals = program.split('"').skip(1).step_by(2);
+    let programs = ROUTES.iter().map(|file| file.split("#[cfg(test)]").next().unwrap_or_default());
+    let literals = programs.flat_map(|program| program.split('"').skip(1).step_by(2));
     literals.filter(|literal| literal.starts_with('/') && literal.len() > 1).collect()
 }
 

@@ -38,7 +38,7 @@ const SECTIONS: [(&str, &str); 24] = [
 ];
 
 /// Keys whose values are a closed set: the section, the key, and a scenario with a value that does not exist.
-const CHOICES: [(&str, &str, &str); 26] = [
+const CHOICES: [(&str, &str, &str); 28] = [
     ("Top level", "time", "time = '?'"),
     ("`[org]`", "kind", "[org]\nkind = '?'"),
     ("`[org]`", "state", "[org]\nstate = '?'"),
@@ -63,6 +63,8 @@ const CHOICES: [(&str, &str, &str); 26] = [
     ("`[[objects]]`", "system_fields", "[[objects]]\nsystem_fields = '?'"),
     ("`[[objects]]`", "owner", "[[objects]]\nowner = '?'"),
     ("`[[objects]]`", "name_kind", "[[objects]]\nname_kind = '?'"),
+    ("`[[objects]]`", "served", "[[objects]]\nserved = '?'"),
+    ("`[[objects]]`", "visibility", "[[objects]]\nvisibility = '?'"),
     ("`field`", "type", "[[fields]]\nfield.type = '?'"),
     ("`field`", "formula", "[[fields]]\nfield.formula = '?'"),
 ];

@@ -295,7 +295,7 @@ async fn routing_policies_close_the_login_host_for_soap_alone() {
 }
 
 #[tokio::test]
-async fn bulk_version_one_tells_a_wrong_session_in_xml_and_exists_no_further() {
+async fn bulk_version_one_tells_a_wrong_session_in_xml() {
     let acme = Acme::start().await;
     let token = acme.sign_in().await;
     let ask = async |version: &str, token: &str| {
@@ -307,5 +307,5 @@ async fn bulk_version_one_tells_a_wrong_session_in_xml_and_exists_no_further() {
     };
     assert_eq!(ask("60.0", "wrong").await, "InvalidSessionId");
     assert_eq!(ask("20.0", &token).await, "InvalidVersion");
-    assert_eq!(ask("60.0", &token).await, "FeatureNotEnabled");
+    assert_eq!(ask("60.0", &token).await, "InvalidJob");
 }

@@ -1,13 +1,13 @@
 //! `POST /jobs/query`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::job::{ColumnDelimiter, Fate, Format, Job, LineEnd, Operation, Order, Question};
+use super::job::{Job, Operation, Order, Question};
 use crate::answer::{Answer, ApiError};
+use crate::bulk::dialect::{ColumnDelimiter, ContentType, Format, LineEnd};
+use crate::bulk::fate::Fate;
 use crate::call::Call;
 use crate::faults::Effect;
 use crate::org::Org;
@@ -26,15 +26,8 @@ struct Wanted {
     line_ending: LineEnd,
 }
 
-#[derive(Default, Deserialize)]
-enum ContentType {
-    #[default]
-    #[serde(rename = "CSV")]
-    Csv,
-}
-
 impl Org {
-    pub(super) fn create_job(
+    pub(in crate::bulk) fn create_query_job(
         self: &Arc<Self>,
         call: &Call,
         caller: &Caller,
@@ -57,16 +50,17 @@ impl Org {
             format: Format { delimiter: wanted.column_delimiter, line_ending: wanted.line_ending },
             plan,
             question,
-            fate: fate(effect, self.now()),
+            fate: Fate::of(effect, self.now()),
         };
-        let job = Arc::new(Job::new(self.jobs.next_id(), caller.user_id, self.now(), order));
-        self.jobs.add(Arc::clone(&job));
+        let job = Arc::new(Job::new(self.jobs.next_job_id(), caller.user_id, self.now(), order));
+        self.jobs.query.add(Arc::clone(&job));
         let answer = Answer::ok(&job.summary());
-        self.start_job(job);
+        self.start_query_job(job);
         Ok(answer)
     }
 
-    fn refuse_object(&self, name: &str) -> Result<(), ApiError> {
+    /// Refuses the objects that the scenario keeps from Bulk.
+    pub(in crate::bulk) fn refuse_object(&self, name: &str) -> Result<(), ApiError> {
         let refused = &self.scenario.bulk.refused_objects;
         if refused.iter().any(|refused| refused.eq_ignore_ascii_case(name)) {
             let message = format!("Entity '{name}' is not supported by the Bulk API.");
@@ -91,14 +85,4 @@ fn as_bulk_words_it(error: ApiError) -> ApiError {
         return ApiError::bad_request("API_ERROR", error.message);
     }
     error
-}
-
-fn fate(effect: Option<&Effect>, now: DateTime<Utc>) -> Fate {
-    match effect {
-        Some(Effect::StuckJob) => Fate::Stuck,
-        Some(Effect::SlowJob { seconds }) => Fate::Slow(now + Duration::from_secs(*seconds)),
-        Some(Effect::AbortedJob) => Fate::Aborted,
-        Some(Effect::FailedJob { message }) => Fate::Fails(message.clone()),
-        _ => Fate::Normal,
-    }
 }

@@ -1,35 +1,26 @@
 //! Result pages: one after the other by locator, or several at a time by `resultPages`.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use futures_util::stream::{self, StreamExt};
-use http::{StatusCode, header};
+use http::{HeaderName, StatusCode};
 use serde::Serialize;
 
 use super::job::{Job, State};
 use super::locator;
-use super::spool::Spool;
 use crate::answer::{Answer, ApiError};
+use crate::bulk::file::{csv_answer, lost_results};
+use crate::bulk::spool::Spool;
 use crate::call::Call;
 use crate::faults::Effect;
 use crate::org::Org;
-use crate::payload::{Chunks, Payload};
 use crate::rest::Caller;
 
 /// Result URLs per call of `resultPages`.
 const PAGES_PER_CALL: u64 = 5;
 /// `resultPages` exists from this version on.
 const RESULT_PAGES_FROM: u16 = 58;
-const CHUNK: u64 = 512 << 10;
-/// Chunks read ahead of the client.
-const READ_AHEAD: usize = 2;
 const LOCATOR: &str = "sforce-locator";
 const NUMBER_OF_RECORDS: &str = "sforce-numberofrecords";
 /// What the locator of the last page reads.
@@ -52,7 +43,7 @@ struct ResultPage {
 
 impl Org {
     /// `GET /jobs/query/{id}/results?maxRecords=…&locator=…`.
-    pub(super) async fn job_results(
+    pub(super) fn job_results(
         &self,
         call: &Call,
         caller: &Caller,
@@ -71,13 +62,9 @@ impl Org {
         };
         let bytes = page_bytes(&spool, first..end.saturating_sub(lacking).max(first)).map_err(lost_results)?;
         let next = if end < spool.rows() { locator::encode(job.id, end) } else { NO_MORE.to_owned() };
-        // Only this very value is honoured; with any other the answer is plain.
-        let zipped = call.header(header::ACCEPT_ENCODING) == Some("gzip");
-        let body = if zipped { gzip(&spool, bytes) } else { plain(&spool, bytes) };
-        let answer = Answer::typed(StatusCode::OK, "text/csv; charset=UTF-8", body)
-            .with(header::HeaderName::from_static(LOCATOR), &next)
-            .with(header::HeaderName::from_static(NUMBER_OF_RECORDS), &(end - first).to_string());
-        Ok(if zipped { answer.with(header::CONTENT_ENCODING, "gzip") } else { answer })
+        Ok(csv_answer(call, spool.header(), spool.file(), bytes)
+            .with(HeaderName::from_static(LOCATOR), &next)
+            .with(HeaderName::from_static(NUMBER_OF_RECORDS), &(end - first).to_string()))
     }
 
     /// `GET /jobs/query/{id}/resultPages`.
@@ -142,63 +129,4 @@ fn invalid_locator() -> ApiError {
 
 fn page_bytes(spool: &Spool, rows: Range<u64>) -> io::Result<Range<u64>> {
     Ok(spool.offset(rows.start)?..spool.offset(rows.end)?)
-}
-
-fn lost_results(error: io::Error) -> ApiError {
-    tracing::error!(%error, "the results of a job cannot be read");
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN_EXCEPTION", "An unexpected error occurred")
-}
-
-fn plain(spool: &Arc<Spool>, bytes: Range<u64>) -> Payload {
-    let header = spool.header();
-    let length = header.len() as u64 + bytes.end - bytes.start;
-    let first = stream::iter([Ok(header)]).chain(pieces(spool, bytes));
-    Payload::chunks(Box::pin(first), Some(length))
-}
-
-/// The bytes of a page, read a few pieces ahead of the client.
-fn pieces(spool: &Arc<Spool>, bytes: Range<u64>) -> Chunks {
-    let spool = Arc::clone(spool);
-    let starts = (bytes.start..bytes.end).step_by(CHUNK as usize);
-    let reads = starts.map(move |start| {
-        // The spool is kept with each piece: a job that is deleted meanwhile is still read to its end.
-        let (spool, end) = (Arc::clone(&spool), bytes.end.min(start + CHUNK));
-        async move {
-            let read = tokio::task::spawn_blocking(move || read(&spool.file(), start..end));
-            read.await.map_err(io::Error::other)?
-        }
-    });
-    Box::pin(stream::iter(reads).buffered(READ_AHEAD))
-}
-
-fn read(file: &File, bytes: Range<u64>) -> io::Result<Bytes> {
-    let length = usize::try_from(bytes.end - bytes.start).map_err(io::Error::other)?;
-    let mut piece = vec![0; length];
-    file.read_exact_at(&mut piece, bytes.start)?;
-    Ok(piece.into())
-}
-
-/// The same page compressed on the way.
-fn gzip(spool: &Arc<Spool>, bytes: Range<u64>) -> Payload {
-    let encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let pieces: Chunks = Box::pin(stream::iter([Ok(spool.header())]).chain(pieces(spool, bytes)));
-    let compressed = stream::try_unfold(Some((pieces, encoder)), |state| async {
-        let Some((mut pieces, mut encoder)) = state else {
-            return Ok(None);
-        };
-        let Some(piece) = pieces.next().await else {
-            return Ok(Some((Bytes::from(encoder.finish()?), None)));
-        };
-        let piece = piece?;
-        let work = tokio::task::spawn_blocking(move || {
-            encoder.write_all(&piece)?;
-            let packed = std::mem::take(encoder.get_mut());
-            Ok::<_, io::Error>((packed, encoder))
-        });
-        let (packed, encoder) = work.await.map_err(io::Error::other)??;
-        Ok(Some((Bytes::from(packed), Some((pieces, encoder)))))
-    });
-    // An empty piece would end nothing, but costs a frame.
-    let filled = compressed.filter(|piece| std::future::ready(!matches!(piece, Ok(piece) if piece.is_empty())));
-    Payload::chunks(Box::pin(filled), None)
 }

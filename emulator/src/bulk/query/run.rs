@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::job::{Fate, Job, Question, State};
-use super::spool::{Spool, SpoolError, SpoolWriter};
+use super::job::{Job, Question, State};
+use crate::bulk::fate::Turn;
+use crate::bulk::file::DiskError;
+use crate::bulk::spool::{Spool, SpoolWriter};
 use crate::database::Snapshot;
 use crate::org::Org;
 use crate::scenario::Advance;
@@ -22,25 +24,18 @@ enum Outcome {
 
 impl Org {
     /// Starts a job when jobs run by themselves.
-    pub(super) fn start_job(self: &Arc<Self>, job: Arc<Job>) {
+    pub(super) fn start_query_job(self: &Arc<Self>, job: Arc<Job>) {
         if self.jobs.advance() == Advance::Auto {
             let org = Arc::clone(self);
             tokio::task::spawn_blocking(move || {
-                org.step_job(&job);
-                org.step_job(&job);
+                org.step_query_job(&job);
+                org.step_query_job(&job);
             });
         }
     }
 
-    /// Takes every unfinished job one state further.
-    pub(crate) fn step_jobs(&self) {
-        for job in self.jobs.unfinished() {
-            self.step_job(&job);
-        }
-    }
-
     /// Takes one job one state further. The work itself is done on the way out of `InProgress`.
-    fn step_job(&self, job: &Job) {
+    pub(in crate::bulk) fn step_query_job(&self, job: &Job) {
         match job.state() {
             State::UploadComplete => {
                 job.begin(self.now());
@@ -51,18 +46,17 @@ impl Org {
     }
 
     fn work(&self, job: &Job) {
-        match &job.fate {
-            Fate::Stuck => return,
-            Fate::Slow(until) if self.now() < *until => return,
-            Fate::Aborted => {
+        match job.fate.turn(self.now()) {
+            Turn::Work => {}
+            Turn::Wait => return,
+            Turn::Abort => {
                 job.abort(self.now());
                 return;
             }
-            Fate::Fails(message) => {
-                job.fail(message.clone(), self.now());
+            Turn::Fail(message) => {
+                job.fail(message, self.now());
                 return;
             }
-            Fate::Slow(_) | Fate::Normal => {}
         }
         let started = Instant::now();
         let snapshot = self.snapshot();
@@ -94,15 +88,15 @@ impl Org {
         Plan::compile(query, snapshot.schema(), access, scope, now).map(Arc::new)
     }
 
-    fn produce(&self, job: &Job, plan: &Arc<Plan>, snapshot: Snapshot) -> Result<Outcome, SpoolError> {
+    fn produce(&self, job: &Job, plan: &Arc<Plan>, snapshot: Snapshot) -> Result<Outcome, DiskError> {
         let dialect = job.format.dialect();
         let results = plan.execute(snapshot);
         let mut header = Vec::new();
         let Some(projection) = plan.projection() else {
-            return Ok(Outcome::Done(SpoolWriter::create(&self.jobs.disk, header)?.finish()?));
+            return Ok(Outcome::Done(SpoolWriter::new(self.jobs.disk(), header).finish()?));
         };
         projection.write_csv_header(dialect, &mut header);
-        let mut spool = SpoolWriter::create(&self.jobs.disk, header)?;
+        let mut spool = SpoolWriter::new(self.jobs.disk(), header);
         let mut writer = RowWriter::new(projection, results.snapshot(), "");
         for row in results.rows(0) {
             spool.row(|out| writer.write_csv(&row, dialect, out))?;

@@ -6,12 +6,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::spool::Spool;
+use crate::bulk::dialect::{ColumnDelimiter, Format, LineEnd};
+use crate::bulk::fate::Fate;
+use crate::bulk::registry::Kept;
+use crate::bulk::rest_time;
+use crate::bulk::spool::Spool;
 use crate::ids::RecordId;
 use crate::scenario::UserAccess;
 use crate::schema::Schema;
 use crate::soql::{Plan, RowScope};
-use crate::value::{CsvDialect, LineEnding, Timestamp};
 
 /// What a job asks, so that it can be understood again when objects have changed before it runs.
 pub(super) struct Question {
@@ -40,26 +43,15 @@ impl State {
     }
 }
 
-/// What a fault has decided about a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Normal,
-    Stuck,
-    /// In progress until then.
-    Slow(DateTime<Utc>),
-    Fails(String),
-    Aborted,
-}
-
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Operation {
+pub(in crate::bulk) enum Operation {
     Query,
     QueryAll,
 }
 
 impl Operation {
-    pub(super) fn scope(self) -> RowScope {
+    pub(in crate::bulk) fn scope(self) -> RowScope {
         match self {
             Self::Query => RowScope::Live,
             Self::QueryAll => RowScope::All,
@@ -67,66 +59,16 @@ impl Operation {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "UPPERCASE")]
-pub(super) enum ColumnDelimiter {
-    Backquote,
-    Caret,
-    #[default]
-    Comma,
-    Pipe,
-    Semicolon,
-    Tab,
-}
-
-impl ColumnDelimiter {
-    fn byte(self) -> u8 {
-        match self {
-            Self::Backquote => b'`',
-            Self::Caret => b'^',
-            Self::Comma => b',',
-            Self::Pipe => b'|',
-            Self::Semicolon => b';',
-            Self::Tab => b'\t',
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "UPPERCASE")]
-pub(super) enum LineEnd {
-    #[default]
-    Lf,
-    Crlf,
-}
-
-/// The choices of a job about its CSV.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Format {
-    pub(super) delimiter: ColumnDelimiter,
-    pub(super) line_ending: LineEnd,
-}
-
-impl Format {
-    pub(super) fn dialect(self) -> CsvDialect {
-        let line_ending = match self.line_ending {
-            LineEnd::Lf => LineEnding::Lf,
-            LineEnd::Crlf => LineEnding::CrLf,
-        };
-        CsvDialect { delimiter: self.delimiter.byte(), line_ending }
-    }
-}
-
 /// One job.
 pub(crate) struct Job {
-    pub(super) id: RecordId,
+    pub(in crate::bulk) id: RecordId,
     pub(super) operation: Operation,
     pub(super) created_by: RecordId,
     pub(super) created: DateTime<Utc>,
     /// API version that created it; results are given to the same version only.
     pub(super) version: u16,
     pub(super) format: Format,
-    pub(super) plan: Arc<Plan>,
+    pub(in crate::bulk) plan: Arc<Plan>,
     pub(super) question: Question,
     pub(super) fate: Fate,
     progress: Mutex<Progress>,
@@ -144,7 +86,7 @@ struct Progress {
 /// A job as the list and the answer to its creation show it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Summary {
+pub(in crate::bulk) struct Summary {
     id: String,
     operation: Operation,
     object: String,
@@ -185,6 +127,20 @@ pub(super) struct Order {
     pub(super) fate: Fate,
 }
 
+impl Kept for Job {
+    fn id(&self) -> RecordId {
+        self.id
+    }
+
+    fn created_by(&self) -> RecordId {
+        self.created_by
+    }
+
+    fn created(&self) -> DateTime<Utc> {
+        self.created
+    }
+}
+
 impl Job {
     pub(super) fn new(id: RecordId, created_by: RecordId, created: DateTime<Utc>, order: Order) -> Self {
         let progress = Progress {
@@ -211,7 +167,7 @@ impl Job {
 
     /// Whether a slow job has been at work for long enough.
     pub(super) fn is_ripe(&self, now: DateTime<Utc>) -> bool {
-        matches!(self.fate, Fate::Slow(until) if now >= until) && self.state() == State::InProgress
+        self.fate.is_ripe(now) && self.state() == State::InProgress
     }
 
     pub(crate) fn state(&self) -> State {
@@ -236,12 +192,12 @@ impl Job {
         })
     }
 
-    pub(super) fn fail(&self, message: String, now: DateTime<Utc>) -> bool {
+    pub(in crate::bulk) fn fail(&self, message: String, now: DateTime<Utc>) -> bool {
         self.change(State::InProgress, State::Failed, now, |progress| progress.failure = Some(message))
     }
 
     /// Aborts a job that is not done; whether it was not.
-    pub(super) fn abort(&self, now: DateTime<Utc>) -> bool {
+    pub(in crate::bulk) fn abort(&self, now: DateTime<Utc>) -> bool {
         let nothing = |_: &mut Progress| {};
         self.change(State::UploadComplete, State::Aborted, now, nothing)
             || self.change(State::InProgress, State::Aborted, now, nothing)
@@ -285,7 +241,7 @@ impl Job {
     }
 
     /// The entry of a list: the summary and the kind of job.
-    pub(super) fn entry(&self) -> Summary {
+    pub(in crate::bulk) fn entry(&self) -> Summary {
         Summary { job_type: Some("V2Query"), ..self.summary() }
     }
 
@@ -305,10 +261,4 @@ impl Job {
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn rest_time(time: DateTime<Utc>) -> String {
-    let mut text = Vec::new();
-    Timestamp::from(time).whole_seconds().write_rest(&mut text);
-    String::from_utf8(text).expect("times are ASCII")
 }
