@@ -18,7 +18,7 @@ mod spool;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use http::Method;
@@ -49,6 +49,7 @@ pub(crate) struct Jobs {
     last_result: AtomicU64,
     advance: Mutex<Advance>,
     disk: Arc<Disk>,
+    loading: Mutex<()>,
 }
 
 impl Jobs {
@@ -62,6 +63,7 @@ impl Jobs {
             last_result: AtomicU64::new(0),
             advance: Mutex::new(spec.advance),
             disk: Arc::new(Disk::new(folder, spec.spool_megabytes << 20)),
+            loading: Mutex::default(),
         }
     }
 
@@ -79,6 +81,12 @@ impl Jobs {
 
     fn disk(&self) -> &Arc<Disk> {
         &self.disk
+    }
+
+    /// Waits for the turn to have the rows of a whole batch in memory: many batches at once take no more of it than one,
+    /// and are written one after the other anyway.
+    fn turn_to_load(&self) -> MutexGuard<'_, ()> {
+        self.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether jobs run by themselves.

@@ -57,7 +57,7 @@ impl Database {
     pub fn change(&mut self, change: &Change<'_>, by: &Author<'_>) -> Result<Saved, RowError> {
         match self.mishap(change) {
             Some(mishap) => Err(mishap),
-            None => self.carry_out(change, by),
+            None => self.carry_out(change, by).map_err(to_nothing),
         }
     }
 
@@ -237,6 +237,14 @@ fn several_found(field: &str, ids: &[RecordId]) -> RowError {
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let message = format!("{field}: more than one record found for external id field: [{}]", ids.join(", "));
     RowError::on(StatusCode::DuplicateExternalId, field, message)
+}
+
+/// A record that does not exist is a reference to nothing. Source: field reports of collections, Bulk and SOAP.
+fn to_nothing(error: RowError) -> RowError {
+    match error.status_code {
+        StatusCode::NotFound => RowError::new(StatusCode::InvalidCrossReferenceKey, "invalid cross reference id"),
+        _ => error,
+    }
 }
 
 /// Source: REST API guide v66, "sObject Collections".

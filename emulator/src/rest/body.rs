@@ -1,5 +1,7 @@
 //! Request bodies: JSON, XML, and multipart bodies that carry files beside a record.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use http::{StatusCode, header};
 use roxmltree::{Document, Node};
@@ -9,7 +11,10 @@ use crate::answer::ApiError;
 use crate::call::Call;
 use crate::database::Record;
 use crate::multipart::{self, Part};
+use crate::value::Decimal;
 
+/// Digits that every double keeps.
+const EXACT_DIGITS: usize = 15;
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// What a request body says. Files of a multipart body are in it as Base64.
@@ -50,7 +55,49 @@ fn parse_json(body: &[u8]) -> Result<Value, ApiError> {
     if body.is_empty() {
         return Err(malformed("The HTTP entity body is required, but this request has no entity body."));
     }
-    serde_json::from_slice(body).map_err(|error| malformed(said_by_jackson(&error, body)))
+    let parsed = serde_json::from_slice(&with_exact_numbers(body));
+    parsed.map_err(|_| match serde_json::from_slice::<Value>(body) {
+        Err(error) => malformed(said_by_jackson(&error, body)),
+        Ok(_) => malformed("Unexpected character"),
+    })
+}
+
+/// The body with quotes around numbers of more digits than a double holds. A field takes a number as a text as well.
+fn with_exact_numbers(body: &[u8]) -> Cow<'_, [u8]> {
+    let mut quoted: Vec<u8> = Vec::new();
+    let (mut copied, mut at, mut in_text) = (0, 0, false);
+    while let Some(byte) = body.get(at) {
+        match byte {
+            b'\\' if in_text => at += 1,
+            b'"' => in_text = !in_text,
+            b'-' | b'0'..=b'9' if !in_text => {
+                let number =
+                    body[at..].iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'));
+                let end = at + number.count();
+                if is_long_decimal(&body[at..end]) {
+                    quoted.extend_from_slice(&body[copied..at]);
+                    quoted.push(b'"');
+                    quoted.extend_from_slice(&body[at..end]);
+                    quoted.push(b'"');
+                    copied = end;
+                }
+                at = end - 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if copied == 0 {
+        return Cow::Borrowed(body);
+    }
+    quoted.extend_from_slice(&body[copied..]);
+    Cow::Owned(quoted)
+}
+
+/// Whether a number without an exponent has more digits than survive in a double.
+fn is_long_decimal(number: &[u8]) -> bool {
+    let digits = number.iter().filter(|byte| byte.is_ascii_digit()).count();
+    digits > EXACT_DIGITS && std::str::from_utf8(number).is_ok_and(|text| Decimal::parse(text).is_some())
 }
 
 /// The words of Salesforce's own parser. Source: field reports; which reason it gives is simplified.
@@ -148,6 +195,27 @@ mod tests {
         );
         let expected = json!({"Name": "A & B", "Phone": null, "Parent": {"Name": "P"}, "Tag": ["1", "2"]});
         assert_eq!(parse_xml(xml.as_bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn long_numbers_keep_their_digits() {
+        let body = br#"{"a": -99999999999999.9999, "b": 1.5, "c": "12345678901234567890", "d": [9007199254740993], "e": 1e300}"#;
+        let expected = json!({
+            "a": "-99999999999999.9999",
+            "b": 1.5,
+            "c": "12345678901234567890",
+            "d": ["9007199254740993"],
+            "e": 1e300,
+        });
+        assert_eq!(parse_json(body).unwrap(), expected);
+        assert_eq!(parse_json(br#""\"12345678901234567890""#).unwrap(), json!("\"12345678901234567890"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_body_makes_it_panic(body in "[-0-9.eE\"\\\\{}:,a]{0,40}") {
+            let _ = parse_json(body.as_bytes());
+        }
     }
 
     #[test]

@@ -88,6 +88,7 @@ impl Org {
         let composite: Composite = typed_body(call)?;
         let subrequests = composite.composite_request;
         check_number(subrequests.len())?;
+        subrequest::check_names(caller, subrequests.iter())?;
         let queries = subrequests.iter().filter(|subrequest| is_query_or_collection(&subrequest.url)).count();
         if queries > MAX_QUERIES {
             let message = format!("Limit of {MAX_QUERIES} query and collection subrequests exceeded: {queries}");

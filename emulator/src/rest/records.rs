@@ -73,6 +73,9 @@ impl Org {
         object: &Arc<Object>,
         id: RecordId,
     ) -> Result<Answer, ApiError> {
+        if self.snapshot().row(id).is_none() {
+            return Err(ApiError::not_found());
+        }
         let validators = self.validators(object, id);
         if let Some(refusal) = refused_by(validators.as_ref(), call)? {
             return Ok(refusal);

@@ -64,21 +64,43 @@ pub struct Calendar {
     pub(super) zone: chrono_tz::Tz,
     /// 1 for January.
     pub(super) fiscal_month: u32,
+    pub(super) week: Week,
+}
+
+/// The day with which a week begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Week {
+    FromSunday,
+    FromMonday,
+}
+
+/// Countries whose weeks begin on Sunday, of those with many users. Source: Unicode CLDR, `weekData`.
+const SUNDAY_COUNTRIES: [&str; 16] =
+    ["AU", "BR", "CA", "CO", "HK", "IL", "IN", "JP", "KR", "MX", "PH", "SG", "TH", "TW", "US", "ZA"];
+
+impl Week {
+    /// The week of a locale such as `de_DE`.
+    fn of(locale: &str) -> Self {
+        let country = locale.split('_').next_back().unwrap_or_default();
+        if SUNDAY_COUNTRIES.contains(&country) { Self::FromSunday } else { Self::FromMonday }
+    }
 }
 
 impl Default for Calendar {
     fn default() -> Self {
-        Self { zone: chrono_tz::UTC, fiscal_month: 1 }
+        Self { zone: chrono_tz::UTC, fiscal_month: 1, week: Week::FromSunday }
     }
 }
 
 impl Calendar {
     /// The zone of a user and the fiscal year of the org.
     fn of(user: RecordId, snapshot: &Snapshot) -> Self {
-        let zone = snapshot.row(user).and_then(|row| text(&row, "TimeZoneSidKey")).and_then(|zone| zone.parse().ok());
+        let of_user = |field: &str| snapshot.row(user).and_then(|row| text(&row, field));
+        let zone = of_user("TimeZoneSidKey").and_then(|zone| zone.parse().ok());
+        let week = of_user("LocaleSidKey").map_or(Week::FromSunday, |locale| Week::of(&locale));
         let month = first_row(snapshot, "Organization").and_then(|row| number(&row, "FiscalYearStartMonth"));
         let fiscal_month = month.map_or(1, |month| month.clamp(1, 12) as u32);
-        Self { zone: zone.unwrap_or(chrono_tz::UTC), fiscal_month }
+        Self { zone: zone.unwrap_or(chrono_tz::UTC), fiscal_month, week }
     }
 
     /// The same fiscal year by days of UTC.

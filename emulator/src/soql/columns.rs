@@ -5,7 +5,7 @@
 use serde_json::{Value as Json, json};
 
 use super::aggregate::GroupCell;
-use super::path::Leaf;
+use super::path::{Leaf, Reference};
 use super::projection::{Node, Projection};
 use super::{Plan, Shape};
 use crate::schema::{Field, FieldType, Object, Schema};
@@ -113,13 +113,15 @@ fn describe(schema: &Schema, object: &Object, node: &Node, projection: Option<&P
         Node::Field { .. } => plain.describe(),
         Node::Computed { operand, .. } => Column { kind: operand.kind(), ..plain }.describe(),
         Node::Parent { reference, children, .. } => {
-            let reference = object.field(*reference);
-            let parts = target(reference).map_or_else(Vec::new, |(_, target)| parts(target, children));
-            Column { kind: FieldType::Reference, reference: Some(reference), parts, ..plain }.describe()
+            let reference = field_of(object, *reference);
+            let parts = match reference.and_then(target) {
+                Some((_, target)) => parts(target, children),
+                None => Vec::new(),
+            };
+            Column { kind: FieldType::Reference, reference, parts, ..plain }.describe()
         }
         Node::Typed { reference, .. } => {
-            let reference = object.field(*reference);
-            Column { kind: FieldType::Reference, reference: Some(reference), ..plain }.describe()
+            Column { kind: FieldType::Reference, reference: field_of(object, *reference), ..plain }.describe()
         }
         Node::Children { subquery, .. } => {
             let plan =
@@ -128,6 +130,13 @@ fn describe(schema: &Schema, object: &Object, node: &Node, projection: Option<&P
             let parts = shown.map_or_else(Vec::new, |(plan, shown)| record_columns(schema, &plan.object, shown));
             Column { is_aggregate: true, parts, ..plain }.describe()
         }
+    }
+}
+
+fn field_of(object: &Object, reference: Reference) -> Option<&Field> {
+    match reference {
+        Reference::Field(field) => Some(object.field(field)),
+        Reference::Named(name) => object.find(name).map(|(_, field)| field),
     }
 }
 

@@ -1,9 +1,9 @@
-//! Date literals such as `TODAY` and `LAST_N_DAYS:5`. Each means a span of days in the user's time zone; weeks begin on
-//! Sunday.
+//! Date literals such as `TODAY` and `LAST_N_DAYS:5`. Each means a span of days in the user's time zone; weeks begin
+//! where the user's do.
 //!
 //! Source: SOQL reference v66, "Date Formats and Date Literals".
 
-use super::asked::Calendar;
+use super::asked::{Calendar, Week};
 use crate::value::{Date, Timestamp};
 
 /// Days from `start` up to, not including, `end`.
@@ -108,7 +108,7 @@ pub(super) fn span(name: &str, count: Option<i32>, now: Timestamp, calendar: Cal
     if !(0..=100_000).contains(&count) {
         return None;
     }
-    let at = |offset: i32| start_of(unit, today, offset, calendar.fiscal_month);
+    let at = |offset: i32| start_of(unit, today, offset, calendar);
     let (from, to) = match (shape, unit) {
         (Shape::At(offset), _) => (offset, offset + 1),
         // Only days count the current one in.
@@ -121,12 +121,15 @@ pub(super) fn span(name: &str, count: Option<i32>, now: Timestamp, calendar: Cal
 }
 
 /// The first day of the unit that lies `offset` units from the one around `today`.
-fn start_of(unit: Unit, today: Date, offset: i32, fiscal_month: u32) -> Date {
-    let first = fiscal_month as i32;
+fn start_of(unit: Unit, today: Date, offset: i32, calendar: Calendar) -> Date {
+    let first = calendar.fiscal_month as i32;
     match unit {
         Unit::Day => Date(today.0 + offset),
-        // 1970-01-01 was a Thursday, four days behind a Sunday.
-        Unit::Week => Date(today.0 - (today.0 + 4).rem_euclid(7) + 7 * offset),
+        Unit::Week => {
+            // 1970-01-01 was a Thursday, four days behind a Sunday.
+            let behind = if calendar.week == Week::FromSunday { 4 } else { 3 };
+            Date(today.0 - (today.0 + behind).rem_euclid(7) + 7 * offset)
+        }
         Unit::Month => start_of_months(today, offset, 1, 1),
         Unit::Quarter => start_of_months(today, offset, 3, 1),
         Unit::Year => start_of_months(today, offset, 12, 1),
@@ -180,6 +183,13 @@ mod tests {
         assert_eq!(of("THIS_FISCAL_YEAR"), (day("2025-04-01"), day("2026-04-01")));
         assert_eq!(of("LAST_FISCAL_QUARTER"), (day("2025-10-01"), day("2026-01-01")));
         assert_eq!(of("THIS_YEAR"), (day("2026-01-01"), day("2027-01-01")));
+    }
+
+    #[test]
+    fn weeks_begin_on_sunday_or_on_monday() {
+        let sunday = Timestamp::parse("2026-11-22T10:00:00Z").unwrap();
+        let of = |week| span("THIS_WEEK", None, sunday, Calendar { week, ..Calendar::default() }).unwrap().start;
+        assert_eq!((of(Week::FromSunday), of(Week::FromMonday)), (day("2026-11-22"), day("2026-11-16")));
     }
 
     #[test]

@@ -105,9 +105,11 @@ fn selects(field: &Field, check: &Check) -> Selects {
     match check {
         Check::Compare(Comparison::Equal, _) if is_unique => Selects::Rows(1),
         Check::In { values, sense: Sense::Is } if is_unique => Selects::Rows(values.len() as u64),
-        Check::Compare(Comparison::Equal, _) | Check::In { sense: Sense::Is, .. } | Check::Join { .. } => {
-            Selects::OneIn(ONE_IN)
-        }
+        Check::Among { ids, sense: Sense::Is } if is_unique => Selects::Rows(ids.len() as u64),
+        Check::Compare(Comparison::Equal, _)
+        | Check::In { sense: Sense::Is, .. }
+        | Check::Among { sense: Sense::Is, .. }
+        | Check::Join { sense: Sense::Is, .. } => Selects::OneIn(ONE_IN),
         _ => Selects::OneIn(RANGE_ONE_IN),
     }
 }

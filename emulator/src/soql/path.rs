@@ -39,9 +39,16 @@ pub(super) struct BoundPath {
 /// A reference that a path follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hop {
-    pub field: FieldIndex,
+    pub reference: Reference,
     /// As the schema spells it.
     pub relationship: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reference {
+    Field(FieldIndex),
+    /// A field of whatever a polymorphic reference points to.
+    Named(&'static str),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +66,7 @@ pub(super) enum Leaf {
 }
 
 /// Fields behind a polymorphic reference. Source: object reference, "Name".
-const NAME_FIELDS: [(&str, FieldType); 11] = [
+const NAME_FIELDS: [(&str, FieldType); 12] = [
     ("Id", FieldType::Id),
     ("Name", FieldType::String),
     ("FirstName", FieldType::String),
@@ -71,7 +78,12 @@ const NAME_FIELDS: [(&str, FieldType); 11] = [
     ("Username", FieldType::String),
     ("IsActive", FieldType::Boolean),
     ("ProfileId", FieldType::Reference),
+    ("UserRoleId", FieldType::Reference),
 ];
+
+/// Parents behind a polymorphic reference: relationship, object, field. Source: as above.
+const NAME_PARENTS: [(&str, &str, &str); 2] =
+    [("Profile", "Profile", "ProfileId"), ("UserRole", "UserRole", "UserRoleId")];
 
 impl Scene<'_> {
     pub(super) fn object(&self) -> &Object {
@@ -100,22 +112,31 @@ impl Scene<'_> {
             let message = "Relationships can not be more than 5 levels deep";
             return Err(self.error(QueryErrorCode::MalformedQuery, path.at(), message));
         }
-        let mut object = self.object;
+        // `None` behind a polymorphic reference.
+        let mut object = Some(self.object);
         let mut hops = Vec::with_capacity(parents.len());
-        for (depth, parent) in parents.iter().enumerate() {
-            let found = self.relationship(object, &parent.text);
-            let (field, reference) = found.ok_or_else(|| self.no_relationship(path.at(), &parent.text))?;
+        for parent in parents {
+            let unknown = || self.no_relationship(path.at(), &parent.text);
+            let Some(known) = object else {
+                let (hop, target) = self.name_parent(parent).ok_or_else(unknown)?;
+                hops.push(hop);
+                object = Some(target);
+                continue;
+            };
+            let (field, reference) = self.relationship(known, &parent.text).ok_or_else(unknown)?;
             let relationship = reference.relationship_name.clone().unwrap_or_default();
-            hops.push(Hop { field, relationship });
+            hops.push(Hop { reference: Reference::Field(field), relationship });
             self.count_parent(&hops, path.at())?;
-            if reference.is_polymorphic() {
-                let is_last = depth + 1 == parents.len();
-                let leaf = is_last.then(|| name_leaf(&last.text)).flatten();
-                let (leaf, kind) = leaf.ok_or_else(|| self.no_column(path.at(), &last.text, "Name"))?;
-                return Ok(BoundPath { hops, leaf, kind });
-            }
-            object = self.visible_target(reference).ok_or_else(|| self.no_relationship(path.at(), &parent.text))?;
+            object = if reference.is_polymorphic() {
+                None
+            } else {
+                Some(self.visible_target(reference).ok_or_else(unknown)?)
+            };
         }
+        let Some(object) = object else {
+            let (leaf, kind) = name_leaf(&last.text).ok_or_else(|| self.no_column(path.at(), &last.text, "Name"))?;
+            return Ok(BoundPath { hops, leaf, kind });
+        };
         let declared = self.asked.schema.object(object);
         let found = declared.find(&last.text).filter(|(_, field)| self.asked.access.reads_field(declared, field));
         let (field, found) = found.ok_or_else(|| self.no_column(path.at(), &last.text, &declared.name))?;
@@ -130,6 +151,13 @@ impl Scene<'_> {
         }
         let is_object = first.is(&self.object().name) && self.relationship(self.object, &first.text).is_none();
         (&[], if is_object { rest } else { parents })
+    }
+
+    /// A parent of whatever a polymorphic reference points to.
+    fn name_parent(&self, name: &Name) -> Option<(Hop, ObjectIndex)> {
+        let (relationship, object, field) = NAME_PARENTS.into_iter().find(|(known, ..)| name.is(known))?;
+        let hop = Hop { reference: Reference::Named(field), relationship: relationship.to_owned() };
+        Some((hop, self.asked.visible(object)?))
     }
 
     fn count_parent(&self, hops: &[Hop], at: usize) -> Result<(), QueryError> {
@@ -219,7 +247,7 @@ impl BoundPath {
     pub(super) fn read<'s, 'a: 's>(&self, row: &Row<'a>, snapshot: &'a Snapshot, scratch: &'s mut String) -> Cell<'s> {
         let mut row = *row;
         for hop in &self.hops {
-            match follow(&row, hop.field, snapshot, scratch) {
+            match follow(&row, hop.reference, snapshot, scratch) {
                 Some(parent) => row = parent,
                 None => return Cell::Null,
             }
@@ -244,13 +272,17 @@ impl Leaf {
 /// The row that a reference points to.
 pub(super) fn follow<'a>(
     row: &Row<'a>,
-    reference: FieldIndex,
+    reference: Reference,
     snapshot: &'a Snapshot,
     scratch: &mut String,
 ) -> Option<Row<'a>> {
-    match row.cell(reference, scratch) {
+    let field = match reference {
+        Reference::Field(field) => field,
+        Reference::Named(name) => row.object().find(name)?.0,
+    };
+    match row.cell(field, scratch) {
         Cell::Id(id) => snapshot.row(id),
-        Cell::Text(name) => snapshot.row_named(row.object().field(reference), name),
+        Cell::Text(name) => snapshot.row_named(row.object().field(field), name),
         _ => None,
     }
 }

@@ -48,7 +48,7 @@ pub(super) enum Check {
         join: Arc<Join>,
         sense: Sense,
     },
-    /// The same while it runs: the ids that the inner query found.
+    /// A list of ids: one that is written, or the one that a join's inner query found.
     Among {
         ids: Arc<HashSet<RecordId>>,
         sense: Sense,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Plan;
 use super::operand::Operand;
 use super::outcome::{QueryError, QueryErrorCode};
-use super::path::{BoundPath, Hop, Leaf, no_column_message};
+use super::path::{BoundPath, Hop, Leaf, Reference, no_column_message};
 use crate::schema::{Access, Field, FieldIndex, FieldType, Object, ObjectIndex, Schema};
 use crate::value::{CsvDialect, write_csv_text};
 
@@ -55,13 +55,13 @@ pub(super) enum Node {
     },
     Parent {
         key: String,
-        reference: FieldIndex,
+        reference: Reference,
         children: Vec<Node>,
     },
     /// `TYPEOF`: what is shown depends on the object that the reference points to.
     Typed {
         key: String,
-        reference: FieldIndex,
+        reference: Reference,
         branches: Vec<(ObjectIndex, Vec<Node>)>,
         otherwise: Option<Vec<Node>>,
     },
@@ -295,9 +295,9 @@ fn shape(object: &Object, index: FieldIndex) -> Shape {
 /// Puts a field under its parents; the first field of a parent decides where the parent stands.
 fn place(nodes: &mut Vec<Node>, hops: &[Hop], make: impl FnOnce() -> Node) {
     let Some((hop, rest)) = hops.split_first() else { return nodes.push(make()) };
-    let is_parent = |node: &Node| matches!(node, Node::Parent { reference, .. } if *reference == hop.field);
+    let is_parent = |node: &Node| matches!(node, Node::Parent { reference, .. } if *reference == hop.reference);
     let at = nodes.iter().position(is_parent).unwrap_or_else(|| {
-        nodes.push(Node::Parent { key: hop.relationship.clone(), reference: hop.field, children: Vec::new() });
+        nodes.push(Node::Parent { key: hop.relationship.clone(), reference: hop.reference, children: Vec::new() });
         nodes.len() - 1
     });
     if let Some(Node::Parent { children, .. }) = nodes.get_mut(at) {

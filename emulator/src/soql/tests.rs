@@ -410,6 +410,13 @@ fn a_polymorphic_owner_shows_its_name_and_type() {
     assert_eq!(rows[0]["Name"], "INV-000001");
     assert_eq!(rows[0]["Owner"]["Name"], "Ada Min");
     assert_eq!(rows[0]["Owner"]["Type"], "User");
+    let author = Author { user: user(), at: at(NOW), access: &FullAccess };
+    database.generate("Profile", 1, at(NOW)).unwrap();
+    let profile = run(&database, "SELECT Id, Name FROM Profile")[0].clone();
+    database.update(user(), &record(json!({"ProfileId": profile["Id"]})), &author).unwrap();
+    let rows = run(&database, "SELECT Owner.Profile.Name FROM Invoice__c WHERE Owner.profile.Id != null");
+    assert_eq!(rows[0]["Owner"]["Profile"]["Name"], profile["Name"]);
+    assert_eq!(failure("SELECT Owner.Manager.Name FROM Invoice__c").0, "INVALID_FIELD");
 }
 
 #[test]

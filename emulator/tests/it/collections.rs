@@ -86,6 +86,13 @@ async fn records_are_updated_and_deleted_by_their_ids() {
     assert_eq!(rows[0]["success"], true);
     let error = json!({"statusCode": "MALFORMED_ID", "message": format!("malformed id {malformed}"), "fields": []});
     assert_eq!(rows[1], json!({"success": false, "errors": [error]}));
+    let nobody = acme.send(Method::DELETE, &format!("{COLLECTION}?ids=001000000000000"), &token, &Value::Null).await;
+    let unknown =
+        json!({"statusCode": "INVALID_CROSS_REFERENCE_KEY", "message": "invalid cross reference id", "fields": []});
+    assert_eq!(nobody.json()[0]["errors"][0], unknown);
+    let alone =
+        acme.send(Method::DELETE, &format!("{ROOT}/sobjects/Account/001000000000000"), &token, &Value::Null).await;
+    assert_eq!((alone.status, alone.code().as_str()), (404, "NOT_FOUND"));
     let again = acme.send(Method::DELETE, &format!("{COLLECTION}?ids={id}"), &token, &Value::Null).await.json();
     let gone = json!({"statusCode": "ENTITY_IS_DELETED", "message": "entity is deleted", "fields": []});
     assert_eq!(again[0]["errors"][0], gone);

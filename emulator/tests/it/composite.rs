@@ -168,3 +168,25 @@ async fn versions_lack_the_resources_that_came_later() {
         assert_eq!(answer.status, status, "v{version}.0/{path}: {}", answer.text);
     }
 }
+
+#[tokio::test]
+async fn subrequests_have_headers_of_their_own_and_names_that_can_be_referred_to() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let composite = async |version: u16, name: &str| {
+        let url = format!("/services/data/v{version}.0/sobjects/Account");
+        let headers = json!({"Sforce-Mru": "updateMru=true"});
+        let body = json!({"compositeRequest": [
+            {"method": "POST", "url": url, "referenceId": name, "body": {"Name": name}, "httpHeaders": headers},
+            {"method": "POST", "url": url, "referenceId": "quiet", "body": {"Name": "quiet"}},
+        ]});
+        acme.send(Method::POST, &format!("/services/data/v{version}.0/composite"), &token, &body).await
+    };
+    assert_eq!(composite(53, "with-hyphen").await.status, 200);
+    let refused = composite(54, "with-hyphen").await;
+    let message = "Provided referenceId ('with-hyphen') must start with a letter or a number, and it can contain only \
+                   letters, numbers and underscores ('_').";
+    assert_eq!((refused.status, refused.json()[0]["message"].as_str()), (400, Some(message)));
+    let recent = acme.get(&format!("{ROOT}/recent"), &token).await.json();
+    assert_eq!((recent[0]["Name"].as_str(), recent.as_array().unwrap().len()), (Some("with-hyphen"), 1));
+}

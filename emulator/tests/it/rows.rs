@@ -250,3 +250,15 @@ async fn objects_by_the_thousand_and_fields_by_the_hundred_are_described() {
     let user = acme.get(&format!("{ROOT}/sobjects/User/describe"), &token).await.json();
     assert!(user["childRelationships"].as_array().unwrap().len() > 2000);
 }
+
+#[tokio::test]
+async fn long_numbers_are_written_to_the_last_digit() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let body = r#"{"LastName": "Exact", "Score__c": -99999999999999.9999}"#;
+    let request = acme.request(Method::POST, &format!("{ROOT}/sobjects/Contact"), &token);
+    let created = Seen::of(request.header("content-type", "application/json").body(body).send().await.unwrap()).await;
+    assert_eq!(created.status, 201, "{}", created.text);
+    let read = query(&acme, &token, "SELECT Score__c FROM Contact WHERE LastName = 'Exact'").await;
+    assert!(read.text.contains("-99999999999999.9999"), "{}", read.text);
+}

@@ -190,7 +190,7 @@ impl Job {
             State::Open(Some(_)) => return Receipt::AlreadyThere,
             other => return Receipt::WasNotOpen(other.name()),
         }
-        progress.become_(State::Open(Some(upload)), now);
+        progress.turn_to(State::Open(Some(upload)), now);
         Receipt::Taken
     }
 
@@ -199,7 +199,7 @@ impl Job {
         let mut progress = self.progress();
         match progress.state.clone() {
             State::Open(upload) => {
-                progress.become_(State::UploadComplete(upload), now);
+                progress.turn_to(State::UploadComplete(upload), now);
                 Closing::Closed
             }
             other => Closing::WasNotOpen(other.name()),
@@ -210,7 +210,7 @@ impl Job {
     pub(super) fn begin(&self, now: DateTime<Utc>) {
         let mut progress = self.progress();
         if let State::UploadComplete(upload) = progress.state.clone() {
-            progress.become_(State::InProgress(upload), now);
+            progress.turn_to(State::InProgress(upload), now);
         }
     }
 
@@ -254,7 +254,7 @@ impl Job {
                 Err(error) => (Ending::Failed(error.to_string()), Results::untouched(upload)),
             },
         };
-        self.progress().become_(State::Over(ending, results), now);
+        self.progress().turn_to(State::Over(ending, results), now);
         true
     }
 
@@ -329,7 +329,7 @@ impl Job {
 }
 
 impl Progress {
-    fn become_(&mut self, state: State, now: DateTime<Utc>) {
+    fn turn_to(&mut self, state: State, now: DateTime<Utc>) {
         self.state = state;
         self.changed = now;
     }

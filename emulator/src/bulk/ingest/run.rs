@@ -177,7 +177,7 @@ impl Load {
                 Err(message) => return Err(Failure::Message(message)),
             }
         }
-        Ok(Batch::More)
+        Ok(if self.rest < self.upload.length() { Batch::More } else { Batch::Last })
     }
 
     fn before_giving_up(&self, fate: &Fate) -> u64 {

@@ -259,6 +259,26 @@ mod tests {
         assert!(chunks[1].query.contains("Id >= '001gL0000000043' AND Id < '"), "{:?}", chunks[1]);
     }
 
+    #[test]
+    fn shares_and_histories_are_divided_by_the_ids_of_their_parent() {
+        let mut database = Database::new(catalog::standard(), 7);
+        database.generate("Account", 10, Timestamp(1_795_000_000_000)).unwrap();
+        let snapshot = database.snapshot();
+        for name in ["AccountShare", "AccountHistory"] {
+            let (_, object) = snapshot.schema().find(name).unwrap();
+            let query = format!("SELECT Id FROM {name}");
+            let split = |header: &str| chunking(header).split(&query, object, &snapshot);
+            assert!(split("TRUE").unwrap_err().contains("needs its parent"), "{name}");
+            assert!(split("parent=Case").unwrap_err().contains("is not the parent"), "{name}");
+            let chunks = split("parent=Account").unwrap().unwrap();
+            assert!(
+                chunks[0].shown.contains(" WHERE AccountId >= 001gL0000000001 AND AccountId < "),
+                "{:?}",
+                chunks[0]
+            );
+        }
+    }
+
     proptest! {
         #[test]
         fn ids_and_numbers_are_the_same_thing(ordinal in 0_u64..10_000_000) {

@@ -16,8 +16,8 @@ use crate::schema::Schema;
 
 /// Rows of a batch (Bulk API guide v66, limits).
 const MAX_ROWS: usize = 10_000;
-/// Ten megabytes hold fewer elements and texts than this.
-const MOST_NODES: u32 = 8_000_000;
+/// Ten megabytes of rows hold fewer elements and texts than this.
+const MOST_NODES: u32 = 3_000_000;
 const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// Reads the rows of a batch.

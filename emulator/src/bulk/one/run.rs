@@ -115,6 +115,7 @@ impl Org {
     }
 
     fn load_rows_of(&self, job: &Job, batch: &Batch, target: &Target) -> Result<(State, Count), Failure> {
+        let _turn = self.jobs.turn_to_load();
         let body = batch.request.whole()?;
         let snapshot = self.snapshot();
         let gone = || Failure::Message(format!("InvalidBatch : Unable to find object: {}", target.object));

@@ -2,10 +2,9 @@
 //!
 //! Source: REST API guide v66, "Batch". That the batch itself does not count besides its subrequests is inferred.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -76,7 +75,12 @@ impl Org {
     async fn batch_request(self: &Arc<Self>, call: &Call, caller: &Caller, request: BatchRequest) -> Answer {
         let BatchRequest { method, url, rich_input } = request;
         let reference_id = String::new();
-        let subrequest = Subrequest { method, url, reference_id, body: rich_input, http_headers: HashMap::new() };
+        // They have no headers of their own.
+        let headers = call.headers.iter().filter(|(name, _)| name.as_str().starts_with("sforce-"));
+        let text =
+            |(name, value): (&HeaderName, &HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
+        let http_headers = headers.filter_map(text).collect();
+        let subrequest = Subrequest { method, url, reference_id, body: rich_input, http_headers };
         self.perform(call, caller, subrequest).await
     }
 }

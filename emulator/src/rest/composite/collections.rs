@@ -90,6 +90,10 @@ impl Org {
                 let message = format!("sObject type '{typed}' is not that of the request: {}", object.name);
                 return Err(RowError::new(RowCode::InvalidType, message));
             }
+            if field.name != "Id" && record.keys().any(|name| name.eq_ignore_ascii_case("Id")) {
+                let message = "The Id field should not be specified in the sobject data.";
+                return Err(RowError::on(RowCode::InvalidField, "Id", message));
+            }
             let value = record.iter().find(|(name, _)| name.eq_ignore_ascii_case(&field.name)).map(|(_, value)| value);
             match value.filter(|value| !value.is_null()).map(|value| value.to_string().to_lowercase()) {
                 Some(value) if !seen.insert(value.clone()) => {

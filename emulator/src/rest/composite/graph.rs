@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::subrequest::Subrequest;
+use super::subrequest::{Subrequest, check_names};
 use super::{Atomicity, Responses};
 use crate::answer::{Answer, ApiError};
 use crate::call::Call;
@@ -51,6 +51,7 @@ impl Org {
         allow(call, &[Method::POST])?;
         let asked: Graphs = typed_body(call)?;
         check(&asked)?;
+        check_names(caller, asked.graphs.iter().flat_map(|graph| &graph.composite_request))?;
         let mut graphs = Vec::with_capacity(asked.graphs.len());
         for graph in asked.graphs {
             let outcome = self.run(call, caller, graph.composite_request, Atomicity::AllOrNone).await;

@@ -13,6 +13,7 @@ use crate::answer::{Answer, ApiError};
 use crate::call::Call;
 use crate::org::Org;
 use crate::rest::caller::Caller;
+use crate::rest::options::RequestOptions;
 use crate::route::{CompositeRoute, DataRoute, Route, Version};
 
 const ROOT: &str = "/services/data/";
@@ -129,7 +130,9 @@ pub(super) fn path_of(url: &str) -> String {
     if is_versioned { format!("{ROOT}{relative}") } else { path.to_owned() }
 }
 
-/// A subrequest as a call of its own, with the version that its URL names.
+/// A subrequest as a call of its own, with the version that its URL names and the headers that it has itself.
+///
+/// Source: REST API guide, "Composite Subrequest".
 fn sub_call(call: &Call, caller: &Caller, subrequest: Subrequest) -> Result<(Call, Caller, DataRoute), ApiError> {
     let method = Method::from_bytes(subrequest.method.to_ascii_uppercase().as_bytes())
         .map_err(|_| ApiError::method_not_allowed(&subrequest.method, "GET, POST, PATCH, DELETE"))?;
@@ -148,7 +151,32 @@ fn sub_call(call: &Call, caller: &Caller, subrequest: Subrequest) -> Result<(Cal
     let query = subrequest.url.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
     let body = subrequest.body.map(|body| body.to_string()).unwrap_or_default();
     let inner = Call { method, path, query, headers, body: body.into(), ..call.clone() };
-    Ok((inner, Caller { version, ..caller.clone() }, route))
+    let options = RequestOptions { ledger: caller.options.ledger.clone(), ..RequestOptions::of(&inner) };
+    Ok((inner, Caller { version, options, ..caller.clone() }, route))
+}
+
+/// From this version on the names of subrequests have a form. Source: guardian/support-service-lambdas pull request 1512.
+const NAMED_FROM: u16 = 54;
+
+/// Refuses a name that references could not spell. The code is inferred.
+pub(super) fn check_names<'a>(
+    caller: &Caller,
+    subrequests: impl Iterator<Item = &'a Subrequest>,
+) -> Result<(), ApiError> {
+    let fits = |id: &str| {
+        id.starts_with(|c: char| c.is_ascii_alphanumeric()) && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let mut names = subrequests.map(|subrequest| &subrequest.reference_id);
+    match names.find(|id| caller.version >= NAMED_FROM && !fits(id)) {
+        None => Ok(()),
+        Some(id) => {
+            let message = format!(
+                "Provided referenceId ('{id}') must start with a letter or a number, and it can contain only letters, \
+                 numbers and underscores ('_')."
+            );
+            Err(ApiError::bad_request("INVALID_INPUT", message))
+        }
+    }
 }
 
 /// Requests that hold requests are not held by others.

@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn time_zones_and_fiscal_years_move_the_parts() {
-        let berlin = Calendar { zone: chrono_tz::Europe::Berlin, fiscal_month: 10 };
+        let berlin = Calendar { zone: chrono_tz::Europe::Berlin, fiscal_month: 10, ..Calendar::default() };
         assert_eq!(parts("2026-11-21T23:30:00Z", berlin), [2026, 4, 11, 22, 1, 326, 2027, 1, 2, 0, 4, 47]);
     }
 }

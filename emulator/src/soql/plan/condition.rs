@@ -1,5 +1,8 @@
 //! Conditions of WHERE.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use super::Binder;
 use super::literal::Criterion;
 use crate::schema::FieldType;
@@ -7,6 +10,7 @@ use crate::soql::operand::{Function, Operand};
 use crate::soql::outcome::{QueryError, QueryErrorCode};
 use crate::soql::predicate::{Check, Predicate};
 use crate::soql::syntax::{Comparison, Condition, Expression, Literal, LiteralKind, Query, Test};
+use crate::value::Value;
 
 /// Joins that one WHERE may hold. Source: SOQL reference v66, "Semi-Joins with IN and Anti-Joins with NOT IN".
 const MAX_JOINS: usize = 2;
@@ -57,7 +61,7 @@ impl Binder<'_> {
             Condition::Test { subject, test: Test::Join { query, sense } } => {
                 self.join_place(query, place)?;
                 let (operand, join) = self.join(subject, query)?;
-                let check = Check::Join { join: std::sync::Arc::new(join), sense: *sense };
+                let check = Check::Join { join: Arc::new(join), sense: *sense };
                 Predicate::Test { text: self.scene.text_order(operand.path()), subject: operand, check }
             }
             Condition::Test { subject, test } => self.test(subject, test)?,
@@ -140,8 +144,13 @@ pub(super) fn check(criterion: &Criterion<'_>, test: &Test) -> Result<Check, Que
         Test::Compare(comparison, literal) => criterion.comparison(*comparison, literal)?,
         Test::Like(literal) => criterion.like(literal)?,
         Test::In { literals, sense } => {
-            let values = literals.iter().map(|literal| criterion.value(literal)).collect::<Result<_, _>>()?;
-            Check::In { values, sense: *sense }
+            let values = literals.iter().map(|literal| criterion.value(literal)).collect::<Result<Vec<_>, _>>()?;
+            let id = |value: &Value| if let Value::Id(id) = value { Some(*id) } else { None };
+            match values.iter().map(id).collect::<Option<HashSet<_>>>() {
+                // Connectors list hundreds of ids.
+                Some(ids) => Check::Among { ids: Arc::new(ids), sense: *sense },
+                None => Check::In { values, sense: *sense },
+            }
         }
         Test::Includes { literals, sense } => criterion.includes(literals, *sense)?,
         // Joins are bound by themselves where they are allowed.

@@ -7,7 +7,7 @@ use crate::schema::{FieldIndex, ObjectIndex};
 use crate::soql::Shape;
 use crate::soql::operand::{Function, Operand};
 use crate::soql::outcome::{QueryError, QueryErrorCode};
-use crate::soql::path::BoundPath;
+use crate::soql::path::{BoundPath, Reference};
 use crate::soql::projection::{Node, Selection, Subquery};
 use crate::soql::syntax::{
     Comparison, Condition, Expression, FieldGroup, Name, Path, Query, Selected, Sense, Test, TypeOf,
@@ -208,6 +208,7 @@ impl Binder<'_> {
             })
         });
         let key = field.relationship_name.clone().unwrap_or_default();
+        let reference = Reference::Field(reference);
         let node = Node::Typed { key, reference, branches, otherwise: otherwise.transpose()? };
         selection.add_typed(node).ok_or_else(|| {
             let message = format!("duplicate field selected: {}", name.text);

@@ -6,7 +6,7 @@ use super::{Node, Projection, Shape};
 use crate::database::Snapshot;
 use crate::schema::{FieldIndex, ObjectIndex, Schema};
 use crate::soql::family::{ChildList, Family};
-use crate::soql::path::{Leaf, follow};
+use crate::soql::path::{Leaf, Reference, follow};
 use crate::table::Row;
 use crate::value::{Cell, CsvDialect, write_csv_cell, write_json_cell, write_json_text};
 
@@ -87,7 +87,7 @@ impl<'a> RowWriter<'a> {
     /// Appends what is selected of the record that a reference points to, which may depend on its object.
     fn parent(
         &mut self,
-        reference: FieldIndex,
+        reference: Reference,
         nodes: impl FnOnce(&str) -> Option<&'a Vec<Node>>,
         row: &Row<'a>,
         out: &mut Vec<u8>,
