@@ -320,7 +320,7 @@ async fn each_wanted_field_is_readable_hidden_or_one_of_two_and_a_set_that_shows
             ("Account.Name", Cell::Readable),
             ("Birthdate", Cell::Hidden),
             ("Emal", Cell::MissingOrHidden),
-            ("Account.AnnualRevenue", Cell::MissingOrHidden),
+            ("Account.AnnualRevenue", Cell::Hidden),
         ]
     );
     let of = |subject: &str| -> &Finding {
