@@ -2,6 +2,7 @@
 
 mod change;
 mod files;
+mod follow;
 mod keys;
 mod merge;
 mod outcome;
@@ -282,6 +283,7 @@ impl Database {
     }
 
     fn put(&mut self, object: ObjectIndex, row: StoredRow) {
+        self.follow(object, &row);
         self.note(row.id);
         self.table_mut(object).put(row);
     }

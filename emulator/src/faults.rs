@@ -236,6 +236,20 @@ mod tests {
     }
 
     #[test]
+    fn rows_and_requests_meet_faults_of_their_own() {
+        let faults = Faults::new(1);
+        let refused = |code| Effect::RefusedRow { status_code: code, message: "no".into(), fields: Vec::new() };
+        faults.push(Fault { nth: 2, ..Fault::next("*", refused(StatusCode::UnableToLockRow)) });
+        faults.push(Fault::next("*", Effect::Hang));
+        assert_eq!(faults.strike_row("INSERT Account"), None);
+        assert_eq!(faults.strike(QUERY), Some(Effect::Hang));
+        assert_eq!(faults.strike(QUERY), None);
+        let struck = faults.strike_row("UPDATE Contact").unwrap();
+        assert_eq!((struck.status_code, struck.message.as_str()), (StatusCode::UnableToLockRow, "no"));
+        assert!(faults.unused().is_empty());
+    }
+
+    #[test]
     fn a_rate_strikes_its_share_and_the_same_requests_for_the_same_seed() {
         let run = |seed| {
             let faults = Faults::new(seed);

@@ -3,6 +3,7 @@
 //! They are made to find what a copy of the org can miss: late commits, ties, second changes within one second, long
 //! transactions, merges, undeletes, and rows that vanish.
 
+mod shapes;
 mod values;
 
 use std::time::Duration;
@@ -31,6 +32,17 @@ pub struct History {
     random: Random,
     objects: Vec<String>,
     open: Vec<TransactionId>,
+    shapes: Shapes,
+    /// Fields that nobody sees, and how many fields were added.
+    hidden: Vec<(String, String)>,
+    added: u64,
+}
+
+/// Whether a history changes objects and permissions as well as records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shapes {
+    Stay,
+    Change,
 }
 
 /// What was done, and when by the emulated clock.
@@ -106,6 +118,33 @@ pub enum Deed {
         id: String,
         field: String,
     },
+    AddField {
+        object: String,
+        field: String,
+    },
+    RemoveField {
+        object: String,
+        field: String,
+    },
+    RenameField {
+        object: String,
+        from: String,
+        to: String,
+    },
+    /// The field has another type from now on.
+    RetypeField {
+        object: String,
+        field: String,
+    },
+    /// Nobody sees the field any more.
+    HideField {
+        object: String,
+        field: String,
+    },
+    ShowField {
+        object: String,
+        field: String,
+    },
     /// The org refused it, for example because a transaction locks the row.
     Refused {
         reason: String,
@@ -135,6 +174,16 @@ const KINDS: [(Kind, u64); 17] = [
     (Kind::ReParent, 5),
 ];
 
+/// Those that come along when objects and permissions change too.
+const SHAPE_KINDS: [(Kind, u64); 6] = [
+    (Kind::AddField, 2),
+    (Kind::RemoveField, 1),
+    (Kind::RenameField, 1),
+    (Kind::RetypeField, 1),
+    (Kind::HideField, 2),
+    (Kind::ShowField, 2),
+];
+
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Insert,
@@ -154,6 +203,12 @@ enum Kind {
     Archive,
     Touch,
     ReParent,
+    AddField,
+    RemoveField,
+    RenameField,
+    RetypeField,
+    HideField,
+    ShowField,
 }
 
 impl History {
@@ -161,15 +216,28 @@ impl History {
     #[must_use]
     pub fn new(seed: u64, objects: &[&str]) -> Self {
         let objects = objects.iter().map(|object| (*object).to_owned()).collect();
-        Self { random: Random::new(seed), objects, open: Vec::new() }
+        let (random, open, hidden) = (Random::new(seed), Vec::new(), Vec::new());
+        Self { random, objects, open, shapes: Shapes::Stay, hidden, added: 0 }
+    }
+
+    /// The same, in which fields come, go, change and are hidden in between. What it adds begins with `Wander_`; it takes
+    /// away and changes custom fields that are neither unique nor required.
+    #[must_use]
+    pub fn changing_shapes(self) -> Self {
+        Self { shapes: Shapes::Change, ..self }
     }
 
     fn kind(&mut self) -> Kind {
-        let all: u64 = KINDS.iter().map(|(_, weight)| weight).sum();
+        let more = match self.shapes {
+            Shapes::Stay => &[][..],
+            Shapes::Change => &SHAPE_KINDS[..],
+        };
+        let kinds = || KINDS.iter().chain(more);
+        let all: u64 = kinds().map(|(_, weight)| weight).sum();
         let mut at = self.random.below(all);
-        for (kind, weight) in KINDS {
-            if at < weight {
-                return kind;
+        for (kind, weight) in kinds() {
+            if at < *weight {
+                return *kind;
             }
             at -= weight;
         }
@@ -247,6 +315,12 @@ impl Walk<'_> {
             Kind::Archive => self.archive(),
             Kind::Touch => self.touch(),
             Kind::ReParent => self.re_parent(),
+            Kind::AddField => self.add_field(),
+            Kind::RemoveField => self.remove_field(),
+            Kind::RenameField => self.rename_field(),
+            Kind::RetypeField => self.retype_field(),
+            Kind::HideField => self.hide_field(),
+            Kind::ShowField => self.show_field(),
         }
     }
 

@@ -13,6 +13,7 @@ mod permission;
 mod sandbox;
 mod setup;
 mod user;
+mod volume;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -32,6 +33,7 @@ pub use org::{IdentityVerification, OrgKind, OrgSpec, OrgState, PolicyRefusals, 
 pub use permission::{Permissions, Right, UserAccess};
 pub use setup::Setup;
 pub use user::{UserKind, UserSpec};
+pub use volume::VolumeSpec;
 
 use patch::Patch;
 
@@ -125,6 +127,9 @@ pub struct Scenario {
     /// Objects that are private: their owners have a row in the object's shares.
     #[serde(default)]
     pub shares: Vec<String>,
+    /// Custom objects that are made up.
+    #[serde(default)]
+    pub volume: VolumeSpec,
     /// Generated rows per object.
     #[serde(default)]
     pub rows: BTreeMap<String, u64>,
@@ -212,17 +217,14 @@ impl Scenario {
         Ok(())
     }
 
-    /// Whether changes of a field are written into a history.
-    pub(crate) fn tracks(&self, object: &str, field: &str) -> bool {
-        let of_object = self.field_history.iter().filter(|(name, _)| name.eq_ignore_ascii_case(object));
-        of_object.flat_map(|(_, fields)| fields).any(|name| name.eq_ignore_ascii_case(field))
-    }
-
     /// The objects and fields of the org. Declarations that make no sense are refused when the org starts.
     fn schema(&self) -> Schema {
         let mut schema = catalog::standard();
         for object in &self.objects {
             let _ = schema.declare(object);
+        }
+        for object in self.volume.specs() {
+            let _ = schema.declare(&object);
         }
         for extra in &self.fields {
             let _ = schema.declare_field(&extra.object, &extra.field);

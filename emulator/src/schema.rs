@@ -4,6 +4,7 @@ mod change;
 mod describe;
 mod feature;
 mod field;
+mod follower;
 mod formula;
 mod object;
 mod spec;
@@ -94,6 +95,8 @@ pub struct Schema {
     objects: Vec<Arc<Object>>,
     by_name: HashMap<String, ObjectIndex>,
     by_prefix: HashMap<KeyPrefix, ObjectIndex>,
+    /// No custom object before this one has a free key prefix.
+    first_custom: usize,
 }
 
 impl Schema {
@@ -134,7 +137,8 @@ impl Schema {
         if self.by_name.contains_key(&key) {
             return Err(SchemaError::DuplicateObject { name: spec.name.clone() });
         }
-        let object = spec.build(self.next_custom_index())?;
+        self.first_custom = self.next_custom_index();
+        let object = spec.build(self.first_custom)?;
         let index = self.objects.len();
         self.by_name.insert(key, index);
         if let Some(prefix) = object.key_prefix {
@@ -163,6 +167,6 @@ impl Schema {
 
     fn next_custom_index(&self) -> usize {
         let taken = |index: usize| self.by_prefix.contains_key(&KeyPrefix::custom(index));
-        (0..).find(|index| !taken(*index)).unwrap_or_default()
+        (self.first_custom..).find(|index| !taken(*index)).unwrap_or_default()
     }
 }

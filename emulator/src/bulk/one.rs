@@ -89,13 +89,48 @@ impl Org {
         wire: Wire,
         effect: Option<&Effect>,
     ) -> Result<Answer, Problem> {
-        if let AsyncRoute::Jobs = route {
-            allow(call, &[Method::POST])?;
-            return self.create_job_one(call, caller, wire, effect);
+        match route {
+            AsyncRoute::Jobs => {
+                allow(call, &[Method::POST])?;
+                self.create_job_one(call, caller, wire, effect)
+            }
+            AsyncRoute::Job(_) => {
+                allow(call, &[Method::GET, Method::POST])?;
+                let job = self.met_job(caller, route, effect)?;
+                if call.method == Method::POST {
+                    self.change_job_one(call, &job)?;
+                }
+                Ok(wire.object(StatusCode::OK, "jobInfo", &job.items()))
+            }
+            AsyncRoute::Spec(_) => {
+                self.met_job(caller, route, effect)?;
+                Err(Problem::new("FeatureNotEnabled", "Transformation specs are not available in this org"))
+            }
+            AsyncRoute::Batches(_) => {
+                allow(call, &[Method::GET, Method::POST])?;
+                let job = self.met_job(caller, route, effect)?;
+                if call.method == Method::POST {
+                    return self.submit_batch(call, &job, wire, effect);
+                }
+                let batches: Vec<_> = job.batches().iter().map(|batch| batch.items()).collect();
+                Ok(wire.list("batchInfoList", "batchInfo", &batches))
+            }
+            AsyncRoute::Batch { batch, .. }
+            | AsyncRoute::BatchRequest { batch, .. }
+            | AsyncRoute::BatchResults { batch, .. }
+            | AsyncRoute::BatchResult { batch, .. } => {
+                allow(call, &[Method::GET])?;
+                let job = self.met_job(caller, route, effect)?;
+                let unknown = || Problem::new("InvalidBatch", format!("Batch {batch} does not exist in this job"));
+                let batch = job.batch(batch).ok_or_else(unknown)?;
+                self.answer_of_batch(call, &job, batch, route, wire, effect)
+            }
+            AsyncRoute::Unknown => Err(Problem::new("InvalidUrl", format!("Destination URL not found: {}", call.path))),
         }
-        if let AsyncRoute::Unknown = route {
-            return Err(Problem::new("InvalidUrl", format!("Destination URL not found: {}", call.path)));
-        }
+    }
+
+    /// The job that a route names, after a fault has had its way with it.
+    fn met_job(&self, caller: &Caller, route: &AsyncRoute, effect: Option<&Effect>) -> Result<Arc<Job>, Problem> {
         let job = self.job_of(caller, route).ok_or_else(Problem::no_job)?;
         job.expire(self.now());
         match effect {
@@ -106,48 +141,29 @@ impl Org {
             Some(Effect::AbortedJob) => job.abort(self.now()),
             _ => {}
         }
+        Ok(job)
+    }
+
+    fn answer_of_batch(
+        self: &Arc<Self>,
+        call: &Call,
+        job: &Arc<Job>,
+        batch: Arc<Batch>,
+        route: &AsyncRoute,
+        wire: Wire,
+        effect: Option<&Effect>,
+    ) -> Result<Answer, Problem> {
         match route {
-            AsyncRoute::Job(_) => {
-                allow(call, &[Method::GET, Method::POST])?;
-                if call.method == Method::POST {
-                    self.change_job_one(call, &job)?;
-                }
-                Ok(wire.object(StatusCode::OK, "jobInfo", &job.items()))
-            }
-            AsyncRoute::Batches(_) => {
-                allow(call, &[Method::GET, Method::POST])?;
-                if call.method == Method::POST {
-                    return self.submit_batch(call, &job, wire, effect);
-                }
-                let batches: Vec<_> = job.batches().iter().map(|batch| batch.items()).collect();
-                Ok(wire.list("batchInfoList", "batchInfo", &batches))
-            }
-            AsyncRoute::Spec(_) => {
-                Err(Problem::new("FeatureNotEnabled", "Transformation specs are not available in this org"))
-            }
-            AsyncRoute::Batch { batch, .. } => {
-                let batch = self.batch_of(call, &job, batch)?;
+            AsyncRoute::BatchRequest { .. } => Ok(batch.request_answer(call)),
+            AsyncRoute::BatchResults { .. } => batch.results_answer(call, job, wire, effect),
+            AsyncRoute::BatchResult { result, .. } => batch.result_answer(call, job, result, effect),
+            _ => {
                 if batch.is_ripe(self.now()) {
-                    self.start_batch(Arc::clone(&job), Arc::clone(&batch));
+                    self.start_batch(Arc::clone(job), Arc::clone(&batch));
                 }
                 Ok(wire.object(StatusCode::OK, "batchInfo", &batch.items()))
             }
-            AsyncRoute::BatchRequest { batch, .. } => Ok(self.batch_of(call, &job, batch)?.request_answer(call)),
-            AsyncRoute::BatchResults { batch, .. } => {
-                let batch = self.batch_of(call, &job, batch)?;
-                batch.results_answer(call, &job, wire, effect)
-            }
-            AsyncRoute::BatchResult { batch, result, .. } => {
-                let batch = self.batch_of(call, &job, batch)?;
-                batch.result_answer(call, &job, result, effect)
-            }
-            AsyncRoute::Jobs | AsyncRoute::Unknown => Err(Problem::no_job()),
         }
-    }
-
-    fn batch_of(&self, call: &Call, job: &Job, id: &str) -> Result<Arc<Batch>, Problem> {
-        allow(call, &[Method::GET])?;
-        job.batch(id).ok_or(Problem::new("InvalidBatch", format!("Batch {id} does not exist in this job")))
     }
 }
 

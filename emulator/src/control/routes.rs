@@ -103,6 +103,9 @@ struct Walk {
     /// Whether the transactions that it leaves open are committed at the end.
     #[serde(default)]
     settle: bool,
+    /// Whether fields come, go, change and are hidden in between.
+    #[serde(default)]
+    shapes: bool,
 }
 
 #[derive(Deserialize)]
@@ -218,6 +221,9 @@ impl Control {
                 let walk: Walk = body(call)?;
                 let objects: Vec<&str> = walk.objects.iter().map(String::as_str).collect();
                 let mut history = History::new(walk.seed, &objects);
+                if walk.shapes {
+                    history = history.changing_shapes();
+                }
                 let steps = self.wander(&mut history, walk.steps);
                 if walk.settle {
                     self.settle(&mut history);

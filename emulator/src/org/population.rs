@@ -8,7 +8,7 @@ use crate::catalog;
 use crate::database::{Author, Database, Record};
 use crate::ids::{KeyPrefix, RecordId};
 use crate::scenario::Scenario;
-use crate::schema::FullAccess;
+use crate::schema::{FullAccess, ObjectSpec};
 use crate::value::Timestamp;
 
 /// Rows of the scenario have ids far behind those that are counted up.
@@ -42,7 +42,8 @@ pub(super) fn populate(
     org: RecordId,
     now: Timestamp,
 ) -> Result<(), PopulateError> {
-    for spec in &scenario.objects {
+    let made_up: Vec<ObjectSpec> = scenario.volume.specs().collect();
+    for spec in scenario.objects.iter().chain(&made_up) {
         database.declare(spec)?;
     }
     for extra in &scenario.fields {
@@ -53,6 +54,9 @@ pub(super) fn populate(
     }
     if scenario.person_accounts.is_some() {
         database.enable_person_accounts()?;
+    }
+    for (object, fields) in &scenario.field_history {
+        database.track(object, fields)?;
     }
     system.start(database, scenario, org, now)?;
     let author = Author { user: Org::user_id_in(scenario, ""), at: now, access: &FullAccess };
@@ -67,12 +71,13 @@ pub(super) fn populate(
             rows.database.generate(object, *count, now)?;
         }
     }
-    for spec in &scenario.objects {
+    for spec in scenario.objects.iter().chain(&made_up) {
         if let Some(count) = spec.rows {
             rows.database.generate(&spec.name, count, now)?;
         }
     }
-    rows.person_accounts(scenario.person_accounts.unwrap_or_default())
+    rows.person_accounts(scenario.person_accounts.unwrap_or_default())?;
+    scenario.shares.iter().try_for_each(|object| Ok(rows.database.make_private(object)?))
 }
 
 struct Rows<'a> {

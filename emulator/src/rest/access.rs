@@ -1,5 +1,7 @@
 //! A user's rights as the data side asks for them.
 
+use std::borrow::Cow;
+
 use crate::scenario::{Right, UserAccess};
 use crate::schema::{Access, Field, Object, Visibility};
 
@@ -8,21 +10,21 @@ impl Access for UserAccess {
         let open = match object.visibility {
             Visibility::Everybody => true,
             Visibility::Setup => self.view_setup,
-            Visibility::Granted => self.may(Right::Read, governing(object)),
+            Visibility::Granted => self.may(Right::Read, &governing(object)),
         };
         object.served.by(self.api) && !self.is_withheld(&object.name) && open
     }
 
     fn creates(&self, object: &Object) -> bool {
-        self.reads(object) && self.may(Right::Create, governing(object))
+        self.reads(object) && self.may(Right::Create, &governing(object))
     }
 
     fn edits(&self, object: &Object) -> bool {
-        self.reads(object) && self.may(Right::Edit, governing(object))
+        self.reads(object) && self.may(Right::Edit, &governing(object))
     }
 
     fn deletes(&self, object: &Object) -> bool {
-        self.reads(object) && self.may(Right::Delete, governing(object))
+        self.reads(object) && self.may(Right::Delete, &governing(object))
     }
 
     fn reads_field(&self, object: &Object, field: &Field) -> bool {
@@ -35,11 +37,18 @@ impl Access for UserAccess {
 }
 
 /// The object whose permissions decide: rows of histories, shares, members and votes follow what they are about.
-fn governing(object: &Object) -> &str {
-    match object.name.as_str() {
-        "CampaignMember" => "Campaign",
-        "LoginHistory" => "LoginHistory",
-        "Vote" => "Idea",
-        name => name.strip_suffix("History").or_else(|| name.strip_suffix("Share")).unwrap_or(name),
+fn governing(object: &Object) -> Cow<'_, str> {
+    let name = object.name.as_str();
+    match name {
+        "CampaignMember" => return Cow::Borrowed("Campaign"),
+        "LoginHistory" => return Cow::Borrowed(name),
+        "Vote" => return Cow::Borrowed("Idea"),
+        _ => {}
+    }
+    let followed = ["FieldHistory", "History", "Share"].into_iter().find_map(|suffix| name.strip_suffix(suffix));
+    match followed.map(|stem| (stem, stem.strip_suffix("__"))) {
+        Some((_, Some(custom))) => Cow::Owned(format!("{custom}__c")),
+        Some((standard, None)) => Cow::Borrowed(standard),
+        None => Cow::Borrowed(name),
     }
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use http::{Method, StatusCode, header};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::allow;
@@ -328,13 +329,18 @@ fn created(caller: &Caller, object: &Object, id: RecordId, flag: Option<bool>) -
     written(StatusCode::CREATED, &id, flag).with(header::LOCATION, &location)
 }
 
-/// `{"id","success","errors"}`, and `created` for an upsert.
+/// What was written, with its keys in the guide's order; `created` for an upsert.
+#[derive(Serialize)]
+struct Written {
+    id: String,
+    success: bool,
+    errors: [(); 0],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<bool>,
+}
+
 fn written(status: StatusCode, id: &RecordId, created: Option<bool>) -> Answer {
-    let mut body = json!({"id": id.to_string(), "success": true, "errors": []});
-    if let Some(created) = created {
-        body["created"] = json!(created);
-    }
-    Answer::json(status, &body)
+    Answer::json(status, &Written { id: id.to_string(), success: true, errors: [], created })
 }
 
 /// 300: several records have the external id.

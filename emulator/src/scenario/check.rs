@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use crate::jwt::Certificate;
 use crate::value::Decimal;
 
+use super::volume::{MOST_FIELDS, MOST_OBJECTS, VolumeSpec};
 use super::{AppSpec, CurrencySpec, IssuedRefreshToken, SandboxSpec, Scenario, ScenarioError, Setup, UserSpec};
 
 impl Scenario {
@@ -15,6 +16,19 @@ impl Scenario {
         self.refresh_tokens.iter().try_for_each(|token| check_refresh_token(&setup, token))?;
         self.sandboxes.iter().try_for_each(check_sandbox)?;
         self.currencies.iter().try_for_each(check_currencies)?;
+        for object in &self.shares {
+            let share = object.strip_suffix('c').filter(|stem| stem.ends_with("__")).unwrap_or(object);
+            let share = format!("{share}Share");
+            require(!self.rows.contains_key(&share), || {
+                format!(
+                    "the rows of {share} follow from the owners of {object}: generate none, or take {object} from shares"
+                )
+            })?;
+        }
+        let VolumeSpec { objects, fields, widest, .. } = self.volume;
+        require(objects <= MOST_OBJECTS && fields.max(widest) <= MOST_FIELDS, || {
+            format!("at most {MOST_OBJECTS} objects with at most {MOST_FIELDS} fields are made up")
+        })?;
         require(self.pages.rows.min(self.pages.rows_with_long_text).min(self.pages.child_rows) > 0, || {
             "a query page holds at least one row".to_owned()
         })?;

@@ -108,6 +108,10 @@ pub struct Object {
     pub required_filter: Vec<String>,
     pub served: Served,
     pub visibility: Visibility,
+    /// Fields whose changes are written into the object's history.
+    pub tracked: Vec<String>,
+    /// Whether owners have rows in the object's shares.
+    pub is_private: bool,
     fields: Vec<Field>,
     by_name: HashMap<String, FieldIndex>,
     audit: AuditFields,
@@ -128,6 +132,8 @@ impl Object {
             required_filter: Vec::new(),
             served: Served::default(),
             visibility: Visibility::default(),
+            tracked: Vec::new(),
+            is_private: false,
             fields: Vec::new(),
             by_name: HashMap::new(),
             audit: AuditFields::default(),

@@ -68,7 +68,10 @@ impl Org {
     }
 
     pub(super) fn soap_merge(&self, ask: &Ask<'_>) -> Result<String, Fault> {
-        let requests: Vec<&Element> = ask.message.operation.all("request").collect();
+        // The WSDL calls it `request`; orgs take it by any name: clients that work send `mergeRequests`, `mergeRequest` and
+        // `merge` (jsforce's tests against an org, salesforcer).
+        let requests = ask.message.operation.children.iter().filter(|element| element.child("masterRecord").is_some());
+        let requests: Vec<&Element> = requests.collect();
         check_number(requests.len(), MOST_MERGES)?;
         let merges = requests.into_iter().map(|request| self.merge_given(ask, request));
         let merges = merges.collect::<Result<Vec<_>, _>>()?;

@@ -10,6 +10,7 @@ mod functions;
 mod groups;
 mod joins;
 mod nesting;
+mod usual;
 
 use super::*;
 use crate::catalog;

@@ -101,7 +101,7 @@ const INSERT: &str = "<operation>insert</operation><object>Account</object><cont
 async fn a_job_in_xml_goes_through_its_states_and_counts_its_batches() {
     let org = Org::start().await;
     let created = org.post(JOB, XML, format!("<?xml version=\"1.0\"?><jobInfo {NAMESPACE}>{INSERT}</jobInfo>")).await;
-    assert_eq!((created.status, created.header("content-type")), (201, "application/xml;charset=UTF-8"));
+    assert_eq!((created.status, created.header("content-type")), (201, "application/xml"));
     let (job, user) = (element(&created.text, "id"), element(&created.text, "createdById"));
     assert!(job.starts_with("750") && user.starts_with("005"));
     let info = |state: &str, [queued, running, done, total, processed, failed]: [u64; 6]| {
@@ -155,7 +155,7 @@ async fn a_job_in_xml_goes_through_its_states_and_counts_its_batches() {
     let echoed = org.get(&format!("{batch}/request")).await;
     assert_eq!((echoed.text.as_str(), echoed.header("content-type")), ("Name,Phone\nAcme,1\n,2\n", CSV));
     let result = org.get(&format!("{batch}/result")).await;
-    assert_eq!(result.header("content-type"), "text/csv;charset=UTF-8");
+    assert_eq!(result.header("content-type"), "text/csv");
     let lines: Vec<&str> = result.text.lines().collect();
     assert_eq!(lines[0], "\"Id\",\"Success\",\"Created\",\"Error\"");
     assert!(lines[1].starts_with("\"001") && lines[1].ends_with("\",\"true\",\"true\",\"\""), "{}", lines[1]);
@@ -184,7 +184,8 @@ async fn a_job_in_json_speaks_json_throughout() {
         "apiVersion": 60.0, "assignmentRuleId": null, "fastPathEnabled": false, "totalProcessingTime": 0,
         "apiActiveProcessingTime": 0, "apexProcessingTime": 0,
     });
-    assert_eq!((created.status, &info, user.is_string()), (201, &expected, true));
+    assert_eq!((created.status, created.header("content-type")), (201, "application/json"));
+    assert_eq!((&info, user.is_string()), (&expected, true));
     assert!(created.text.contains("\"apiVersion\":60.0"));
     let rows = json!([
         {"attributes": {"type": "Account"}, "Name": "One", "Customer_Number__c": "J-1", "NumberOfEmployees": 7, "Phone": null},
@@ -227,7 +228,7 @@ async fn rows_in_xml_have_parents_and_nulls_and_get_results_in_xml() {
     );
     let batch = org.worked(&job, XML, &rows).await;
     let result = org.get(&format!("{batch}/result")).await;
-    assert_eq!(result.header("content-type"), "application/xml;charset=UTF-8");
+    assert_eq!(result.header("content-type"), "application/xml");
     let id = element(&result.text, "id");
     let expected = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><results {NAMESPACE}><result><id>{id}</id><success>true</success>\
@@ -286,7 +287,7 @@ async fn a_query_gives_its_records_in_the_format_of_the_job() {
         org.get(&format!("{batch}/result/{id}")).await
     };
     let csv = run("CSV", CSV, soql).await;
-    assert_eq!(csv.header("content-type"), "text/csv;charset=UTF-8");
+    assert_eq!(csv.header("content-type"), "text/csv");
     assert_eq!(
         csv.text,
         "\"LastName\",\"Phone\",\"Email\",\"Birthdate\",\"Owner.Username\",\"Account.Name\"\n\
@@ -537,6 +538,7 @@ async fn faults_strike_batches_and_jobs() {
     let (half, _) = struck(Effect::HalfDoneJob { after: 1, message: "TooManyLockFailure : x".into() }).await;
     let info = org.get(&half).await.text;
     assert_eq!((element(&info, "state"), element(&info, "numberRecordsProcessed")), ("Failed".into(), "1".into()));
+    assert_eq!(org.get(&format!("{half}/result")).await.text.lines().count(), 2, "what was processed has its result");
     let failing = Effect::FailedJob { message: "Unknown : x".into() };
     for (effect, state_of_job) in [(Effect::AbortedJob, "Aborted"), (failing, "Failed")] {
         control.push_fault(Fault::next("POST /services/async/{version}/job", effect));

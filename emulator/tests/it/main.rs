@@ -17,6 +17,7 @@ mod example;
 mod faults;
 mod features;
 mod fidelity;
+mod followers;
 mod graph;
 mod guides;
 mod history;

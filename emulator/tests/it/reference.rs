@@ -10,7 +10,7 @@ const PAGE: &str = include_str!("../../../docs/scenarios.md");
 const GUIDES: &str = include_str!("../../../docs/guides.md");
 
 /// A section of the page, and the beginning of a scenario in which a key of that section may follow.
-const SECTIONS: [(&str, &str); 24] = [
+const SECTIONS: [(&str, &str); 25] = [
     ("Top level", ""),
     ("`[org]`", "[org]"),
     ("`[[sandboxes]]`", "[[sandboxes]]"),
@@ -29,6 +29,7 @@ const SECTIONS: [(&str, &str); 24] = [
     ("`[[rules.duplicates]]`", "[[rules.duplicates]]"),
     ("`[bulk]`", "[bulk]"),
     ("`[currencies]`", "[currencies]"),
+    ("`[volume]`", "[volume]"),
     ("`[[objects]]`", "[[objects]]"),
     ("`record_types`", "[[objects]]\n[[objects.record_types]]"),
     ("`can`", "[[objects]]\n[objects.can]"),

@@ -17,7 +17,8 @@ use crate::faults::Effect;
 use crate::multipart;
 use crate::org::Org;
 use crate::rest::{Caller, json_body};
-use crate::schema::{Access, FieldType};
+use crate::scenario::UserAccess;
+use crate::schema::{Access, Field, FieldType, Object};
 use crate::value::TextOrder;
 
 /// Characters of the content of a multipart request (Bulk API 2.0 guide v66, "Create a Job").
@@ -117,29 +118,30 @@ impl Org {
             return refuse("FeatureNotEnabled", message.to_owned());
         }
         let key = key.filter(|key| !key.is_empty());
-        let mut key_order = TextOrder::IgnoreCase;
-        if operation == Operation::Upsert {
-            let Some(name) = &key else {
-                let message =
-                    format!("External ID was blank for {}. An External ID must be specified for upsert.", object.name);
-                return refuse("InvalidJob", message);
-            };
-            let field = object.find(name).filter(|(_, field)| caller.access.reads_field(object, field));
-            let fits = field.is_some_and(|(_, f)| f.external_id || f.id_lookup || f.kind == FieldType::Id);
-            if !fits {
-                let message = format!(
-                    "Field name provided, {name} does not match an External ID, Salesforce Id, or indexed field for {}",
-                    object.name
-                );
-                return refuse("InvalidJob", message);
-            }
-            if field.is_some_and(|(_, field)| field.case_sensitive) {
-                key_order = TextOrder::CaseSensitive;
-            }
-        }
+        let key_order = match operation {
+            Operation::Upsert => key_order(object, key.as_deref(), &caller.access)?,
+            _ => TextOrder::IgnoreCase,
+        };
         let (object, user, access) = (object.name.clone(), caller.user_id, caller.access.clone());
         Ok(Target { object, operation, key, key_order, user, access })
     }
+}
+
+/// How the values of the field that an upsert goes by are told apart.
+fn key_order(object: &Object, key: Option<&str>, access: &UserAccess) -> Result<TextOrder, Refused> {
+    let refuse = |message| Refused { code: "InvalidJob", message };
+    let name = key.ok_or_else(|| {
+        refuse(format!("External ID was blank for {}. An External ID must be specified for upsert.", object.name))
+    })?;
+    let visible = object.find(name).map(|(_, field)| field).filter(|field| access.reads_field(object, field));
+    let fits = |field: &&Field| field.external_id || field.id_lookup || field.kind == FieldType::Id;
+    let field = visible.filter(fits).ok_or_else(|| {
+        refuse(format!(
+            "Field name provided, {name} does not match an External ID, Salesforce Id, or indexed field for {}",
+            object.name
+        ))
+    })?;
+    Ok(if field.case_sensitive { TextOrder::CaseSensitive } else { TextOrder::IgnoreCase })
 }
 
 /// The job that a request describes, and its content when that is there too.

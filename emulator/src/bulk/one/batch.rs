@@ -41,7 +41,11 @@ pub(super) enum State {
     Queued,
     InProgress,
     Completed(Results),
-    Failed(String),
+    /// Some rows may have been processed all the same (Bulk API guide v66, "Batch States").
+    Failed {
+        message: String,
+        results: Option<Results>,
+    },
     NotProcessed(Option<String>),
 }
 
@@ -65,12 +69,17 @@ pub(super) enum Standing {
 }
 
 impl State {
+    /// A failure that leaves nothing behind.
+    pub(super) fn failed(message: impl ToString) -> Self {
+        Self::Failed { message: message.to_string(), results: None }
+    }
+
     fn standing(&self) -> Standing {
         match self {
             Self::Queued => Standing::Queued,
             Self::InProgress => Standing::InProgress,
             Self::Completed(_) => Standing::Completed,
-            Self::Failed(_) => Standing::Failed,
+            Self::Failed { .. } => Standing::Failed,
             Self::NotProcessed(_) => Standing::NotProcessed,
         }
     }
@@ -81,7 +90,7 @@ impl State {
             Self::Queued => "Queued",
             Self::InProgress => "InProgress",
             Self::Completed(_) => "Completed",
-            Self::Failed(_) => "Failed",
+            Self::Failed { .. } => "Failed",
             Self::NotProcessed(_) => "NotProcessed",
         }
     }
@@ -183,7 +192,7 @@ impl Batch {
         let sheet = self.sheet();
         let progress = self.progress();
         let message = match &progress.state {
-            State::Failed(message) => Some(message.clone()),
+            State::Failed { message, .. } => Some(message.clone()),
             State::NotProcessed(message) => message.clone(),
             _ => None,
         };

@@ -43,9 +43,9 @@ impl Content {
 
     pub(super) fn media(self) -> &'static str {
         match self {
-            Self::Csv => "text/csv;charset=UTF-8",
+            Self::Csv => "text/csv",
             Self::Xml => super::wire::XML,
-            Self::Json => "application/json;charset=UTF-8",
+            Self::Json => super::wire::JSON,
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::batch::{Batch, Results, State};
 use super::job::{Content, Job};
-use super::wire::{NAMESPACE, Problem, Wire, xml};
+use super::wire::{NAMESPACE, Problem, Wire, json_answer, xml};
 use crate::answer::Answer;
 use crate::bulk::csv::write_value;
 use crate::bulk::file::{Stored, file_answer, without_last_lines};
@@ -77,8 +77,8 @@ fn json_result(outcome: &Outcome) -> serde_json::Value {
 impl Batch {
     fn finished(&self) -> Result<Results, Problem> {
         match self.state() {
-            State::Completed(results) => Ok(results),
-            State::Failed(message) => Err(Problem::new("InvalidBatch", message)),
+            State::Completed(results) | State::Failed { results: Some(results), .. } => Ok(results),
+            State::Failed { message, results: None } => Err(Problem::new("InvalidBatch", message)),
             State::Queued | State::InProgress | State::NotProcessed(_) => {
                 Err(Problem::new("InvalidBatch", "Batch not completed"))
             }
@@ -98,7 +98,7 @@ impl Batch {
             Results::Records(files) => {
                 let ids = files.iter().map(|(id, _)| id.short());
                 Ok(match wire {
-                    Wire::Json => Answer::ok(&ids.collect::<Vec<_>>()),
+                    Wire::Json => json_answer(StatusCode::OK, &json!(ids.collect::<Vec<_>>())),
                     Wire::Xml => {
                         let ids: String = ids.map(|id| format!("<result>{id}</result>")).collect();
                         xml(StatusCode::OK, format!("<result-list xmlns=\"{NAMESPACE}\">{ids}</result-list>"))

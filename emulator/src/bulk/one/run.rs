@@ -82,7 +82,7 @@ impl Org {
             (Turn::Wait, _) | (_, Turn::Wait) => return,
             (Turn::Abort, _) | (_, Turn::Abort) => return job.abort(now),
             (Turn::Fail(message), _) => {
-                return batch.end(State::Failed(message), Count::default(), Default::default(), now);
+                return batch.end(State::failed(message), Count::default(), Default::default(), now);
             }
             (_, Turn::Fail(message)) => return job.fail(&message, now),
             (Turn::Work, Turn::Work) => {}
@@ -101,7 +101,7 @@ impl Org {
                     }
                     return;
                 }
-                Err(failure) => (State::Failed(failure.to_string()), Count::default()),
+                Err(failure) => (State::failed(failure), Count::default()),
             },
         };
         batch.end(state, count, started.elapsed(), self.now());
@@ -110,7 +110,7 @@ impl Org {
     fn load_batch(&self, job: &Job, batch: &Batch, target: &Target) -> (State, Count) {
         match self.load_rows_of(job, batch, target) {
             Ok(loaded) => loaded,
-            Err(failure) => (State::Failed(failure.to_string()), Count::default()),
+            Err(failure) => (State::failed(failure), Count::default()),
         }
     }
 
@@ -141,10 +141,11 @@ impl Org {
         let outcomes = self.load_rows(target, &rows);
         let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count() as u64;
         let count = Count { processed: outcomes.len() as u64, failed };
-        if let Some(message) = given_up {
-            return Ok((State::Failed(message), count));
-        }
-        let results = self.jobs.disk().store(&write_outcomes(job.content(), &outcomes))?;
-        Ok((State::Completed(Results::Rows(results)), count))
+        let results = Results::Rows(self.jobs.disk().store(&write_outcomes(job.content(), &outcomes))?);
+        let state = match given_up {
+            Some(message) => State::Failed { message, results: Some(results) },
+            None => State::Completed(results),
+        };
+        Ok((state, count))
     }
 }

@@ -17,7 +17,9 @@ use crate::value::Timestamp;
 
 pub(super) const NAMESPACE: &str = "http://www.force.com/2009/06/asyncapi/dataload";
 const PROLOGUE: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
-pub(super) const XML: &str = "application/xml;charset=UTF-8";
+/// Without a charset: clients compare the whole value (heroku/salesforce-bulk, `get_batch_results`).
+pub(super) const XML: &str = "application/xml";
+pub(super) const JSON: &str = "application/json";
 
 /// In which of both an answer is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +85,7 @@ impl Wire {
     pub(super) fn object(self, status: StatusCode, name: &str, items: &Items) -> Answer {
         match self {
             Self::Xml => xml(status, format!("<{name} xmlns=\"{NAMESPACE}\">{}</{name}>", elements(items))),
-            Self::Json => Answer::json(status, &object(items)),
+            Self::Json => json_answer(status, &object(items)),
         }
     }
 
@@ -97,7 +99,7 @@ impl Wire {
                 let _ = write!(text, "</{name}>");
                 xml(StatusCode::OK, text)
             }
-            Self::Json => Answer::ok(&json!({each: all.iter().map(object).collect::<Vec<_>>()})),
+            Self::Json => json_answer(StatusCode::OK, &json!({each: all.iter().map(object).collect::<Vec<_>>()})),
         }
     }
 }
@@ -113,6 +115,10 @@ fn object(items: &Items) -> Json {
 
 pub(super) fn xml(status: StatusCode, text: String) -> Answer {
     Answer::typed(status, XML, Payload::bytes(format!("{PROLOGUE}{text}")))
+}
+
+pub(super) fn json_answer(status: StatusCode, json: &Json) -> Answer {
+    Answer::typed(status, JSON, Payload::bytes(json.to_string()))
 }
 
 /// An error of this API (Bulk API guide v66, "Errors").
@@ -145,7 +151,7 @@ impl Problem {
                     ),
                 )
             }
-            Wire::Json => Answer::json(status, &json!({"exceptionCode": code, "exceptionMessage": message})),
+            Wire::Json => json_answer(status, &json!({"exceptionCode": code, "exceptionMessage": message})),
         }
     }
 }

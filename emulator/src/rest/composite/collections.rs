@@ -3,8 +3,7 @@
 //! Source: REST API guide v66, "sObject Collections". Codes and texts of refusals of a whole request are inferred.
 
 use http::Method;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::answer::{Answer, ApiError};
 use crate::call::Call;
@@ -179,16 +178,24 @@ fn untyped() -> RowError {
     RowError::new(RowCode::InvalidType, "attributes.type is required to name the object of a record")
 }
 
-/// A row's result. Source: samples of the REST API guide: a row that failed has no id.
-fn row_result(result: &Result<Saved, RowError>, kind: Kind) -> Value {
-    let mut row = match result {
-        Ok(saved) => json!({"id": saved.id.to_string(), "success": true, "errors": []}),
-        Err(error) => json!({"success": false, "errors": [error]}),
-    };
-    if kind == Kind::Upsert {
-        row["created"] = json!(result.as_ref().is_ok_and(|saved| saved.created));
+/// A row's result, with its keys in the guide's order. Source: samples of the REST API guide: a row that failed has no id.
+#[derive(Serialize)]
+struct RowResult<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    success: bool,
+    errors: Vec<&'a RowError>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<bool>,
+}
+
+fn row_result(result: &Result<Saved, RowError>, kind: Kind) -> RowResult<'_> {
+    RowResult {
+        id: result.as_ref().ok().map(|saved| saved.id.to_string()),
+        success: result.is_ok(),
+        errors: result.as_ref().err().into_iter().collect(),
+        created: (kind == Kind::Upsert).then(|| result.as_ref().is_ok_and(|saved| saved.created)),
     }
-    row
 }
 
 fn row_results(results: &[Result<Saved, RowError>], kind: Kind) -> Answer {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use http::{Method, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, ApiError};
@@ -92,21 +92,34 @@ fn plant(
     results
 }
 
+/// The answer, with its keys in the guide's order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TreeResults<'a> {
+    has_errors: bool,
+    results: Vec<TreeResult<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TreeResult<'a> {
+    reference_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<&'a RowError>,
+}
+
+/// Every record with its id, or those alone that failed.
 fn answer(nodes: &[Node], results: &[Option<Result<RecordId, RowError>>]) -> Answer {
-    let failed = |(node, result): (&Node, &Option<Result<RecordId, RowError>>)| match result {
-        Some(Err(error)) => Some(json!({"referenceId": node.reference_id, "errors": [error]})),
-        _ => None,
-    };
-    let failures: Vec<Value> = nodes.iter().zip(results).filter_map(failed).collect();
-    if !failures.is_empty() {
-        return Answer::json(StatusCode::BAD_REQUEST, &json!({"hasErrors": true, "results": failures}));
-    }
-    let planted = |(node, result): (&Node, &Option<Result<RecordId, RowError>>)| match result {
-        Some(Ok(id)) => Some(json!({"referenceId": node.reference_id, "id": id.to_string()})),
-        _ => None,
-    };
-    let planted: Vec<Value> = nodes.iter().zip(results).filter_map(planted).collect();
-    Answer::json(StatusCode::CREATED, &json!({"hasErrors": false, "results": planted}))
+    let has_errors = results.iter().any(|result| matches!(result, Some(Err(_))));
+    let told = nodes.iter().zip(results).filter_map(|(node, result)| {
+        let result = result.as_ref().filter(|result| result.is_err() == has_errors)?;
+        let id = result.as_ref().ok().map(ToString::to_string);
+        Some(TreeResult { reference_id: &node.reference_id, id, errors: result.as_ref().err().into_iter().collect() })
+    });
+    let body = TreeResults { has_errors, results: told.collect() };
+    Answer::json(if has_errors { StatusCode::BAD_REQUEST } else { StatusCode::CREATED }, &body)
 }
 
 /// The records level by level, as the results come in the guide's samples.
