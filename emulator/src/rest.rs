@@ -43,6 +43,7 @@ use format::Format;
 
 pub(crate) use body::json_body;
 pub(crate) use caller::Caller;
+pub(crate) use options::{Recency, RequestOptions};
 pub(crate) use query::Cursors;
 pub(crate) use recent::RecentlyUsed;
 pub(crate) use versions::versions;

@@ -167,7 +167,8 @@ impl Org {
             return Err(Fault::unexpected(Code::UrlNotReset));
         }
         let admitted = Session { password_expired: false, ..session.clone() };
-        let caller = self.admit_session(call, &admitted, version)?;
+        let options = message.headers.options.clone();
+        let caller = Caller { options, ..self.admit_session(call, &admitted, version)? };
         let ask = Ask { call, api, caller, session, message };
         self.soap_operation(operation, &ask).await.map(Reply::Counted)
     }

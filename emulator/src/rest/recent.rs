@@ -41,7 +41,7 @@ impl RecentlyUsed {
 
 impl Org {
     /// Notes that a caller has used a record.
-    pub(super) fn note_use(&self, caller: &Caller, id: RecordId) {
+    pub(crate) fn note_use(&self, caller: &Caller, id: RecordId) {
         if caller.options.recent == Recency::Noted {
             self.recently_used.note(caller.user_id, id);
         }

@@ -4,6 +4,8 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use super::element::Element;
 use super::fault::Fault;
+use crate::database::Duplicates;
+use crate::rest::{Recency, RequestOptions};
 
 const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 /// Two hundred records of the widest objects have fewer; more than this is an attempt to fill the memory.
@@ -18,8 +20,8 @@ pub(super) struct Message {
 
 /// What the headers of a message decide.
 ///
-/// `CallOptions`, `LoginScopeHeader`, `AssignmentRuleHeader`, `MruHeader`, `DuplicateRuleHeader` and the others change
-/// nothing here: the org has no namespace, no assignment rules, no recently used lists and no duplicate rules.
+/// `CallOptions`, `LoginScopeHeader`, `AssignmentRuleHeader` and the others change nothing here: the org has no namespace
+/// and no assignment rules.
 #[derive(Default)]
 pub(super) struct Headers {
     /// `SessionHeader/sessionId`.
@@ -30,6 +32,8 @@ pub(super) struct Headers {
     pub(super) all_or_none: bool,
     /// `AllowFieldTruncationHeader/allowFieldTruncation`.
     pub(super) truncates: bool,
+    /// `DuplicateRuleHeader/allowSave` and `MruHeader/updateMru`.
+    pub(super) options: RequestOptions,
 }
 
 impl Message {
@@ -72,6 +76,15 @@ impl Headers {
             batch_size: text("QueryOptions", "batchSize"),
             all_or_none: flag("AllOrNoneHeader", "allOrNone"),
             truncates: flag("AllowFieldTruncationHeader", "allowFieldTruncation"),
+            options: RequestOptions {
+                duplicates: if flag("DuplicateRuleHeader", "allowSave") {
+                    Duplicates::Saved
+                } else {
+                    Duplicates::Refused
+                },
+                recent: if flag("MruHeader", "updateMru") { Recency::Noted } else { Recency::Ignored },
+                ledger: None,
+            },
         }
     }
 }

@@ -95,6 +95,13 @@ impl Org {
         let mut out = Elements::default();
         for id in &ids {
             let record = read_record(&data, &object, &projection, &ask.caller.version_name(), id)?;
+            // Source: SOAP API guide v66, `MruHeader`: calls count that return one record.
+            if ids.len() == 1
+                && matches!(record, Json::Object(_))
+                && let Ok(id) = RecordId::parse(id)
+            {
+                self.note_use(&ask.caller, id);
+            }
             rows.record("result", &record, &mut out);
         }
         Ok(out.0)

@@ -9,9 +9,10 @@ use super::element::Element;
 use super::fault::Fault;
 use super::sobject::{self, Given};
 use super::writer::Elements;
-use crate::database::{Author, Change, Database, RowError, Saved, StatusCode, rolled_back};
+use crate::database::{Author, Change, Database, DuplicateResult, RowError, Saved, StatusCode, rolled_back};
 use crate::ids::RecordId;
 use crate::org::Org;
+use crate::route::SoapApi;
 use crate::schema::Access;
 
 /// Records of one call (SOAP API guide, `create()`).
@@ -58,13 +59,11 @@ impl Org {
 
     pub(super) fn soap_empty_recycle_bin(&self, ask: &Ask<'_>) -> Result<String, Fault> {
         let ids = ids_of(ask)?;
-        let author = |at| Author { user: ask.caller.user_id, at, access: &ask.caller.access };
-        let results = self.write(|database, at| {
-            let author = author(at);
-            let empty = |id: Result<RecordId, RowError>| id.and_then(|id| empty(database, id, &author));
+        let results = self.write_for(&ask.caller, |database, by| {
+            let empty = |id: Result<RecordId, RowError>| id.and_then(|id| empty(database, id, by));
             ids.into_iter().map(empty).collect::<Vec<_>>()
         });
-        Ok(written(results, Results::Saved))
+        Ok(written(&results, Results::Saved, ask.api))
     }
 
     pub(super) fn soap_merge(&self, ask: &Ask<'_>) -> Result<String, Fault> {
@@ -77,11 +76,8 @@ impl Org {
         let merges = merges.collect::<Result<Vec<_>, _>>()?;
         let mut out = Elements::default();
         for merge in &merges {
-            let merged = self.write(|database, at| {
-                let author = Author { user: ask.caller.user_id, at, access: &ask.caller.access };
-                merge.run(database, &author)
-            });
-            out.within("result", |result| merge_result(merge, &merged, result));
+            let merged = self.write_for(&ask.caller, |database, by| merge.run(database, by));
+            out.within("result", |result| merge_result(merge, &merged, ask.api, result));
         }
         Ok(out.0)
     }
@@ -127,11 +123,11 @@ impl Org {
 
     fn changed(&self, ask: &Ask<'_>, changes: &[Change<'_>], results: Results) -> String {
         let all_or_none = ask.message.headers.all_or_none;
-        let done = self.write(|database, at| {
-            let author = Author { user: ask.caller.user_id, at, access: &ask.caller.access };
-            database.change_all(changes, all_or_none, &author)
-        });
-        written(done, results)
+        let done = self.write_for(&ask.caller, |database, by| database.change_all(changes, all_or_none, by));
+        if let [Ok(saved)] = &done[..] {
+            self.note_use(&ask.caller, saved.id);
+        }
+        written(&done, results, ask.api)
     }
 
     /// Does something to each id; those that are none have an error in their place.
@@ -140,16 +136,14 @@ impl Org {
         let all_or_none = ask.message.headers.all_or_none;
         if all_or_none && ids.iter().any(Result::is_err) {
             let rolled_back = |id: Result<RecordId, RowError>| Err(id.err().unwrap_or_else(rolled_back));
-            return Ok(written(ids.into_iter().map(rolled_back).collect(), Results::Saved));
+            let results: Vec<_> = ids.into_iter().map(rolled_back).collect();
+            return Ok(written(&results, Results::Saved, ask.api));
         }
         let changes: Vec<Change<'_>> = ids.iter().flatten().map(|id| change(*id)).collect();
-        let done = self.write(|database, at| {
-            let author = Author { user: ask.caller.user_id, at, access: &ask.caller.access };
-            database.change_all(&changes, all_or_none, &author)
-        });
+        let done = self.write_for(&ask.caller, |database, by| database.change_all(&changes, all_or_none, by));
         let mut done = done.into_iter();
         let results = ids.into_iter().map(|id| id.and_then(|_| done.next().unwrap_or_else(|| Err(rolled_back()))));
-        Ok(written(results.collect(), Results::Saved))
+        Ok(written(&results.collect::<Vec<_>>(), Results::Saved, ask.api))
     }
 }
 
@@ -204,15 +198,15 @@ fn empty(database: &mut Database, id: RecordId, author: &Author<'_>) -> Result<S
     database.purge(id, author.at).map(|()| Saved { id, created: false })
 }
 
-fn written(results: Vec<Result<Saved, RowError>>, kind: Results) -> String {
+fn written(results: &[Result<Saved, RowError>], kind: Results, api: SoapApi) -> String {
     let mut out = Elements::default();
-    for result in &results {
+    for result in results {
         out.within("result", |out| {
             if kind == Results::Upserted {
                 out.flag("created", result.as_ref().is_ok_and(|saved| saved.created));
             }
             if let Err(refused) = result {
-                error(refused, out);
+                error(refused, api, out);
             }
             out.maybe("id", result.as_ref().ok().map(|saved| saved.id.to_string()).as_deref());
             out.flag("success", result.is_ok());
@@ -221,10 +215,10 @@ fn written(results: Vec<Result<Saved, RowError>>, kind: Results) -> String {
     out.0
 }
 
-fn merge_result(merge: &Merge, merged: &Result<Vec<RecordId>, RowError>, out: &mut Elements) {
+fn merge_result(merge: &Merge, merged: &Result<Vec<RecordId>, RowError>, api: SoapApi, out: &mut Elements) {
     match merged {
         Err(refused) => {
-            error(refused, out);
+            error(refused, api, out);
             out.nil("id");
             out.flag("success", false);
         }
@@ -237,19 +231,56 @@ fn merge_result(merge: &Merge, merged: &Result<Vec<RecordId>, RowError>, out: &m
     }
 }
 
-/// An `Error`. A record that does not exist is a reference to nothing here (field reports), where REST has `NOT_FOUND`.
-fn error(refused: &RowError, out: &mut Elements) {
-    out.within("errors", |out| {
-        refused.fields.iter().for_each(|field| out.put("fields", field));
-        match refused.status_code {
-            StatusCode::NotFound => {
-                out.put("message", "invalid cross reference id");
-                out.put("statusCode", StatusCode::InvalidCrossReferenceKey.as_str());
-            }
-            code => {
-                out.put("message", &refused.message);
-                out.put("statusCode", code.as_str());
-            }
+/// An `Error`; one that a duplicate rule raises is a `DuplicateError`.
+fn error(refused: &RowError, api: SoapApi, out: &mut Elements) {
+    match &refused.duplicates {
+        None => out.open("errors"),
+        Some(_) => out.open_typed("errors", "DuplicateError"),
+    }
+    refused.fields.iter().for_each(|field| out.put("fields", field));
+    // A record that does not exist is a reference to nothing here (field reports), where REST has `NOT_FOUND`.
+    let (message, code) = match refused.status_code {
+        StatusCode::NotFound => ("invalid cross reference id", StatusCode::InvalidCrossReferenceKey),
+        code => (refused.message.as_str(), code),
+    };
+    out.put("message", message);
+    out.put("statusCode", code.as_str());
+    if let Some(found) = &refused.duplicates {
+        out.within("duplicateResult", |out| duplicate_result(found, message, api, out));
+    }
+    out.close("errors");
+}
+
+/// A `DuplicateResult` of the partner WSDL v66. Records have their ids alone, as without `includeRecordDetails`.
+fn duplicate_result(found: &DuplicateResult, message: &str, api: SoapApi, out: &mut Elements) {
+    out.flag("allowSave", found.allow_save);
+    out.put("duplicateRule", &found.rule);
+    out.put("duplicateRuleEntityType", &found.object);
+    out.put("errorMessage", message);
+    out.within("matchResults", |out| {
+        out.put("entityType", &found.object);
+        out.put("matchEngine", "ExactMatchEngine");
+        for id in &found.matches {
+            out.within("matchRecords", |out| {
+                out.put("matchConfidence", "100.0");
+                bare_record(&found.object, *id, api, out);
+            });
         }
+        out.put("rule", &found.rule);
+        out.put("size", &found.matches.len().to_string());
+        out.flag("success", true);
     });
+}
+
+/// A record that has an id and nothing else.
+fn bare_record(object: &str, id: RecordId, api: SoapApi, out: &mut Elements) {
+    match api {
+        SoapApi::Enterprise => out.open_typed("record", &format!("sf:{object}")),
+        SoapApi::Partner | SoapApi::Metadata => {
+            out.open_typed("record", "sf:sObject");
+            out.put("sf:type", object);
+        }
+    }
+    out.put("sf:Id", &id.to_string());
+    out.close("record");
 }

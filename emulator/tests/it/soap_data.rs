@@ -451,3 +451,45 @@ async fn a_data_call_at_a_login_host_is_told_to_move_on() {
     assert_eq!(one(&answer.text, "sf:exceptionCode"), "UNKNOWN_EXCEPTION");
     assert!(answer.text.contains("Destination URL not reset"), "{}", answer.text);
 }
+
+#[tokio::test]
+async fn duplicate_rules_raise_an_error_of_their_own_and_let_those_pass_who_insist() {
+    let acme = Acme::start_with(|scenario| {
+        scenario.rows.clear();
+        let rule = "[[duplicates]]\nname = 'Same_Name'\nobject = 'Account'\nfields = ['Name']\nmessage = 'Twice?'";
+        scenario.rules = toml::from_str(rule).unwrap();
+    })
+    .await;
+    let token = acme.sign_in_as_admin().await;
+    let soap = Soap::partner(&acme, &token);
+    let first = create(&soap, "Account", "<Name>Twin</Name>").await;
+    let twin = sobject("Account", "<Name>Twin</Name>");
+    let error = format!(
+        "<errors xsi:type=\"DuplicateError\"><message>Twice?</message><statusCode>DUPLICATES_DETECTED</statusCode>\
+         <duplicateResult><allowSave>true</allowSave><duplicateRule>Same_Name</duplicateRule>\
+         <duplicateRuleEntityType>Account</duplicateRuleEntityType><errorMessage>Twice?</errorMessage><matchResults>\
+         <entityType>Account</entityType><matchEngine>ExactMatchEngine</matchEngine><matchRecords>\
+         <matchConfidence>100.0</matchConfidence><record xsi:type=\"sf:sObject\"><sf:type>Account</sf:type>\
+         <sf:Id>{first}</sf:Id></record></matchRecords><rule>Same_Name</rule><size>1</size><success>true</success>\
+         </matchResults></duplicateResult></errors>"
+    );
+    let refused = soap.call("create", &twin).await;
+    assert!(refused.text.contains(&error), "{}", refused.text);
+    let insisting =
+        Soap::partner(&acme, &token).with("<DuplicateRuleHeader><allowSave>true</allowSave></DuplicateRuleHeader>");
+    assert_eq!(one(&insisting.results("create", &twin).await[0], "success"), "true");
+}
+
+#[tokio::test]
+async fn records_count_as_lately_used_when_a_call_about_one_asks_for_it() {
+    let (acme, token) = signed_in().await;
+    let soap = Soap::partner(&acme, &token);
+    let noted = Soap::partner(&acme, &token).with("<MruHeader><updateMru>true</updateMru></MruHeader>");
+    create(&soap, "Account", "<Name>One</Name>").await;
+    let second = create(&noted, "Account", "<Name>Two</Name>").await;
+    let twice = format!("{}{}", sobject("Account", "<Name>Three</Name>"), sobject("Account", "<Name>Four</Name>"));
+    assert_eq!(noted.results("create", &twice).await.len(), 2);
+    let recent = acme.get("/services/data/v60.0/recent", &token).await.json();
+    let ids: Vec<&str> = recent.as_array().unwrap().iter().filter_map(|item| item["Id"].as_str()).collect();
+    assert_eq!(ids, [second]);
+}
