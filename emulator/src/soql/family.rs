@@ -57,12 +57,23 @@ impl ChildList {
         let path = BoundPath { hops: Vec::new(), leaf, kind: FieldType::Reference };
         let is_child = Predicate::Test {
             subject: Operand::Path(path),
-            text: TextOrder::IgnoreCase,
-            check: Check::Compare(Comparison::Equal, Value::Id(self.parent)),
+            text: TextOrder::CaseSensitive,
+            check: Check::Compare(Comparison::Equal, self.named(&snapshot)),
         };
         let mut plan = Plan::clone(&self.plan);
         plan.filter = Some(is_child.and(plan.filter.take()));
         ResultSet::find(Arc::new(plan), snapshot)
+    }
+
+    /// The parent as its children name it: by another field than its id where the reference is to one.
+    fn named(&self, snapshot: &Snapshot) -> Value {
+        let target = self.plan.object.field(self.reference).target_field.as_ref();
+        let named = target.and_then(|target| {
+            let parent = snapshot.row(self.parent)?;
+            let (field, _) = parent.object().find(target)?;
+            Some(parent.value(field))
+        });
+        named.unwrap_or(Value::Id(self.parent))
     }
 }
 
@@ -99,10 +110,13 @@ impl Lists {
         if !collected.is_empty() {
             for row in Matches::new(plan, snapshot, None) {
                 let parent = match row.cell(subquery.reference, &mut scratch) {
-                    Cell::Id(parent) => collected.get_mut(&parent),
+                    Cell::Id(parent) => Some(parent),
+                    Cell::Text(name) => {
+                        snapshot.row_named(row.object().field(subquery.reference), name).map(|parent| parent.id())
+                    }
                     _ => None,
                 };
-                if let Some(children) = parent {
+                if let Some(children) = parent.and_then(|parent| collected.get_mut(&parent)) {
                     children.push(&row, snapshot, &mut scratch);
                 }
             }

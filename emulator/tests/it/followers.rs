@@ -162,6 +162,19 @@ async fn a_large_org_starts_and_describes_itself() {
     assert_eq!(prefixes.len(), global["sobjects"].as_array().unwrap().len(), "every object has a prefix of its own");
     let names = "SELECT QualifiedApiName FROM EntityDefinition WHERE KeyPrefix != null LIMIT 5";
     assert_eq!(query(&acme, &token, names).await.len(), 5);
+    let children = "SELECT QualifiedApiName, (SELECT QualifiedApiName FROM Fields) FROM EntityDefinition WHERE \
+                    QualifiedApiName IN ('Volume_1__c', 'Volume_2__c') ORDER BY QualifiedApiName";
+    let records = query(&acme, &token, children).await;
+    let of_wide = &records[0]["Fields"];
+    let rest = acme.get(of_wide["nextRecordsUrl"].as_str().unwrap(), &token).await.json();
+    let seen: BTreeSet<&str> = [&of_wide["records"], &rest["records"]]
+        .into_iter()
+        .flat_map(|page| page.as_array().unwrap())
+        .map(|field| field["QualifiedApiName"].as_str().unwrap())
+        .collect();
+    let total = usize::try_from(of_wide["totalSize"].as_u64().unwrap()).unwrap();
+    assert!(total > 800 && seen.len() == total && seen.contains("Field_800__c"), "{} of {total}", seen.len());
+    assert!(records[1]["Fields"]["records"].as_array().unwrap().len() > 12);
 }
 
 #[tokio::test]
