@@ -7,7 +7,6 @@ use super::rules::DeletedParents;
 use super::{Database, write};
 use crate::ids::RecordId;
 use crate::schema::{Field, FieldIndex, FieldType, Object};
-use crate::table::IdRange;
 use crate::value::Value;
 
 impl Database {
@@ -19,8 +18,7 @@ impl Database {
         let mut cleared = Vec::new();
         for (index, child) in self.current.schema.objects().iter().enumerate() {
             for field in lookups(child, parent) {
-                let rows = self.current.table(index).scan(IdRange::ALL).filter(|row| !row.is_deleted());
-                cleared.extend(rows.filter(|row| row.value(field) == Value::Id(id)).map(|row| (row.id(), field)));
+                cleared.extend(self.current.referring(index, field, id).into_iter().map(|row| (row, field)));
             }
         }
         for (child, field) in &cleared {

@@ -190,7 +190,7 @@ impl Job {
         Self { id, created, order, stopped, progress: Mutex::new(progress), turn: Mutex::default() }
     }
 
-    fn user(&self) -> RecordId {
+    pub(super) fn user(&self) -> RecordId {
         match &self.order.purpose {
             Purpose::Load(target) => target.user,
             Purpose::Select { user, .. } => *user,

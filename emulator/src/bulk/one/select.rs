@@ -15,10 +15,11 @@ use super::wire::NAMESPACE;
 use crate::bulk::csv::{Reader, exhaust};
 use crate::bulk::file::Tape;
 use crate::database::Snapshot;
+use crate::ids::RecordId;
 use crate::org::Org;
 use crate::scenario::UserAccess;
 use crate::schema::FieldType;
-use crate::soql::{Plan, Projection, RowScope, RowWriter};
+use crate::soql::{Asked, Plan, Projection, RowScope, RowWriter};
 use crate::value::{CsvDialect, Date, Timestamp};
 
 /// What a query that finds nothing answers in CSV.
@@ -40,7 +41,7 @@ impl Org {
             Origin::Chunk { query } => query.clone(),
         };
         let snapshot = self.snapshot();
-        let plan = self.understood(&query, &snapshot, access, operation.scope())?;
+        let plan = self.understood(&query, &snapshot, (job.user(), access), operation.scope())?;
         if let (Some(chunking), Origin::Client) = (chunking, &batch.origin)
             && let Some(chunks) = chunking.split(&query, plan.object(), &snapshot).map_err(Failure::Message)?
         {
@@ -76,11 +77,11 @@ impl Org {
         &self,
         query: &str,
         snapshot: &Snapshot,
-        access: &UserAccess,
+        (user, access): (RecordId, &UserAccess),
         scope: RowScope,
     ) -> Result<Arc<Plan>, Failure> {
-        let now = Timestamp::from(self.now());
-        let plan = Plan::compile(query, snapshot.schema(), access, scope, now);
+        let asked = Asked::by(user, snapshot, access, scope, Timestamp::from(self.now()));
+        let plan = Plan::compile_as(query, &asked);
         let plan = plan.map_err(|error| Failure::Message(failed(&error.to_string())))?;
         match plan.bulk_refusal() {
             // Bulk 2.0 has a code of its own for this.

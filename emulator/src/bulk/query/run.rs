@@ -10,7 +10,7 @@ use crate::bulk::spool::{Spool, SpoolWriter};
 use crate::database::Snapshot;
 use crate::org::Org;
 use crate::scenario::Advance;
-use crate::soql::{Plan, QueryError, RowWriter};
+use crate::soql::{Asked, Plan, QueryError, RowWriter};
 use crate::value::Timestamp;
 
 /// Rows between two looks at whether the job has been aborted.
@@ -85,7 +85,9 @@ impl Org {
             return Ok(Arc::clone(&job.plan));
         }
         let (scope, now) = (job.operation.scope(), Timestamp::from(self.now()));
-        Plan::compile(query, snapshot.schema(), access, scope, now).map(Arc::new)
+        let mut asked = Asked::by(job.created_by, snapshot, access, scope, now);
+        asked.version = job.version;
+        Plan::compile_as(query, &asked).map(Arc::new)
     }
 
     fn produce(&self, job: &Job, plan: &Arc<Plan>, snapshot: Snapshot) -> Result<Outcome, DiskError> {
