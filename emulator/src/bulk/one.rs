@@ -42,7 +42,11 @@ impl Org {
             Ok(caller) => caller,
             Err(problem) => return problem.into_answer(Wire::of(call, None)),
         };
-        let wire = Wire::of(call, self.job_of(&caller, &route).as_deref());
+        let wire = match (&route, self.job_of(&caller, &route)) {
+            (AsyncRoute::Jobs | AsyncRoute::Job(_) | AsyncRoute::Spec(_), job) => Wire::of(call, job.as_deref()),
+            (_, Some(job)) => Wire::of_batches(call, &job),
+            (_, None) => Wire::of(call, None),
+        };
         let org = Arc::clone(self);
         let (call, effect) = (call.clone(), effect.cloned());
         // Reading ten megabytes of rows is no work for the event loop.

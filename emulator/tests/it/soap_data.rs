@@ -77,7 +77,8 @@ async fn an_enterprise_record_has_its_type_as_an_attribute_and_no_null_fields() 
 
 #[tokio::test]
 async fn every_type_of_value_comes_and_goes_in_the_form_of_the_schema() {
-    let (acme, token) = signed_in().await;
+    let acme = Acme::start_with(|scenario| scenario.rare_types = true).await;
+    let token = acme.sign_in_as_admin().await;
     let soap = Soap::partner(&acme, &token);
     let fields = "<Text__c>&lt;b&gt; \"q\"</Text__c><Paid__c>1</Paid__c><Count__c> 7 </Count__c>\
                   <Counter__c>9007199254740993</Counter__c><Amount__c>1.5E1</Amount__c><Weight__c>0.000001</Weight__c>\

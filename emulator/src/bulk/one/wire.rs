@@ -82,6 +82,16 @@ impl Wire {
         if says("application/json") || (is_json && !says("application/xml")) { Self::Json } else { Self::Xml }
     }
 
+    /// What is said of batches: JSON for batches of JSON alone, and XML for whoever asks for it.
+    ///
+    /// tap-salesforce asks for the batches of a CSV job with the media type of JSON and reads XML.
+    pub(super) fn of_batches(call: &Call, job: &Job) -> Self {
+        match job.content() {
+            Content::Json => Self::of(call, Some(job)),
+            Content::Csv | Content::Xml => Self::Xml,
+        }
+    }
+
     pub(super) fn object(self, status: StatusCode, name: &str, items: &Items) -> Answer {
         match self {
             Self::Xml => xml(status, format!("<{name} xmlns=\"{NAMESPACE}\">{}</{name}>", elements(items))),
