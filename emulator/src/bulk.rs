@@ -1,6 +1,6 @@
 //! The Bulk APIs: query and ingest jobs of Bulk API 2.0, and Bulk API 1.0 with its batches.
 //!
-//! Uploads and results lie in files without a name ([`file`]); jobs know where. Rows are read by [`csv`] and [`columns`],
+//! Uploads and results lie in files without a name ([`mod@file`]); jobs know where. Rows are read by [`csv`] and [`columns`],
 //! and written by [`load`], for both APIs. A job moves by itself or by one step at a time, as the scenario says.
 
 mod columns;

@@ -83,6 +83,30 @@ async fn changes_of_tracked_fields_are_written_into_the_history_with_the_time_an
 }
 
 #[tokio::test]
+async fn history_and_share_go_with_a_record_that_is_gone_for_good() {
+    let (acme, token) = start(|scenario| {
+        tracking(scenario);
+        scenario.shares = vec!["Account".to_owned()];
+    })
+    .await;
+    let control = acme.emulator.control();
+    for binned_before in [false, true] {
+        let id = control.insert("Account", json!({"Name": "One"})).unwrap().to_string();
+        control.update(&id, json!({"Name": "Two"})).unwrap();
+        let count = async |object: &str| {
+            query(&acme, &token, &format!("SELECT Id FROM {object} WHERE AccountId = '{id}'")).await.len()
+        };
+        assert_eq!((count("AccountHistory").await, count("AccountShare").await), (2, 1));
+        if binned_before {
+            control.delete(&id).unwrap();
+            assert_eq!((count("AccountHistory").await, count("AccountShare").await), (0, 0));
+        }
+        control.purge(&id).unwrap();
+        assert_eq!((count("AccountHistory").await, count("AccountShare").await), (0, 0), "{binned_before}");
+    }
+}
+
+#[tokio::test]
 async fn a_custom_object_has_a_history_and_one_that_is_not_tracked_has_none() {
     let (acme, token) = start(tracking).await;
     let control = acme.emulator.control();
