@@ -14,7 +14,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::bulk::Jobs;
 use crate::call::Call;
-use crate::catalog;
 use crate::database::{Database, RowError, Snapshot};
 use crate::ids::RecordId;
 use crate::limits::Usage;
@@ -94,7 +93,7 @@ impl Org {
     ) -> Result<Arc<Self>, PopulateError> {
         let now = shared.clock.now();
         let id = RecordId::parse(&scenario.org.id)?;
-        let mut database = Database::new(catalog::standard(), scenario.seed);
+        let mut database = Database::new(scenario.catalog(), scenario.seed);
         let system = SystemRows::default();
         population::populate(&mut database, &system, &scenario, id, Timestamp::from(now))?;
         database.set_rules(scenario.rules.clone());

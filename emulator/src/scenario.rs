@@ -220,12 +220,18 @@ impl Scenario {
         Ok(())
     }
 
-    /// The objects and fields of the org. Declarations that make no sense are refused when the org starts.
-    fn schema(&self) -> Schema {
+    /// What the org has without declaring it.
+    pub(crate) fn catalog(&self) -> Schema {
         let mut schema = catalog::standard();
         if !self.rare_types {
             catalog::RARE_FIELDS.iter().for_each(|(object, field)| drop(schema.remove_field(object, field)));
         }
+        schema
+    }
+
+    /// The objects and fields of the org. Declarations that make no sense are refused when the org starts.
+    fn schema(&self) -> Schema {
+        let mut schema = self.catalog();
         for object in &self.objects {
             let _ = schema.declare(object);
         }

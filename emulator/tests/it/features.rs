@@ -128,3 +128,17 @@ async fn a_person_account_is_an_account_and_a_contact_that_are_written_as_one() 
     control.delete(&id).unwrap();
     assert!(all(&acme, &token, "query", &format!("SELECT Id FROM Contact WHERE Id = '{contact}'")).await.is_empty());
 }
+
+#[tokio::test]
+async fn types_on_which_connectors_give_up_are_there_only_where_they_are_wanted() {
+    for wanted in [false, true] {
+        let acme = Acme::start_with(|scenario| scenario.rare_types = wanted).await;
+        let token = acme.sign_in_as_admin().await;
+        let described = acme.get(&format!("{ROOT}/sobjects/Invoice__c/describe"), &token).await.json();
+        let fields = described["fields"].as_array().unwrap();
+        for rare in ["json", "complexvalue", "floatarray", "textarray"] {
+            assert_eq!(fields.iter().any(|field| field["type"] == rare), wanted, "{rare}");
+        }
+        assert!(fields.iter().any(|field| field["type"] == "long"));
+    }
+}

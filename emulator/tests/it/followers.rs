@@ -211,7 +211,7 @@ async fn a_history_may_change_the_shape_of_objects_and_is_the_same_for_the_same_
         .await;
         let control = acme.emulator.control();
         let mut history = History::new(11, &["Account", "Contact", "Invoice__c"]).changing_shapes();
-        let steps = control.wander(&mut history, 300);
+        let steps = control.wander(&mut history, 600);
         control.settle(&mut history);
         let fields = acme.get(&format!("{ROOT}/sobjects/Contact/describe"), &token).await.json()["fields"].clone();
         (steps, control.records("Contact"), fields)
