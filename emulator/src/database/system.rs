@@ -27,6 +27,13 @@ impl Snapshot {
 }
 
 impl Database {
+    /// Removes a row without a trace: no list of deletions has it.
+    pub(crate) fn forget(&mut self, id: RecordId) {
+        let Some((object, _)) = self.current.schema.find_prefix(id.prefix()) else { return };
+        self.note(id);
+        self.table_mut(object).purge(id);
+    }
+
     /// Adds a row under its id, or changes the fields that differ. A row that stays the same keeps its stamps.
     ///
     /// # Errors

@@ -25,6 +25,8 @@ const LICENSES: [(&str, &str); 2] = [("Salesforce", "SFDC"), ("Salesforce Integr
 /// The apps of every org: label and API name (simplified to two).
 const APPS: [(&str, &str); 2] = [("Sales", "Sales"), ("Service", "Service")];
 const OBJECT_OF_LOGINS: &str = "LoginHistory";
+/// Older sign-ins are forgotten (Salesforce Help, "Monitor Login History": up to 20,000 of the past six months).
+const KEPT_LOGINS: usize = 20_000;
 
 /// What the rows were written from, and the numbers that names have in ids.
 #[derive(Default)]
@@ -362,6 +364,9 @@ impl Keeper<'_> {
             return;
         }
         for (number, entry) in entries {
+            if let Some(old) = number.checked_sub(KEPT_LOGINS) {
+                self.database.forget(scenario_id("0Ya", old));
+            }
             let setup = self.setup;
             let Some(user) = setup.user(&entry.username) else { continue };
             let record = json!({
