@@ -230,14 +230,6 @@ impl Database {
         self.reshape(|schema| schema.enable_currencies(currency_type, codes, corporate))
     }
 
-    /// Switches person accounts on.
-    ///
-    /// # Errors
-    /// As [`Schema::enable_person_accounts`].
-    pub fn enable_person_accounts(&mut self) -> Result<(), SchemaError> {
-        self.reshape(Schema::enable_person_accounts)
-    }
-
     /// Changes the schema, and lets every table know its object.
     fn reshape<T>(&mut self, change: impl FnOnce(&mut Schema) -> Result<T, SchemaError>) -> Result<T, SchemaError> {
         let changed = change(Arc::make_mut(&mut self.current.schema))?;

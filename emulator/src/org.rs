@@ -93,7 +93,9 @@ impl Org {
     ) -> Result<Arc<Self>, PopulateError> {
         let now = shared.clock.now();
         let id = RecordId::parse(&scenario.org.id)?;
-        let mut database = Database::new(scenario.catalog(), scenario.seed);
+        let (schema, declared) = scenario.schema();
+        declared?;
+        let mut database = Database::new(schema, scenario.seed);
         let system = SystemRows::default();
         population::populate(&mut database, &system, &scenario, id, Timestamp::from(now))?;
         database.set_rules(scenario.rules.clone());

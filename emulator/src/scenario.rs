@@ -41,7 +41,7 @@ use crate::catalog;
 use crate::clock::Passage;
 use crate::database::Rules;
 use crate::metadata::{self, DeployError};
-use crate::schema::{FieldSpec, ObjectSpec, Schema};
+use crate::schema::{FieldSpec, ObjectSpec, Schema, SchemaError};
 
 /// Why a scenario is refused.
 #[derive(Debug, thiserror::Error)]
@@ -213,7 +213,7 @@ impl Scenario {
     /// # Errors
     /// When the folder cannot be read, or a deployment would be refused; with every problem and its place.
     pub fn deploy(&mut self, folder: &Path) -> Result<(), DeployError> {
-        let setup = metadata::deploy(folder, &self.setup(), &self.schema(), self.seed)?;
+        let setup = metadata::deploy(folder, &self.setup(), &self.schema().0, self.seed)?;
         let Setup { org, profiles, permission_sets, users, apps, withheld: _ } = setup;
         (self.org, self.profiles, self.permission_sets) = (org, profiles, permission_sets);
         (self.users, self.apps) = (users, apps);
@@ -221,7 +221,7 @@ impl Scenario {
     }
 
     /// What the org has without declaring it.
-    pub(crate) fn catalog(&self) -> Schema {
+    fn catalog(&self) -> Schema {
         let mut schema = catalog::standard();
         if !self.rare_types {
             catalog::RARE_FIELDS.iter().for_each(|(object, field)| drop(schema.remove_field(object, field)));
@@ -229,25 +229,25 @@ impl Scenario {
         schema
     }
 
-    /// The objects and fields of the org. Declarations that make no sense are refused when the org starts.
-    fn schema(&self) -> Schema {
+    /// The objects and fields of the org, and the first declaration that makes no sense. Such declarations are left out.
+    pub(crate) fn schema(&self) -> (Schema, Result<(), SchemaError>) {
         let mut schema = self.catalog();
-        for object in &self.objects {
-            let _ = schema.declare(object);
-        }
-        for object in self.volume.specs() {
-            let _ = schema.declare(&object);
+        let mut outcome = Ok(());
+        let made_up: Vec<ObjectSpec> = self.volume.specs().collect();
+        for object in self.objects.iter().chain(&made_up) {
+            outcome = outcome.and(schema.declare(object).map(drop));
         }
         for extra in &self.fields {
-            let _ = schema.declare_field(&extra.object, &extra.field);
+            outcome = outcome.and(schema.declare_field(&extra.object, &extra.field).map(drop));
         }
         if let Some(currencies) = &self.currencies {
-            let _ = schema.enable_currencies(&catalog::currency_type(), &currencies.codes(), &currencies.corporate);
+            let (object, codes) = (catalog::currency_type(), currencies.codes());
+            outcome = outcome.and(schema.enable_currencies(&object, &codes, &currencies.corporate).map(drop));
         }
         if self.person_accounts.is_some() {
-            let _ = schema.enable_person_accounts();
+            outcome = outcome.and(schema.enable_person_accounts().map(drop));
         }
-        schema
+        (schema, outcome)
     }
 
     /// Reads a scenario with some changes, under another name.

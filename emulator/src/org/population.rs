@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::system::SystemRows;
 use super::{Org, PopulateError};
-use crate::catalog;
 use crate::database::{Author, Database, Record};
 use crate::ids::{KeyPrefix, RecordId};
 use crate::scenario::Scenario;
@@ -42,19 +41,6 @@ pub(super) fn populate(
     org: RecordId,
     now: Timestamp,
 ) -> Result<(), PopulateError> {
-    let made_up: Vec<ObjectSpec> = scenario.volume.specs().collect();
-    for spec in scenario.objects.iter().chain(&made_up) {
-        database.declare(spec)?;
-    }
-    for extra in &scenario.fields {
-        database.declare_field(&extra.object, &extra.field)?;
-    }
-    if let Some(currencies) = &scenario.currencies {
-        database.enable_currencies(&catalog::currency_type(), &currencies.codes(), &currencies.corporate)?;
-    }
-    if scenario.person_accounts.is_some() {
-        database.enable_person_accounts()?;
-    }
     for (object, fields) in &scenario.field_history {
         database.track(object, fields)?;
     }
@@ -71,6 +57,7 @@ pub(super) fn populate(
             rows.database.generate(object, *count, now)?;
         }
     }
+    let made_up: Vec<ObjectSpec> = scenario.volume.specs().collect();
     for spec in scenario.objects.iter().chain(&made_up) {
         if let Some(count) = spec.rows {
             rows.database.generate(&spec.name, count, now)?;

@@ -42,7 +42,7 @@ impl Scenario {
         if self.rules.is_empty() {
             return Ok(());
         }
-        self.rules.check(&self.schema()).map_err(ScenarioError::Inconsistent)
+        self.rules.check(&self.schema().0).map_err(ScenarioError::Inconsistent)
     }
 }
 
