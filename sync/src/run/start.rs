@@ -123,7 +123,7 @@ impl Next<'_> {
             api: self.api,
             at: Position::Start,
             sweep: None,
-            settled: stored.settled,
+            settled: stored.settled.or_else(|| deletions_are_known(self.mapping).then(|| heard_until(&stored))),
             backfill: merged(stored.backfill, changed, &self.mapping.asked),
         };
         Start { checkpoint, is_resumed: false, deletions }
@@ -131,7 +131,7 @@ impl Next<'_> {
 
     /// The time to ask deletions for, when they are due.
     fn deletions_after(&self, stored: &Checkpoint) -> Option<Span> {
-        let begun = before(stored.window.from.unwrap_or(stored.window.until), FIRST_OVERLAP);
+        let begun = heard_until(stored);
         let since = match (stored.settled, stored.window.from) {
             (Some(settled), Some(_)) => settled,
             // A whole reading shows what was deleted before it, so that no log has to reach back further.
@@ -142,6 +142,12 @@ impl Next<'_> {
         let is_due = stored.settled.is_none_or(|settled| age(settled) >= self.options.deletions_every.as_millis());
         (is_due && deletions_are_known(self.mapping)).then_some(Span { since, now: self.now })
     }
+}
+
+/// Deletions before this moment are known, where nobody has asked for any yet: a whole reading showed them. It has to be
+/// remembered from the first window on: later ones begin later, and may die before they have asked.
+fn heard_until(stored: &Checkpoint) -> Timestamp {
+    before(stored.window.from.unwrap_or(stored.window.until), FIRST_OVERLAP)
 }
 
 /// True when the org tells which rows are gone for good.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use emulator::{Effect, Fault};
 use sync::{
+    checkpoint::Position,
     mapping::Mapping,
+    read::ReadChoice,
     run::{Deletions, Outcome},
     table::DeleteMode,
 };
@@ -62,6 +64,31 @@ async fn a_record_that_is_deleted_for_good_is_flagged_or_removed_within_the_hour
     assert!(matches!(due.deletions, Deletions::Known { .. }), "{:?}", due.deletions);
     assert!(is_deleted(&flagged.lock().unwrap(), &id));
     assert!(!removed.lock().unwrap().rows.contains_key(&id));
+}
+
+// Pitfall 11.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_is_heard_of_however_often_runs_die_before_they_have_asked() {
+    // Writes of the rest of a window that is gone on with: two pages and its end; the job's page and its end.
+    for (read, rest) in [(ReadChoice::Query, 3), (ReadChoice::Bulk, 2)] {
+        let org = Org::start("[rows]\nContact = 300\n[pages]\nrows = 100").await;
+        let durable = nowhere();
+        let id = org.insert_contact("Gone", HOUR);
+        org.sync(&names(), &durable).await;
+        org.erase(&id);
+        for _ in 0..4 {
+            org.emulator.control().advance(4 * HOUR);
+            let ids: Vec<String> = durable.lock().unwrap().rows.keys().filter(|key| **key != id).cloned().collect();
+            ids.iter().for_each(|id| org.rename_contact(id, "Renamed"));
+            // Each time it dies at the beginning of a window, which it has asked with, and has heard nothing of yet.
+            let written = durable.lock().unwrap().writes;
+            let resumed = durable.lock().unwrap().checkpoint.as_ref().is_some_and(|last| last.at != Position::Complete);
+            let crash = Some(Crash::After(written + if resumed { rest } else { 0 }));
+            org.run(&names(), &durable, Setting { crash, read, ..Setting::default() }).await.unwrap_err();
+        }
+        org.later(&durable, 4 * HOUR).await;
+        assert!(is_deleted(&durable.lock().unwrap(), &id), "{read:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
