@@ -7,6 +7,7 @@
 //! Absent on purpose: Salesforce, HTTP, and any knowledge of where rows come from.
 
 mod cells;
+mod held;
 mod lost;
 pub mod matching;
 pub mod postgres;

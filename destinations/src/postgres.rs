@@ -42,7 +42,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use sync::{
     checkpoint::{Checkpoint, Epoch},
     destination::{Destination, DestinationError, Written},
-    table::{StreamKey, TableBatch, TableSchema},
+    table::{Held, StreamKey, TableBatch, TableSchema},
 };
 
 pub(crate) use self::rows::{columns, count, may_remove, remove};
@@ -72,6 +72,11 @@ impl PostgresDestination {
         };
         Ok(self.session.insert(open))
     }
+}
+
+fn unprepared(settings: &PostgresSettings) -> DestinationError {
+    let reason = "it was used before the table was prepared".to_owned();
+    DestinationError::Other { place: settings.place(), reason }
 }
 
 impl PostgresSettings {
@@ -126,8 +131,7 @@ impl Destination for PostgresDestination {
     ) -> BoxFuture<'a, Result<Written, DestinationError>> {
         async move {
             let (Some(session), Some((target, stream))) = (self.session.as_mut(), self.stream.as_mut()) else {
-                let reason = "rows arrived before the table was prepared".to_owned();
-                return Err(DestinationError::Other { place: self.settings.place(), reason });
+                return Err(unprepared(&self.settings));
             };
             let mut collisions = 0;
             loop {
@@ -143,6 +147,22 @@ impl Destination for PostgresDestination {
                     }
                 }
             }
+        }
+        .boxed()
+    }
+
+    fn read<'a>(
+        &'a mut self,
+        after: Option<&'a str>,
+        columns: &'a [usize],
+    ) -> BoxFuture<'a, Result<Held, DestinationError>> {
+        async move {
+            let (Some(session), Some((target, stream))) = (self.session.as_mut(), self.stream.as_ref()) else {
+                return Err(unprepared(&self.settings));
+            };
+            let read = writer::read(session, stream, after, columns).await;
+            session.settle().await;
+            read.map_err(|fault| fault.resolve(target))
         }
         .boxed()
     }

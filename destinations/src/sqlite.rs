@@ -32,6 +32,7 @@ pub(crate) mod foresee;
 mod identity;
 pub(crate) mod links;
 mod matcher;
+mod read;
 pub(crate) mod remove;
 mod rows;
 mod schema;
@@ -48,7 +49,7 @@ use std::{
 use sync::{
     checkpoint::{Checkpoint, Epoch},
     destination::{Destination, DestinationError, Written},
-    table::{StreamKey, TableBatch, TableSchema},
+    table::{Held, StreamKey, TableBatch, TableSchema},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -140,6 +141,7 @@ impl fmt::Display for SqliteSettings {
 enum Command {
     Prepare { stream: StreamKey, table: TableSchema, epoch: Epoch, reply: Reply<Option<Checkpoint>> },
     Write { batch: TableBatch, resume: Checkpoint, epoch: Epoch, reply: Reply<Written> },
+    Read { after: Option<String>, columns: Vec<usize>, reply: Reply<Held> },
     Close { reply: Reply<()> },
 }
 
@@ -199,6 +201,15 @@ impl Destination for SqliteDestination {
         Box::pin(self.call(move |reply| Command::Write { batch, resume, epoch, reply }))
     }
 
+    fn read<'a>(
+        &'a mut self,
+        after: Option<&'a str>,
+        columns: &'a [usize],
+    ) -> BoxFuture<'a, Result<Held, DestinationError>> {
+        let (after, columns) = (after.map(str::to_owned), columns.to_vec());
+        Box::pin(self.call(move |reply| Command::Read { after, columns, reply }))
+    }
+
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), DestinationError>> {
         Box::pin(async move { self.call(|reply| Command::Close { reply }).await })
     }
@@ -215,6 +226,9 @@ fn serve(settings: SqliteSettings, mut queue: mpsc::Receiver<Command>) {
             }
             Command::Write { batch, resume, epoch, reply } => {
                 let _ = reply.send(writer.write(&batch, &resume, epoch));
+            }
+            Command::Read { after, columns, reply } => {
+                let _ = reply.send(writer.read(after.as_deref(), &columns));
             }
             Command::Close { reply } => {
                 let _ = reply.send(writer.close());

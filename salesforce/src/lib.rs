@@ -20,6 +20,7 @@ pub mod describe;
 pub mod error;
 pub mod host;
 pub mod http;
+pub mod ids;
 pub mod oauth;
 pub mod org;
 pub mod query;

@@ -47,6 +47,7 @@ pub mod sealing;
 pub mod stage;
 pub mod status;
 pub mod suggest;
+pub mod verify;
 
 use import::heartbeat::{Heartbeat, LEASE_TERM};
 

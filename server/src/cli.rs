@@ -45,6 +45,7 @@ mod status;
 mod sync;
 mod terminal;
 mod token;
+mod verify;
 
 use terminal::Terminal;
 
@@ -112,6 +113,7 @@ enum Command {
     Stage(stage::Arguments),
     Sync(sync::Arguments),
     Schedule(schedule::Arguments),
+    Verify(verify::Arguments),
     Runs(runs::Arguments),
     Rejected(rejected::Arguments),
     Match(matches::Arguments),
@@ -199,6 +201,7 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
         Command::Schedule(arguments) => {
             schedule::run(arguments, open(config, "schedule", terminal).await?, terminal).await
         }
+        Command::Verify(arguments) => verify::run(arguments, open(config, "verify", terminal).await?, terminal).await,
         Command::Runs(arguments) => runs::run(arguments, open(config, "runs", terminal).await?, terminal).await,
         Command::Match(arguments) => matches::run(arguments, open(config, "match", terminal).await?, terminal).await,
         Command::Rejected(arguments) => {

@@ -6,7 +6,7 @@ use destinations::matching::MatchError;
 use salesforce::{
     ApiError, OAuthError, Recovery, error::advice, host::HostError, http::HttpConfigError, oauth::CallbackError,
 };
-use sync::{destination::DestinationError, mapping::MappingProblem, run::RunError};
+use sync::{destination::DestinationError, mapping::MappingProblem, run::RunError, verify::VerifyError};
 
 use crate::{
     auth::AuthError,
@@ -118,6 +118,8 @@ pub enum Error {
     Match(#[from] MatchError),
     #[error("{object}: {}", run(.source))]
     Run { object: String, source: Box<RunError> },
+    #[error("{source}")]
+    Verify { connection: String, source: Box<VerifyError> },
     #[error(transparent)]
     Package(#[from] PackageError),
     #[error(transparent)]
@@ -230,6 +232,7 @@ impl Error {
             Self::Destination { source } => source.recovery(),
             Self::Match(error) => error.recovery(),
             Self::Run { source, .. } => source.recovery(),
+            Self::Verify { source, .. } => source.recovery(),
             Self::Callback { source, .. } => source.recovery(),
             Self::Spent { .. } | Self::SignInOver => Recovery::Reauthorize,
             Self::Http(_)
@@ -315,6 +318,10 @@ impl Error {
                 (None, RunError::Progress(_)) => Exit::Setup,
                 (None, other) => setup_or(other.recovery()),
             },
+            Self::Verify { source, .. } => match **source {
+                VerifyError::Stopped => Exit::Stopped,
+                _ => setup_or(source.recovery()),
+            },
         }
     }
 
@@ -351,6 +358,10 @@ impl Error {
                 (None, RunError::Destination(_)) => "destination",
                 (None, RunError::Progress(_)) => "store",
                 _ => "salesforce",
+            },
+            Self::Verify { source, .. } => match **source {
+                VerifyError::Stopped => "stopped",
+                _ => "not_verified",
             },
             Self::Package(_) => "package",
             Self::Listen(_) => "listen",
@@ -420,6 +431,11 @@ impl Error {
             Self::MappingFile { .. } => Some("docs/mapping.md shows mapping files".into()),
             Self::Package(error) => error.remedy().map(str::to_owned),
             Self::Run { source, .. } => api_of(source).and_then(remedy_of_api),
+            Self::Verify { connection, source } => match &**source {
+                VerifyError::Unfinished { object, .. } => Some(format!("orgtide sync {connection} {object}")),
+                VerifyError::TooDifferent { object, .. } => Some(format!("orgtide import {connection} {object}")),
+                VerifyError::Run(_) | VerifyError::Unsuited { .. } | VerifyError::Stopped => None,
+            },
             Self::Missing { remedy, .. } => Some((*remedy).into()),
             Self::NotImported { connection, object } => Some(format!(
                 "`orgtide stage list {connection} {object}` shows what would be imported, `orgtide stage import {connection} \

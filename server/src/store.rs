@@ -12,6 +12,7 @@ use crate::{clock::SharedClock, hex::hex, vault::Vault};
 
 pub mod api_keys;
 pub mod care;
+pub mod certificates;
 pub mod client_keys;
 pub mod connections;
 pub mod credentials;

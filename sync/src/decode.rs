@@ -13,7 +13,7 @@ mod csv;
 mod json;
 #[cfg(test)]
 mod parity;
-pub(crate) mod scalar;
+pub mod scalar;
 #[cfg(test)]
 mod tests;
 

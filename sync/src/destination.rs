@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use crate::{
     Recovery,
     checkpoint::{Checkpoint, Epoch},
-    table::{StreamKey, TableBatch, TableSchema},
+    table::{Held, StreamKey, TableBatch, TableSchema},
 };
 
 /// Takes one stream's rows.
@@ -39,6 +39,16 @@ pub trait Destination: Send {
         resume: &'a Checkpoint,
         epoch: Epoch,
     ) -> BoxFuture<'a, Result<Written, DestinationError>>;
+
+    /// The stream's rows in the order of their keys' bytes, behind the key `after`: about a batch of them, and none when
+    /// there are no more. `columns` are indexes into [`TableSchema::columns`], with the key among them.
+    ///
+    /// *Order*: between `prepare` and `close`. What is written meanwhile may be among the rows or not.
+    fn read<'a>(
+        &'a mut self,
+        after: Option<&'a str>,
+        columns: &'a [usize],
+    ) -> BoxFuture<'a, Result<Held, DestinationError>>;
 
     /// Releases what the destination holds.
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), DestinationError>>;

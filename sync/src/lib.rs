@@ -27,5 +27,6 @@ pub mod shown;
 pub mod strategy;
 pub mod suggest;
 pub mod table;
+pub mod verify;
 
 pub use salesforce::{ApiVersion, Recovery, Timestamp, time::civil_from_days};

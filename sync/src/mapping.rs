@@ -251,6 +251,11 @@ impl CompiledMapping {
     /// This mapping, reading only what these columns need, and making a patch of them. `None` when the table has none
     /// of these columns.
     pub fn only(&self, columns: &BTreeSet<String>) -> Option<Self> {
+        self.reading(columns, false)
+    }
+
+    fn reading(&self, columns: &BTreeSet<String>, deletions: bool) -> Option<Self> {
+        let deleted = self.deleted.filter(|_| deletions);
         let indexes = || 0..self.table.columns.len();
         let is_named = |index: &usize| columns.contains(&self.table.columns[*index].name);
         if !indexes().any(|index| is_named(&index)) {
@@ -264,6 +269,7 @@ impl CompiledMapping {
             .chain([self.record_id])
             .chain(self.cursor)
             .chain(self.parent_cursor)
+            .chain(deleted)
             .collect();
         let place = |field: usize| needed.iter().position(|needed| *needed == field);
         Some(Self {
@@ -271,11 +277,19 @@ impl CompiledMapping {
             record_id: place(self.record_id)?,
             cursor: self.cursor.and_then(place),
             parent_cursor: self.parent_cursor.and_then(place),
-            deleted: None,
+            deleted: deleted.and_then(place),
             makes: self.makes.iter().map(|make| make.moved(&place)).collect(),
             patch: Some(made),
             ..self.clone()
         })
+    }
+
+    /// This mapping, reading no more than what tells which rows there are and of which version: the key, the stamp, whether
+    /// a record is deleted, and what may have it rejected. It makes patches, and names deletions.
+    pub fn stamps(&self) -> Self {
+        let rejecting = (0..self.makes.len()).filter(|column| self.makes[*column].may_reject());
+        let columns = rejecting.chain([self.table.id]).map(|column| self.table.columns[column].name.clone()).collect();
+        self.reading(&columns, true).expect("the key is one of the columns")
     }
 
     /// Takes the records that are deleted or rejected out of the rows.
@@ -333,10 +347,10 @@ impl CompiledMapping {
         });
         let rejected = rejected.collect();
         let rows = match &self.patch {
-            None => TableBatch { upserts: rows, deletes, patch: None, named },
+            None => TableBatch { upserts: rows, deletes, named, ..TableBatch::empty(&self.table) },
             Some(columns) => {
                 let patch = Some(Patch { columns: columns.clone(), rows });
-                TableBatch { patch, ..TableBatch::empty(&self.table) }
+                TableBatch { patch, deletes, ..TableBatch::empty(&self.table) }
             }
         };
         Mapped { rows, rejected, misfits }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use serde::{Deserialize, Serialize};
 
@@ -140,6 +140,8 @@ pub struct TableBatch {
     /// Keys of rows that stay as they are, if they are there, although their records become no row now: a reading that
     /// sweeps has named them.
     pub named: Vec<String>,
+    /// The upserted rows replace what is there even where that claims to be newer: somebody else has written it.
+    pub overrules: bool,
 }
 
 /// Values for some columns of rows that are there already: a new column is filled without touching the others.
@@ -162,6 +164,19 @@ impl TableBatch {
             deletes: Vec::new(),
             patch: None,
             named: Vec::new(),
+            overrules: false,
         }
     }
+}
+
+/// Rows as a destination holds them.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The columns that were asked for, in their types.
+    pub rows: RecordBatch,
+    /// Row by row, whether it is flagged as deleted.
+    pub deleted: BooleanArray,
+    /// Indexes of rows with a cell that holds no value of its column's type: somebody else has written it, and it reads as
+    /// null here.
+    pub spoiled: Vec<usize>,
 }

@@ -52,9 +52,11 @@ impl<'a> Statements<'a> {
     /// Inserts staged rows, or replaces those whose version is not newer; a row that arrives is not deleted.
     /// `$1` is the connection; the stream's name and the generation of a sweep follow where the table has them.
     ///
+    /// A newer row is replaced as well when `overrules`.
+    ///
     /// A row that is there already as it arrives is left alone when `compares`: finding that out is a third of the work
     /// of writing it again.
-    pub(super) fn merge(&self, compares: bool, sweeps: bool) -> String {
+    pub(super) fn merge(&self, compares: bool, sweeps: bool, overrules: bool) -> String {
         let mut names = vec![CONNECTION.to_owned()];
         let mut values = vec!["$1".to_owned()];
         names.extend((0..self.table.columns.len()).map(|index| column_name(self.table, index)));
@@ -75,7 +77,7 @@ impl<'a> Statements<'a> {
         let action = if assignments.is_empty() {
             "NOTHING".to_owned()
         } else {
-            let guard = self.guard(|version| format!("excluded.{version}"));
+            let guard = self.guard(|version| format!("excluded.{version}")).filter(|_| !overrules);
             format!("UPDATE SET {}{}", assignments.join(", "), prefixed(" WHERE ", &guard))
         };
         let unchanged = if compares { self.unless_unchanged(sweeps) } else { String::new() };
@@ -106,6 +108,22 @@ impl<'a> Statements<'a> {
             self.name,
             column_name(self.table, self.table.id),
             staged(self.table.id),
+        )
+    }
+
+    /// Rows of the stream behind a key, in the order of their keys: whether each is flagged, then these columns as the text
+    /// that a SQLite destination would hold. `$1` is the connection, `$2` the key; the stream's name follows where the table
+    /// has it.
+    pub(super) fn read(&self, columns: &[usize], rows: usize) -> String {
+        let flag = if self.own.flag { DELETED } else { "false" };
+        let text = |index: &usize| converted(&column_name(self.table, *index), self.held[*index], ColumnType::Text);
+        let key = column_name(self.table, self.table.id);
+        let stream = if self.own.stream { format!(" AND {STREAM} IS NOT DISTINCT FROM $3") } else { String::new() };
+        format!(
+            "SELECT {flag}, {columns} FROM {table} WHERE {CONNECTION} = $1 AND {key} > $2{stream} ORDER BY {key} \
+             LIMIT {rows}",
+            columns = columns.iter().map(text).collect::<Vec<_>>().join(", "),
+            table = self.name,
         )
     }
 

@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 
 use arrow_array::{Array, RecordBatch, StringArray, TimestampMillisecondArray, cast::AsArray};
 use bytes::Bytes;
-use futures_util::{SinkExt, future::try_join};
+use futures_util::{SinkExt, TryStreamExt, future::try_join};
 use sync::{
     checkpoint::{Checkpoint, Epoch, Position},
     destination::{DestinationError, Written},
-    table::{Deletion, Patch, StreamKey, TableBatch, TableSchema},
+    table::{Deletion, Held, Patch, StreamKey, TableBatch, TableSchema},
 };
 use tokio_postgres::{
     Transaction,
@@ -24,6 +24,7 @@ use super::{
     session::{Session, Work},
     statements::Statements,
 };
+use crate::held::{BATCH_ROWS, Cell, HeldBuilder};
 
 /// A stream whose table is ready.
 pub(super) struct Stream {
@@ -100,7 +101,7 @@ pub(super) async fn write(
         return Err(DestinationError::Other { place: target.place.clone(), reason }.into());
     }
     let generation = resume.sweep;
-    upsert(&mut work, stream, &statements, &batch.upserts, generation).await?;
+    upsert(&mut work, stream, &statements, (&batch.upserts, batch.overrules), generation).await?;
     if let Some(generation) = generation.filter(|_| !batch.named.is_empty()) {
         mark(&mut work, stream, &statements, &batch.named, generation).await?;
     }
@@ -136,14 +137,44 @@ pub(super) async fn write_anew(
     let stream = Stream { key, table, target, ready, has_rows: false, matcher: None };
     let statements = Statements::new(&stream.target, &stream.table, &stream.ready);
     work.transaction.batch_execute(&statements.stage()).await?;
-    upsert(work, &stream, &statements, rows, None).await
+    upsert(work, &stream, &statements, (rows, false), None).await
+}
+
+/// Rows of the prepared stream, as [`Destination::read`] says.
+///
+/// [`Destination::read`]: sync::destination::Destination::read
+pub(super) async fn read(
+    session: &mut Session,
+    stream: &Stream,
+    after: Option<&str>,
+    columns: &[usize],
+) -> Result<Held, Fault> {
+    let sql = Statements::new(&stream.target, &stream.table, &stream.ready).read(columns, BATCH_ROWS);
+    let mut work = session.transaction().await?;
+    let statement = work.prepared(sql).await?;
+    let after = after.unwrap_or_default();
+    let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&stream.key.connection, &after];
+    parameters.extend(stream.name());
+    let mut rows = std::pin::pin!(work.transaction.query_raw(&statement, parameters).await?);
+    let mut held = HeldBuilder::new(&stream.table, columns);
+    while let Some(row) = rows.try_next().await? {
+        held.row(row.try_get(0)?, |index, push| {
+            let text: Option<&str> = row.try_get(index + 1)?;
+            push(text.map_or(Cell::Null, |text| Cell::Text(text.as_bytes())));
+            Ok::<(), tokio_postgres::Error>(())
+        })?;
+        if held.is_full() {
+            break;
+        }
+    }
+    Ok(held.finish())
 }
 
 async fn upsert(
     work: &mut Work<'_>,
     stream: &Stream,
     statements: &Statements<'_>,
-    rows: &RecordBatch,
+    (rows, overrules): (&RecordBatch, bool),
     generation: Option<i64>,
 ) -> Result<(), Fault> {
     if rows.num_rows() == 0 {
@@ -152,7 +183,7 @@ async fn upsert(
     let table = &stream.table;
     let columns: Vec<usize> = (0..table.columns.len()).collect();
     let staged = stage(work, stream, statements, &columns, rows).await?;
-    let merge = work.prepared(statements.merge(stream.has_rows, generation.is_some())).await?;
+    let merge = work.prepared(statements.merge(stream.has_rows, generation.is_some(), overrules)).await?;
     let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&stream.key.connection];
     parameters.extend(stream.name());
     parameters.extend(generation.as_ref().map(|generation| generation as &(dyn ToSql + Sync)));

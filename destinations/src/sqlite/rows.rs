@@ -20,6 +20,7 @@ use super::{
 pub(super) struct Stream {
     pub(super) key: StreamKey,
     pub(super) table: TableSchema,
+    pub(super) own: OwnColumns,
     statements: Statements,
     pub(super) matcher: Option<Matcher>,
 }
@@ -27,7 +28,7 @@ pub(super) struct Stream {
 impl Stream {
     pub(super) fn new(key: StreamKey, table: TableSchema, own: OwnColumns, matcher: Option<Matcher>) -> Self {
         let statements = Statements::new(&table, own);
-        Self { key, table, statements, matcher }
+        Self { key, table, own, statements, matcher }
     }
 
     /// Upserts, patches, deletes, sweeps and matches.
@@ -97,7 +98,11 @@ impl Stream {
         let cells = Cells::new(&batch.upserts, kinds);
         let cells = cells.and_then(|cells| cells.texts(self.table.id).map(|ids| (cells, ids)));
         let (cells, ids) = cells.ok_or_else(|| misfit(place, SHAPE))?;
-        let upsert = if sweep.is_some() { &self.statements.upsert_named } else { &self.statements.upsert };
+        let upsert = match (sweep, batch.overrules) {
+            (Some(_), _) => &self.statements.upsert_named,
+            (None, true) => &self.statements.upsert_anyway,
+            (None, false) => &self.statements.upsert,
+        };
         let mut statement = self.bound(transaction, upsert, sweep)?;
         let mut mark = sweep.map(|_| self.bound(transaction, &self.statements.mark, sweep)).transpose()?;
         let order = order_by_id(ids);

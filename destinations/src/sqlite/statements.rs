@@ -16,6 +16,8 @@ pub(super) struct Statement {
 pub(super) struct Statements {
     /// `?2…` are the columns in order.
     pub(super) upsert: Statement,
+    /// The same, whatever version is there.
+    pub(super) upsert_anyway: Statement,
     /// The same while a reading sweeps.
     pub(super) upsert_named: Statement,
     /// Marks a row of the stream that the reading has named and that stays as it is; `?2` is the id.
@@ -30,8 +32,9 @@ pub(super) struct Statements {
 impl Statements {
     pub(super) fn new(table: &TableSchema, own: OwnColumns) -> Self {
         Self {
-            upsert: upsert(table, own, false),
-            upsert_named: upsert(table, own, true),
+            upsert: upsert(table, own, Upsert::Guarded),
+            upsert_anyway: upsert(table, own, Upsert::Anyway),
+            upsert_named: upsert(table, own, Upsert::Named),
             mark: mark(table, own),
             sweep: sweep(table, own),
             delete: delete(table, own),
@@ -66,8 +69,18 @@ impl Statements {
     }
 }
 
-/// Inserts a row or replaces one whose version is not newer; a row that arrives is not deleted.
-fn upsert(table: &TableSchema, own: OwnColumns, is_named: bool) -> Statement {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Upsert {
+    /// A row that is newer stays.
+    Guarded,
+    /// As that, with the mark of a reading that sweeps.
+    Named,
+    /// No row stays.
+    Anyway,
+}
+
+/// Inserts a row or replaces the one that is there; a row that arrives is not deleted.
+fn upsert(table: &TableSchema, own: OwnColumns, how: Upsert) -> Statement {
     let mut names: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
     let id = names[table.id].clone();
     let mut own_column = |is_there: bool, name: &str| {
@@ -77,7 +90,7 @@ fn upsert(table: &TableSchema, own: OwnColumns, is_named: bool) -> Statement {
         })
     };
     let stream = own_column(own.stream, STREAM);
-    let generation = own_column(is_named, GENERATION);
+    let generation = own_column(how == Upsert::Named, GENERATION);
     let parameters: Vec<String> = (1..=names.len() + 1).map(|index| format!("?{index}")).collect();
     let mut assignments: Vec<String> =
         names.iter().filter(|name| **name != id).map(|name| format!("{name} = excluded.{name}")).collect();
@@ -87,7 +100,8 @@ fn upsert(table: &TableSchema, own: OwnColumns, is_named: bool) -> Statement {
     let action = if assignments.is_empty() {
         "NOTHING".to_owned()
     } else {
-        let guard = table.version.map_or(String::new(), |version| {
+        let version = table.version.filter(|_| how != Upsert::Anyway);
+        let guard = version.map_or(String::new(), |version| {
             let version = quoted(&table.columns[version].name);
             let newer = newer_than_held(&format!("excluded.{version}"), &version);
             format!(" WHERE {newer}")

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use sync::{
     checkpoint::{Checkpoint, Epoch},
     destination::{DestinationError, Written},
-    table::{StreamKey, TableBatch, TableSchema},
+    table::{Held, StreamKey, TableBatch, TableSchema},
 };
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
     fault::fault,
     identity::FileIdentity,
     matcher::{self, Matcher},
+    read,
     rows::Stream,
     schema::{OwnColumns, Readiness, make_ready},
 };
@@ -70,13 +71,22 @@ impl Writer {
     ) -> Result<Written, DestinationError> {
         let place = self.settings.place();
         let (Some(file), Some(stream)) = (self.file.as_mut(), self.stream.as_mut()) else {
-            let reason = "rows arrived before the table was prepared".to_owned();
-            return Err(DestinationError::Other { place, reason });
+            return Err(unprepared(place));
         };
         let written = write_batch(file, &self.settings, stream, batch, resume, epoch, &mut self.buffer)
             .map_err(|failure| failure.resolve(&place, &stream.table.name))?;
         stream.matcher.iter_mut().for_each(Matcher::committed);
         Ok(written)
+    }
+
+    /// Rows of the prepared stream, as [`Destination::read`] says.
+    ///
+    /// [`Destination::read`]: sync::destination::Destination::read
+    pub(super) fn read(&mut self, after: Option<&str>, columns: &[usize]) -> Result<Held, DestinationError> {
+        let place = self.settings.place();
+        let (Some(file), Some(stream)) = (&self.file, &self.stream) else { return Err(unprepared(place)) };
+        file.identity.check(&self.settings.path, &place)?;
+        read::read(&file.connection, stream, after, columns).map_err(|error| fault(&place, &stream.table.name, &error))
     }
 
     /// Copies the log into the file and empties it. Another program that reads the file can prevent that; the log then
@@ -90,6 +100,10 @@ impl Writer {
             .and_then(|()| connection.close().map_err(|(_, error)| error))
             .map_err(|error| fault(&place, &table, &error))
     }
+}
+
+fn unprepared(place: String) -> DestinationError {
+    DestinationError::Other { place, reason: "it was used before the table was prepared".to_owned() }
 }
 
 fn open(settings: &SqliteSettings) -> Result<File, Failure> {
@@ -192,6 +206,7 @@ mod tests {
             deletes: Vec::new(),
             patch: None,
             named: Vec::new(),
+            overrules: false,
         }
     }
 

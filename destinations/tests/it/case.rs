@@ -20,7 +20,10 @@ use sync::{
     table::{Column, ColumnType, DeleteMode, Deletion, Patch, StreamKey, TableBatch, TableSchema},
 };
 
-use crate::foresight::{self, Ahead};
+use crate::{
+    foresight::{self, Ahead},
+    reading,
+};
 
 /// A row as cases spell it: column to value.
 pub(crate) type Row = BTreeMap<String, Value>;
@@ -110,6 +113,9 @@ struct Write {
     /// Keys of rows that the reading has named and leaves as they are.
     #[serde(default)]
     named: Vec<String>,
+    /// The rows replace newer ones as well.
+    #[serde(default)]
+    overrules: bool,
     #[serde(default)]
     position: String,
     /// The generation of a reading that sweeps.
@@ -287,7 +293,13 @@ pub(crate) async fn run(case: &Case, place: &dyn Place) {
                 }
                 run_prepare(prepare, table, &mut runners, place, &saved, index).await;
             }
-            Step::Write(write) => run_write(write, &mut runners, place, &mut saved, index).await,
+            Step::Write(write) => {
+                run_write(write, &mut runners, place, &mut saved, index).await;
+                if let Some(runner) = runners.get_mut(&write.runner).filter(|_| write.refused.is_none()) {
+                    let Runner { destination, stream, table } = runner;
+                    reading::assert_same(place, (&mut **destination, stream, table), &kinds, index).await;
+                }
+            }
             Step::Reopen => {
                 for runner in std::mem::take(&mut runners).into_values() {
                     runner.destination.close().await.unwrap();
@@ -435,7 +447,9 @@ async fn run_write(
     let deletes =
         write.deletes.iter().map(|delete| Deletion { id: delete.id.clone(), version: delete.version }).collect();
     let patch = write.patch.as_ref().map(|patch| patch.of(&runner.table));
-    let batch = TableBatch { upserts: record_batch(&runner.table, &rows), deletes, patch, named: write.named.clone() };
+    let upserts = record_batch(&runner.table, &rows);
+    let (named, overrules) = (write.named.clone(), write.overrules);
+    let batch = TableBatch { upserts, deletes, patch, named, overrules };
     let resume = write.resume(&runner.table);
     let is_foreseen = write.refused.is_none() && !write.unforeseen && !rows.is_empty();
     let ahead = if is_foreseen { Ahead::of(place, (&runner.stream, &runner.table), &rows).await } else { None };

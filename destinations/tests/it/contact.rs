@@ -35,5 +35,5 @@ pub(crate) fn stream() -> StreamKey {
 
 pub(crate) fn batch(table: &TableSchema, rows: &[Value]) -> TableBatch {
     let rows: Vec<Row> = rows.iter().map(|row| serde_json::from_value(row.clone()).unwrap()).collect();
-    TableBatch { upserts: record_batch(table, &rows), deletes: Vec::new(), patch: None, named: Vec::new() }
+    TableBatch { upserts: record_batch(table, &rows), ..TableBatch::empty(table) }
 }

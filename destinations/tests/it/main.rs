@@ -8,4 +8,5 @@ mod contact;
 mod foresight;
 mod parity;
 mod postgres;
+mod reading;
 mod sqlite;

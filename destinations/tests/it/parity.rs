@@ -123,8 +123,7 @@ async fn the_same_batch_reads_the_same_from_every_destination() {
         };
         let mut destination = place.open();
         destination.prepare(&key, &table, Epoch(1)).await.unwrap();
-        let batch =
-            TableBatch { upserts: record_batch(&table, &rows), deletes: Vec::new(), patch: None, named: Vec::new() };
+        let batch = TableBatch { upserts: record_batch(&table, &rows), ..TableBatch::empty(&table) };
         destination.write(batch, &checkpoint("1"), Epoch(1)).await.unwrap();
         destination.close().await.unwrap();
         let held: Vec<Row> =

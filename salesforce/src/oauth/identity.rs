@@ -1,31 +1,13 @@
 //! Ids of orgs and users, as sign-in answers spell them.
 
+use crate::ids::whole_id;
+
 /// Org and user of `https://login.salesforce.com/id/<org>/<user>`. The host is not used: it is the generic one.
 pub(super) fn of_url(url: &str) -> (Option<String>, Option<String>) {
     let Some((_, ids)) = url.split_once("/id/") else { return (None, None) };
     let mut ids = ids.split(['/', '?']);
     let mut next_id = |prefix: &str| ids.next().filter(|id| id.starts_with(prefix)).and_then(whole_id);
     (next_id("00D"), next_id("005"))
-}
-
-/// The 18-character form of an id: after each five characters' worth of capitals, one character that tells them
-/// (SOAP API guide v66, "ID Field Type").
-pub(super) fn whole_id(id: &str) -> Option<String> {
-    const SUFFIXES: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
-    if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return None;
-    }
-    match id.len() {
-        18 => Some(id.to_owned()),
-        15 => {
-            let capitals = |five: &[u8]| {
-                five.iter().rev().fold(0, |bits, byte| bits << 1 | usize::from(byte.is_ascii_uppercase()))
-            };
-            let suffix = id.as_bytes().chunks(5).map(|five| char::from(SUFFIXES[capitals(five)]));
-            Some(id.chars().chain(suffix).collect())
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -10,11 +10,12 @@ use roxmltree::{Document, Node, ParsingOptions};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{TokenSet, grant::with_token, identity::whole_id, in_words_of_oauth};
+use super::{TokenSet, grant::with_token, in_words_of_oauth};
 use crate::{
     error::{OAuthError, OAuthRefusal, Stage},
     host::{HostRules, OrgUrl},
     http::{Http, Replay, Request, Whatever},
+    ids::whole_id,
     secret::{Password, SecurityToken},
 };
 

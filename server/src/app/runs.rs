@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use salesforce::Timestamp;
 use serde::Serialize;
-use sync::{checkpoint::Window, read::ReadMode};
+use sync::{checkpoint::Window, read::ReadMode, verify::Certificate};
 
 use super::{App, import::chosen};
 use crate::{
@@ -100,6 +100,8 @@ pub struct RunDetail {
     pub run: StreamRun,
     /// The values that fitted no type, as far as they are kept.
     pub values: Vec<ValueDetail>,
+    /// What a comparison with the source has found.
+    pub certificate: Option<Certificate>,
 }
 
 /// A value that fitted no type. Personal data.
@@ -143,7 +145,9 @@ impl App {
             field: value.field,
             raw: String::from_utf8_lossy(&value.raw).into_owned(),
         });
-        Ok(RunDetail { connection: connection.name, values: values.collect(), run: of_stream(&stream, run) })
+        let certificate = self.store.certificate_of_run(id).await?.map(|kept| kept.certificate);
+        let (connection, values) = (connection.name, values.collect());
+        Ok(RunDetail { connection, values, certificate, run: of_stream(&stream, run) })
     }
 
     /// Forgets what runs have left behind, when its time is over.

@@ -5,7 +5,7 @@ use salesforce::{Timestamp, oauth::Flow};
 use serde::Serialize;
 use sync::table::StreamKey;
 
-use super::{App, runs::RunStatus, schedules::ScheduleStatus, stage::StageStatus};
+use super::{App, runs::RunStatus, schedules::ScheduleStatus, stage::StageStatus, verify::CertificateStatus};
 use crate::{
     connection::{forecast::Forecast, state::ConnectionState},
     error::Error,
@@ -58,6 +58,8 @@ pub struct StreamStatus {
     /// Rows that are kept although their record was deleted.
     pub deleted_rows: Option<u64>,
     pub last_run: Option<RunStatus>,
+    /// The latest comparison with the source.
+    pub certificate: Option<CertificateStatus>,
     /// Records that become no row at present.
     pub rejected_records: u64,
     /// Changes of the org's fields that wait for somebody to decide, in words.
@@ -152,7 +154,9 @@ impl App {
         let counts = count(&stream.key(connection, &self.store), &stream.destination).await;
         let drift = self.store.unagreed_drift(&stream.id).await?;
         let pending = drift.filter(|drift| drift.state == DriftState::Pending);
+        let certificate = self.store.certificates(&stream.id, 1).await?.first().map(CertificateStatus::of);
         Ok(StreamStatus {
+            certificate,
             rejected_records: self.store.count_rejected(&stream.id).await?,
             pending_changes: pending.iter().flat_map(|drift| &drift.changes).map(ToString::to_string).collect(),
             stage: stage.as_ref().map(StageStatus::of),

@@ -72,7 +72,7 @@ impl Watcher for Bars {
             }
             RunEvent::Progress { stream, counts, org_used, org_max } => {
                 self.on(&stream.id, |bar| {
-                    bar.set_position(counts.rows);
+                    bar.set_position(counts.read);
                     bar.set_message(rates(bar, &counts, org_used.zip(org_max)));
                 });
             }
@@ -125,10 +125,10 @@ fn rates(bar: &ProgressBar, counts: &Counts, quota: Option<(u64, u64)>) -> Strin
     let seconds = bar.elapsed().as_secs_f64().max(0.001);
     let quota = quota.map(|(used, max)| format!(" ({}/{} of the day)", grouped(used), grouped(max)));
     // Nobody knows before the first rows.
-    let to_go = bar.length().filter(|_| counts.rows > 0).map(|_| format!("  {} to go", FormattedDuration(bar.eta())));
+    let to_go = bar.length().filter(|_| counts.read > 0).map(|_| format!("  {} to go", FormattedDuration(bar.eta())));
     format!(
         "{} rows/s  {:.1} MB/s  {}{}{}",
-        grouped((counts.rows as f64 / seconds) as u64),
+        grouped((counts.read as f64 / seconds) as u64),
         counts.wire_bytes as f64 / 1e6 / seconds,
         counted(counts.api_calls, "API call"),
         quota.unwrap_or_default(),

@@ -7,6 +7,7 @@ use sync::read::ReadMode;
 use super::{
     progress::destination_place,
     terminal::{Terminal, counted, grouped, short},
+    verify,
 };
 use crate::{
     app::{
@@ -108,6 +109,10 @@ async fn show(id: &str, app: &App, terminal: &Terminal) -> Result<Exit, Error> {
     terminal.document(&detail);
     for (label, text) in facts(&detail, app) {
         terminal.say(format!("{label:<16} {text}"));
+    }
+    if let Some(certificate) = &detail.certificate {
+        terminal.say("");
+        verify::show(&detail.connection, certificate, terminal);
     }
     if !detail.values.is_empty() {
         terminal.say("\nValues that fitted no type; their cells are null:");

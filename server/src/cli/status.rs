@@ -13,6 +13,7 @@ use crate::{
     app::{
         App,
         status::{ConnectionStatus, StreamStatus},
+        verify::CertificateStatus,
     },
     connection::state::ConnectionState,
     error::{Error, Exit},
@@ -81,6 +82,7 @@ fn show(connection: &ConnectionStatus, terminal: &Terminal) {
             "rows read",
             "rejected",
             "calls",
+            "verified",
             "schedule",
             "next run",
             "destination",
@@ -101,6 +103,11 @@ fn show(connection: &ConnectionStatus, terminal: &Terminal) {
             let changes = counted(stream.pending_changes.len() as u64, "change");
             let object = &stream.object;
             terminal.say(format!("  {object}: {changes} of its fields to decide on: orgtide drift {name} {object}"));
+        }
+        if let Some(certificate) = stream.certificate.as_ref().filter(|certificate| !certificate.is_equal) {
+            let (object, table, at) = (&stream.object, &stream.table, short(certificate.made_at));
+            terminal
+                .say(format!("  {object} differed from its source at {at}: orgtide verify {name} {table} --repair"));
         }
         if let Some(stage) = &stream.stage {
             let counts = stage.counts;
@@ -137,6 +144,14 @@ fn state(state: &ConnectionState) -> String {
     }
 }
 
+/// The moment up to which the copy was the source, when it was last compared.
+fn verified(certificate: &CertificateStatus) -> String {
+    match certificate.is_equal {
+        true => short(certificate.as_of),
+        false => "differs".to_owned(),
+    }
+}
+
 fn row(stream: &StreamStatus) -> Vec<String> {
     let run = stream.last_run.as_ref();
     let number = |count: fn(&crate::store::runs::RunCounts) -> u64| {
@@ -157,6 +172,7 @@ fn row(stream: &StreamStatus) -> Vec<String> {
         number(|counts| counts.rows),
         number(|counts| counts.rejected_values),
         number(|counts| counts.api_calls),
+        stream.certificate.as_ref().map_or_else(String::new, verified),
         stream.schedule.schedule.clone(),
         next_run(&stream.schedule),
         destination_place(&stream.destination),

@@ -187,7 +187,7 @@ impl Store {
         self.commit_under(lease, changes).await
     }
 
-    /// Forgets a stream with its runs, its stage, its mappings and what they rejected, while its lease is held.
+    /// Forgets a stream with its runs, its stage, its mappings and what they rejected and certified, while its lease is held.
     pub async fn forget_stream(&self, stream: &str, lease: &Lease) -> Result<(), StoreError> {
         const VALUES: &str = "DELETE FROM rejected_values WHERE run_id IN (SELECT id FROM runs WHERE stream_id = $1)";
         const ROWS: &str = "DELETE FROM rejected_rows WHERE stream_id = $1";
@@ -198,9 +198,10 @@ impl Store {
         const MAPPINGS: &str = "DELETE FROM mapping_versions WHERE stream_id = $1";
         const SHAPE: &str = "DELETE FROM shapes WHERE stream_id = $1";
         const DRIFTS: &str = "DELETE FROM drifts WHERE stream_id = $1";
+        const CERTIFICATES: &str = "DELETE FROM certificates WHERE stream_id = $1";
         const STREAM: &str = "DELETE FROM streams WHERE id = $1";
         let mut changes = vec![still_held(lease)];
-        let all = [VALUES, ROWS, STAGED, STAGE, RUNS, SCHEDULE, MAPPINGS, SHAPE, DRIFTS, STREAM];
+        let all = [VALUES, ROWS, STAGED, STAGE, RUNS, SCHEDULE, MAPPINGS, SHAPE, DRIFTS, CERTIFICATES, STREAM];
         changes.extend(all.map(|sql| Change::new(sql, [stream.into()])));
         self.commit_under(lease, changes).await
     }

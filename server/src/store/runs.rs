@@ -35,10 +35,12 @@ pub enum Purpose {
     Stage,
     /// Read certain records again, and write those that are fine now.
     Retry,
+    /// Compare the copy with its source, and put right what differs where that was asked for.
+    Verify,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 5] = [Self::Import, Self::Sync, Self::Test, Self::Stage, Self::Retry];
+    pub const ALL: [Self; 6] = [Self::Import, Self::Sync, Self::Test, Self::Stage, Self::Retry, Self::Verify];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -47,6 +49,7 @@ impl Purpose {
             Self::Test => "test",
             Self::Stage => "stage",
             Self::Retry => "retry",
+            Self::Verify => "verify",
         }
     }
 

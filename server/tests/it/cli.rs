@@ -43,6 +43,7 @@ async fn every_command_explains_itself_with_an_example() {
         "stage retry",
         "stage import",
         "sync",
+        "verify",
         "map",
         "map suggest",
         "map preview",

@@ -42,3 +42,4 @@ mod staging;
 mod store;
 mod streams;
 mod vendors;
+mod verify;

@@ -10,7 +10,7 @@ const DECIMAL_LIMIT: u128 = 10u128.pow(DECIMAL_PRECISION as u32);
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
 /// Reads `true` and `false`.
-pub(crate) fn boolean(text: &[u8]) -> Option<bool> {
+pub fn boolean(text: &[u8]) -> Option<bool> {
     match text {
         b"true" => Some(true),
         b"false" => Some(false),
@@ -21,7 +21,7 @@ pub(crate) fn boolean(text: &[u8]) -> Option<bool> {
 }
 
 /// Reads an integer in any spelling of a number: Bulk writes `0.0` and `9.0E2` in integer columns.
-pub(crate) fn integer(text: &[u8]) -> Option<i64> {
+pub fn integer(text: &[u8]) -> Option<i64> {
     let (negative, digits) = sign(text);
     if (1..=18).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) {
         let value = digits.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
@@ -34,7 +34,7 @@ pub(crate) fn integer(text: &[u8]) -> Option<i64> {
 
 /// Reads a decimal, scientific notation included, as the unscaled integer of `Decimal128(38, 18)`. `None` for what
 /// that type cannot hold exactly.
-pub(crate) fn decimal(text: &[u8]) -> Option<i128> {
+pub fn decimal(text: &[u8]) -> Option<i128> {
     if let Some(value) = short_decimal(text) {
         return Some(value);
     }
@@ -71,12 +71,12 @@ fn short_decimal(text: &[u8]) -> Option<i128> {
 }
 
 /// Days since 1970-01-01.
-pub(crate) fn date(text: &[u8]) -> Option<i32> {
+pub fn date(text: &[u8]) -> Option<i32> {
     parse_date(text)
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z, from the spelling of either API.
-pub(crate) fn timestamp(text: &[u8]) -> Option<i64> {
+pub fn timestamp(text: &[u8]) -> Option<i64> {
     if let Some(millis) = utc_timestamp(text) {
         return Some(millis);
     }
@@ -95,7 +95,7 @@ fn utc_timestamp(text: &[u8]) -> Option<i64> {
 
 /// Milliseconds since midnight of `10:15:00.000Z`, with or without fraction and `Z`. The `Z` of a time of day carries
 /// no zone.
-pub(crate) fn time(text: &[u8]) -> Option<i32> {
+pub fn time(text: &[u8]) -> Option<i32> {
     let text = text.strip_suffix(b"Z").unwrap_or(text);
     let (clock, fraction) = text.split_at_checked(8)?;
     let [h, hour, b':', m, minute, b':', s, second] = clock else { return None };

@@ -14,4 +14,5 @@ mod people;
 mod proof;
 mod strategies;
 mod truth_proof;
+mod verify;
 mod window;

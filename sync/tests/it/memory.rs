@@ -5,15 +5,18 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use arrow_array::{Array, ArrayRef, cast::AsArray, types::*};
+use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, StringArray, cast::AsArray, types::*};
 use arrow_schema::{DataType, TimeUnit};
 use futures_util::future::BoxFuture;
 use sync::{
     Timestamp,
     checkpoint::{Checkpoint, Epoch, Position},
     destination::{Destination, DestinationError, Written},
-    table::{DeleteMode, StreamKey, TableBatch, TableSchema},
+    table::{ColumnType, DeleteMode, Held, StreamKey, TableBatch, TableSchema},
 };
+
+/// Rows that are read back at once.
+const PAGE: usize = 100;
 
 /// One row: every cell as text, by column name.
 pub(crate) type Row = BTreeMap<String, Option<String>>;
@@ -110,6 +113,20 @@ impl Destination for MemoryDestination {
         })
     }
 
+    fn read<'a>(
+        &'a mut self,
+        after: Option<&'a str>,
+        columns: &'a [usize],
+    ) -> BoxFuture<'a, Result<Held, DestinationError>> {
+        Box::pin(async move {
+            let table = self.table.as_ref().expect("prepared");
+            let durable = self.durable.lock().unwrap();
+            let behind = durable.rows.iter().filter(|(key, _)| after.is_none_or(|after| key.as_str() > after));
+            let rows: Vec<&Row> = behind.map(|(_, row)| row).take(PAGE).collect();
+            Ok(held(table, columns, &rows))
+        })
+    }
+
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), DestinationError>> {
         Box::pin(async { Ok(()) })
     }
@@ -125,7 +142,7 @@ fn apply(rows: &mut BTreeMap<String, Row>, table: &TableSchema, batch: &TableBat
             .map(|(column, array)| (column.name.clone(), cell(array, index)))
             .collect();
         let id = row[&table.columns[table.id].name].clone().expect("every record has an Id");
-        if rows.get(&id).is_none_or(|old| version_of(&row) >= version_of(old)) {
+        if batch.overrules || rows.get(&id).is_none_or(|old| version_of(&row) >= version_of(old)) {
             row.insert("_deleted".into(), Some("false".into()));
             // A column that is not mapped any more keeps its last value.
             rows.entry(id.clone()).or_default().extend(row);
@@ -196,6 +213,48 @@ fn sweep(rows: &mut BTreeMap<String, Row>, table: &TableSchema, generation: i64)
         }
     }
     swept
+}
+
+fn held(table: &TableSchema, columns: &[usize], rows: &[&Row]) -> Held {
+    let mut spoiled: Vec<usize> = Vec::new();
+    let arrays = columns.iter().map(|column| {
+        let column = &table.columns[*column];
+        let cells: Vec<Option<&str>> = rows.iter().map(|row| row.get(&column.name)?.as_deref()).collect();
+        let array = typed(column.kind, &cells);
+        spoiled.extend((0..cells.len()).filter(|row| cells[*row].is_some() && array.is_null(*row)));
+        array
+    });
+    let arrays: Vec<ArrayRef> = arrays.collect();
+    spoiled.sort_unstable();
+    let schema = std::sync::Arc::new(table.arrow_schema().project(columns).unwrap());
+    let deleted: Vec<bool> = rows.iter().map(|row| row["_deleted"].as_deref() == Some("true")).collect();
+    Held { rows: RecordBatch::try_new(schema, arrays).unwrap(), deleted: deleted.into(), spoiled }
+}
+
+/// The reverse of [`cell`]; what is no value of the type is null.
+fn typed(kind: ColumnType, cells: &[Option<&str>]) -> ArrayRef {
+    fn parsed<T: ArrowPrimitiveType>(cells: &[Option<&str>], kind: ColumnType) -> ArrayRef
+    where
+        T::Native: std::str::FromStr,
+    {
+        let values = cells.iter().map(|cell| cell.and_then(|text| text.parse::<T::Native>().ok()));
+        Arc::new(PrimitiveArray::<T>::from_iter(values).with_data_type(kind.data_type()))
+    }
+    match kind {
+        ColumnType::Text | ColumnType::Json => Arc::new(StringArray::from_iter(cells.iter().copied())),
+        ColumnType::Boolean => {
+            Arc::new(BooleanArray::from_iter(cells.iter().map(|cell| cell.and_then(|text| text.parse::<bool>().ok()))))
+        }
+        ColumnType::Integer => parsed::<Int64Type>(cells, kind),
+        ColumnType::Decimal => parsed::<Decimal128Type>(cells, kind),
+        ColumnType::Date => parsed::<Date32Type>(cells, kind),
+        ColumnType::Time => parsed::<Time32MillisecondType>(cells, kind),
+        ColumnType::Timestamp => {
+            let values = cells.iter().map(|cell| cell.and_then(Timestamp::parse).map(|stamp| stamp.0));
+            let array = PrimitiveArray::<TimestampMillisecondType>::from_iter(values);
+            Arc::new(array.with_data_type(kind.data_type()))
+        }
+    }
 }
 
 /// A cell as text, decimals in full scale.

@@ -26,6 +26,7 @@ use sync::{
     read::{Phase, ReadChoice, ReadOptions},
     run::{Counts, Judged, Progress, ProgressError, Report, Run, RunError, RunOptions, run},
     table::StreamKey,
+    verify::{Certificate, Depth, Verification, VerifyError, verify},
 };
 use tokio::sync::watch;
 
@@ -90,6 +91,14 @@ pub(crate) struct Setting {
     pub(crate) is_waited_for: bool,
 }
 
+/// How a copy is compared.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Comparing {
+    pub(crate) read: ReadChoice,
+    pub(crate) depth: Depth,
+    pub(crate) repair: bool,
+}
+
 impl Org {
     /// Starts an org; `more` is added to the scenario.
     pub(crate) async fn start(more: &str) -> Self {
@@ -146,14 +155,7 @@ impl Org {
             client: self.client.clone(),
             calls_before: self.client.usage().calls,
             mapping: Arc::clone(compiled),
-            stream: StreamKey {
-                connection: "acme".into(),
-                org: "00D000000000001".into(),
-                installation: "ins_1".into(),
-                object: compiled.object.clone(),
-                table: "t".into(),
-                stream: None,
-            },
+            stream: stream_of(compiled),
             destination: &mut destination,
             progress: Arc::new(Silent),
             epoch,
@@ -164,9 +166,48 @@ impl Org {
         .await
     }
 
+    /// Compares a stream's copy with the org.
+    pub(crate) async fn verify(
+        &self,
+        mapping: &Mapping,
+        durable: &Arc<Mutex<Durable>>,
+        how: Comparing,
+    ) -> Result<Certificate, VerifyError> {
+        let mapping = self.compile(mapping).await?;
+        let epoch = Epoch(durable.lock().unwrap().epoch.map_or(1, |epoch| epoch.0 + 1));
+        let mut destination = MemoryDestination::new(durable, None);
+        let (_keep, stop) = watch::channel(false);
+        verify(Verification {
+            client: self.client.clone(),
+            calls_before: self.client.usage().calls,
+            stream: stream_of(&mapping),
+            mapping,
+            destination: &mut destination,
+            progress: Arc::new(Silent),
+            epoch,
+            read: ReadOptions { choice: how.read, bulk_from: 1_000, ..ReadOptions::default() },
+            overlap: RunOptions::default().overlap,
+            depth: how.depth,
+            repair: how.repair,
+            stop,
+        })
+        .await
+    }
+
     /// Runs a stream once, plainly, and expects it to succeed.
     pub(crate) async fn sync(&self, mapping: &Mapping, durable: &Arc<Mutex<Durable>>) -> Report {
         self.run(mapping, durable, Setting::default()).await.unwrap()
+    }
+}
+
+fn stream_of(mapping: &CompiledMapping) -> StreamKey {
+    StreamKey {
+        connection: "acme".into(),
+        org: "00D000000000001".into(),
+        installation: "ins_1".into(),
+        object: mapping.object.clone(),
+        table: "t".into(),
+        stream: None,
     }
 }
 
@@ -210,6 +251,13 @@ impl Org {
     /// Gives a contact another name.
     pub(crate) fn rename_contact(&self, id: &str, last_name: &str) {
         let record = json!({"LastName": last_name}).as_object().unwrap().clone();
+        let id = RecordId::parse(id).unwrap();
+        self.emulator.control().write(|database, author| database.update(id, &record, author).unwrap());
+    }
+
+    /// Gives an account another name, which moves no contact's stamp.
+    pub(crate) fn rename_account(&self, id: &str, name: &str) {
+        let record = json!({"Name": name}).as_object().unwrap().clone();
         let id = RecordId::parse(id).unwrap();
         self.emulator.control().write(|database, author| database.update(id, &record, author).unwrap());
     }

@@ -230,7 +230,7 @@ impl App {
             deletions_every: self.config.deletions_every,
             full: match purpose {
                 Purpose::Import | Purpose::Test | Purpose::Stage => true,
-                Purpose::Sync | Purpose::Retry => false,
+                Purpose::Sync | Purpose::Retry | Purpose::Verify => false,
             },
         }
     }

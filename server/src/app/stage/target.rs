@@ -8,7 +8,7 @@ use sync::{
     checkpoint::{Checkpoint, Epoch},
     destination::{Destination, DestinationError, Written},
     shown,
-    table::{StreamKey, TableBatch, TableSchema},
+    table::{Held, StreamKey, TableBatch, TableSchema},
 };
 
 use crate::store::{Store, StoreError, lease::Lease, staged::StageStep, streams::Stream};
@@ -120,6 +120,16 @@ impl Destination for StageTarget {
         .boxed()
     }
 
+    /// A stage is looked at by people alone.
+    fn read<'a>(
+        &'a mut self,
+        _after: Option<&'a str>,
+        _columns: &'a [usize],
+    ) -> BoxFuture<'a, Result<Held, DestinationError>> {
+        let (place, reason) = ("the stage".to_owned(), "its rows are not read back".to_owned());
+        async { Err(DestinationError::Other { place, reason }) }.boxed()
+    }
+
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), DestinationError>> {
         async { Ok(()) }.boxed()
     }
@@ -170,6 +180,14 @@ impl Destination for Shown {
             Ok(written)
         }
         .boxed()
+    }
+
+    fn read<'a>(
+        &'a mut self,
+        after: Option<&'a str>,
+        columns: &'a [usize],
+    ) -> BoxFuture<'a, Result<Held, DestinationError>> {
+        self.target.read(after, columns)
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), DestinationError>> {

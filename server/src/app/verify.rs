@@ -1,0 +1,216 @@
+//! Holding copies against their sources: `orgtide verify`, and what it leaves behind.
+
+use std::sync::Arc;
+
+use destinations::DestinationSettings;
+use salesforce::Timestamp;
+use serde::Serialize;
+use sync::{
+    checkpoint::Epoch,
+    mapping::CompiledMapping,
+    run::{Counts, Progress, RunError},
+    verify::{Certificate, Depth, Repaired, Verification, VerifyError, verify},
+};
+use tokio::sync::watch;
+
+use super::{
+    App,
+    import::{
+        RunEvent, Watcher,
+        calls::Calls,
+        chosen,
+        execute::{Errand, OpenRun, failed},
+        mirror::{Mirror, stored},
+    },
+};
+use crate::{
+    error::Error,
+    store::{
+        certificates::KeptCertificate,
+        runs::{Ending, Purpose, Reading, RunState},
+        streams::Stream,
+    },
+};
+
+/// How copies are compared.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Comparing {
+    pub depth: Depth,
+    /// What differs is put right.
+    pub repair: bool,
+}
+
+/// How one stream's comparison ended.
+#[derive(Debug)]
+pub struct Verified {
+    pub stream: Stream,
+    pub result: Result<Certificate, Error>,
+}
+
+/// A certificate in short.
+#[derive(Debug, Clone, Serialize)]
+pub struct CertificateStatus {
+    pub run: String,
+    pub made_at: Timestamp,
+    pub as_of: Timestamp,
+    pub depth: Depth,
+    /// The copy was the source.
+    pub is_equal: bool,
+    pub records: u64,
+    pub rows: u64,
+    pub differing: u64,
+    pub repaired: Option<Repaired>,
+}
+
+impl CertificateStatus {
+    pub(super) fn of(kept: &KeptCertificate) -> Self {
+        let certificate = &kept.certificate;
+        Self {
+            run: kept.run_id.clone(),
+            made_at: kept.made_at,
+            as_of: certificate.as_of,
+            depth: certificate.depth,
+            is_equal: certificate.is_equal(),
+            records: certificate.source().rows,
+            rows: certificate.copy().rows,
+            differing: certificate.differences.count(),
+            repaired: certificate.repaired,
+        }
+    }
+}
+
+impl App {
+    /// Compares the copies of a connection, or of some objects or tables of it, with the org, one after the other, and
+    /// keeps the certificates.
+    ///
+    /// # Errors
+    /// Nothing is remembered of what is named, or the connection is paused. What happens to one stream stands in its
+    /// outcome, and the others go on.
+    pub async fn verify(
+        &self,
+        connection: &str,
+        objects: &[String],
+        how: Comparing,
+        watcher: &Arc<dyn Watcher>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Vec<Verified>, Error> {
+        let connection = self.store.connection(connection).await?;
+        self.refuse_paused(&connection).await?;
+        let drafts = self.store.drafts(&connection.id).await?;
+        let streams = chosen(&connection, self.store.streams(&connection.id).await?, objects)?;
+        let calls = Calls::of(self.client(&connection));
+        let errand =
+            Errand { connection: &connection, calls: &calls, purpose: Purpose::Verify, watcher, stop, give_way: None };
+        let mut all = Vec::new();
+        for stream in streams.into_iter().filter(|stream| !drafts.contains(&stream.id)) {
+            let result = self.verify_stream(&errand, &stream, how).await;
+            all.push(Verified { stream, result });
+            if *stop.borrow() {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Compares one stream's copy, under its lease and with a record of the run.
+    async fn verify_stream(&self, errand: &Errand<'_>, stream: &Stream, how: Comparing) -> Result<Certificate, Error> {
+        let open = self.open_run(stream, errand.purpose).await?;
+        errand.watcher.event(RunEvent::Started { stream });
+        let (counts, result) = self.compare(errand, stream, how, &open).await;
+        let ending = match &result {
+            Ok(certificate) => ending(certificate, counts),
+            Err(Error::Verify { source, .. }) if matches!(**source, VerifyError::Stopped) => {
+                Ending { state: RunState::Stopped, counts: stored(counts), ..failed_quietly() }
+            }
+            Err(error) => Ending { counts: stored(counts), ..failed(error) },
+        };
+        let kept = match &result {
+            Ok(certificate) => self.store.keep_certificate(&open.record, certificate, &open.lease).await,
+            Err(_) => Ok(()),
+        };
+        let closed = self.close_run(open, errand.calls, ending, &[], false).await;
+        let certificate = result?;
+        kept?;
+        closed?;
+        Ok(certificate)
+    }
+
+    async fn compare(
+        &self,
+        errand: &Errand<'_>,
+        stream: &Stream,
+        how: Comparing,
+        open: &OpenRun,
+    ) -> (Counts, Result<Certificate, Error>) {
+        let Errand { connection, calls, watcher, .. } = *errand;
+        let progress = match Mirror::open(self, stream, open, watcher, &calls.client).await {
+            Ok(progress) => Arc::new(progress),
+            Err(error) => return (Counts::default(), Err(error.into())),
+        };
+        let mut result =
+            Err(Error::Verify { connection: connection.name.clone(), source: Box::new(VerifyError::Stopped) });
+        // Where a field has gone since the last describe, a fresh one tells.
+        for is_fresh in [false, true] {
+            result = match self.fitting(connection, &calls.client, stream, is_fresh).await {
+                Ok(mapping) => self.compare_once(errand, stream, how, open, mapping, &progress).await,
+                Err(error) => Err(error),
+            };
+            let is_outdated =
+                matches!(&result, Err(Error::Run { source, .. }) if matches!(**source, RunError::Outdated { .. }));
+            if !is_outdated {
+                break;
+            }
+        }
+        (progress.so_far().0, result)
+    }
+
+    async fn compare_once(
+        &self,
+        errand: &Errand<'_>,
+        stream: &Stream,
+        how: Comparing,
+        open: &OpenRun,
+        mapping: CompiledMapping,
+        progress: &Arc<Mirror>,
+    ) -> Result<Certificate, Error> {
+        let Errand { connection, calls, stop, purpose, .. } = *errand;
+        let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
+        let mut destination = destinations::open(&settings).map_err(Error::destination)?;
+        let options = self.run_options(stream, purpose);
+        let compared = verify(Verification {
+            client: calls.client.clone(),
+            calls_before: calls.before(),
+            mapping: Arc::new(mapping),
+            stream: stream.key(connection, &self.store),
+            destination: &mut *destination,
+            progress: Arc::clone(progress) as Arc<dyn Progress>,
+            epoch: Epoch(open.lease.epoch),
+            read: options.read,
+            overlap: options.overlap,
+            depth: how.depth,
+            repair: how.repair,
+            stop: stop.clone(),
+        })
+        .await;
+        let closed = destination.close().await;
+        let certificate = compared.map_err(|source| match source {
+            VerifyError::Run(source) => Error::Run { object: stream.object.clone(), source: Box::new(source) },
+            source => Error::Verify { connection: connection.name.clone(), source: Box::new(source) },
+        })?;
+        closed.map_err(Error::destination)?;
+        Ok(certificate)
+    }
+}
+
+/// The record of a comparison; rows were written only by a repair.
+fn ending(certificate: &Certificate, counts: Counts) -> Ending {
+    let Repaired { missing, extra, altered } = certificate.repaired.unwrap_or_default();
+    let counts = Counts { rows: missing + altered, deletes: extra, rejected: certificate.rejected, ..counts };
+    let reading = Reading { mode: Some(certificate.mode), ..Reading::default() };
+    Ending { state: RunState::Completed, reading, counts: stored(counts), error: None }
+}
+
+/// An end that is nobody's fault.
+fn failed_quietly() -> Ending {
+    Ending { state: RunState::Stopped, reading: Reading::default(), counts: stored(Counts::default()), error: None }
+}
