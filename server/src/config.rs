@@ -14,6 +14,7 @@ use std::{
 
 use salesforce::{HostRules, HttpConfig, http::MappedHost};
 use secrecy::SecretString;
+use sync::run::Refresh;
 use url::Url;
 
 mod client_apps;
@@ -121,6 +122,8 @@ pub struct Config {
     pub describe_life: Duration,
     /// How often an object's log of deletions is asked.
     pub deletions_every: Duration,
+    /// When columns are read again whose values change without moving a stamp; `None`: never.
+    pub refresh: Option<Refresh>,
     pub retention: Retention,
     pub log_level: tracing::Level,
     pub log_format: LogFormat,
@@ -158,6 +161,7 @@ impl Config {
             overlap: Duration::from_secs(values.number("read.overlap_seconds").unwrap_or(600)),
             describe_life: minutes(values.number("read.describe_minutes").unwrap_or(10)),
             deletions_every: minutes(values.number("read.deletions_minutes").unwrap_or(60)),
+            refresh: refresh(values)?,
             retention: Retention {
                 runs: days(values.number("retention.runs_days").unwrap_or(90)),
                 rejected: days(values.number("retention.rejected_days").unwrap_or(30)),
@@ -335,6 +339,17 @@ fn minutes(number: u64) -> Duration {
 
 fn days(number: u64) -> Duration {
     Duration::from_secs(number.saturating_mul(24 * 60 * 60))
+}
+
+/// `None` where it is switched off.
+fn refresh(values: &Values) -> Result<Option<Refresh>, ConfigError> {
+    let hours = values.number("read.refresh_hours").unwrap_or(24);
+    let below_percent = values.number("read.refresh_below_percent").unwrap_or(50);
+    if below_percent > 100 {
+        return Err(values.invalid("read.refresh_below_percent", "it is a share in percent, 0 to 100"));
+    }
+    let every = Duration::from_secs(hours.saturating_mul(3600));
+    Ok((hours > 0).then_some(Refresh { every, below_percent }))
 }
 
 fn level(values: &Values) -> Result<tracing::Level, ConfigError> {

@@ -54,6 +54,9 @@ pub struct Backfill {
     /// Names of columns.
     pub columns: Vec<String>,
     pub at: Position,
+    /// By the org's clock, a moment before the first record was read for it.
+    #[serde(default)]
+    pub began: Option<Timestamp>,
 }
 
 /// A place to go on from, with its whole question: a checkpoint that answers another question is not used.
@@ -76,11 +79,25 @@ pub struct Checkpoint {
     pub settled: Option<Timestamp>,
     #[serde(default)]
     pub backfill: Option<Backfill>,
+    /// Of columns whose values change without moving the record's stamp: in every row they are as they were in the org at this
+    /// moment, or later.
+    #[serde(default)]
+    pub refreshed: BTreeMap<String, Timestamp>,
 }
 
 impl Checkpoint {
     /// A place in a reading of living records that sweeps nothing and fills no column.
     pub fn new(window: Window, asked: Asked, api: ApiVersion, at: Position) -> Self {
-        Self { window, with_deleted: false, asked, api, at, sweep: None, settled: None, backfill: None }
+        Self {
+            window,
+            with_deleted: false,
+            asked,
+            api,
+            at,
+            sweep: None,
+            settled: None,
+            backfill: None,
+            refreshed: BTreeMap::new(),
+        }
     }
 }

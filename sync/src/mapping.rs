@@ -149,6 +149,8 @@ pub struct CompiledMapping {
     /// False when a field is read that Bulk refuses.
     pub bulk_readable: bool,
     pub asked: Asked,
+    /// Names of columns whose values change without moving the record's stamp.
+    pub volatile: BTreeSet<String>,
     /// What works, and is probably not what was meant.
     pub warnings: Vec<MappingProblem>,
 }

@@ -13,7 +13,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use arrow_array::StringArray;
 use futures_util::future::BoxFuture;
-use salesforce::{Client, query::Deleted};
+use salesforce::{Client, Timestamp, query::Deleted};
 use tokio::sync::{mpsc, watch};
 
 pub use self::report::{Counts, Deletions, Outcome, ProgressError, Report, RunError, Stages};
@@ -25,7 +25,7 @@ use self::{
 };
 use crate::{
     batch::Misfit,
-    checkpoint::{Checkpoint, Epoch, Position},
+    checkpoint::{Backfill, Checkpoint, Epoch, Position},
     destination::Destination,
     mapping::{CompiledMapping, RejectedRow},
     read::{Listener, Phase, Question, ReadOptions, Span},
@@ -65,6 +65,17 @@ pub struct RunOptions {
     pub deletions_every: Duration,
     /// Read everything, whatever was read before.
     pub full: bool,
+    /// Columns whose values change without moving the record's stamp are read again; `None`: never.
+    pub refresh: Option<Refresh>,
+}
+
+/// When columns are read again whose values change without moving the record's stamp.
+#[derive(Debug, Clone, Copy)]
+pub struct Refresh {
+    /// No more often than this.
+    pub every: Duration,
+    /// Not begun while more of the org's daily API calls are used than this, in percent.
+    pub below_percent: u64,
 }
 
 impl Default for RunOptions {
@@ -74,6 +85,7 @@ impl Default for RunOptions {
             overlap: Duration::from_secs(600),
             deletions_every: Duration::from_secs(3600),
             full: false,
+            refresh: None,
         }
     }
 }
@@ -118,6 +130,7 @@ pub async fn run(mut run: Run<'_>) -> Result<Report, RunError> {
         report.resumed = true;
     }
     if report.outcome == Outcome::Complete {
+        let checkpoint = run.with_refresh(checkpoint);
         run.fill_columns(&mut report, checkpoint).await?;
     }
     report.counts.api_calls = run.client.usage().calls.saturating_sub(run.calls_before);
@@ -150,7 +163,28 @@ impl Run<'_> {
         }
     }
 
-    /// Fills columns in rows that were there before the mapping had them.
+    /// The checkpoint with the columns to be filled that are due to be read again, where nothing else is to be filled and the
+    /// org has calls to spare.
+    fn with_refresh(&self, checkpoint: Checkpoint) -> Checkpoint {
+        let Some(Refresh { every, below_percent }) = self.options.refresh else { return checkpoint };
+        let usage = self.client.usage();
+        let is_spent = match (usage.org_used, usage.org_max) {
+            (Some(used), Some(max)) => used.saturating_mul(100) >= max.saturating_mul(below_percent),
+            (None, _) | (_, None) => false,
+        };
+        let now = checkpoint.window.until;
+        let is_due = |column: &&String| {
+            let age = |refreshed: &Timestamp| u128::try_from(now.0.saturating_sub(refreshed.0)).unwrap_or(0);
+            checkpoint.refreshed.get(*column).is_none_or(|refreshed| age(refreshed) >= every.as_millis())
+        };
+        let columns: Vec<String> = self.mapping.volatile.iter().filter(is_due).cloned().collect();
+        if columns.is_empty() || is_spent || checkpoint.backfill.is_some() || self.mapping.limit.is_some() {
+            return checkpoint;
+        }
+        Checkpoint { backfill: Some(Backfill { columns, at: Position::Start, began: Some(now) }), ..checkpoint }
+    }
+
+    /// Fills columns in rows that were there before the mapping had them, or that are to be read again.
     async fn fill_columns(&mut self, report: &mut Report, checkpoint: Checkpoint) -> Result<(), RunError> {
         let Some(fill) = &checkpoint.backfill else { return Ok(()) };
         let columns: BTreeSet<String> = fill.columns.iter().cloned().collect();

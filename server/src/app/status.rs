@@ -1,5 +1,7 @@
 //! What is connected, what runs, and how fresh it is.
 
+use std::collections::BTreeMap;
+
 use destinations::{DestinationSettings, RowCounts};
 use salesforce::{Timestamp, oauth::Flow};
 use serde::Serialize;
@@ -53,6 +55,8 @@ pub struct StreamStatus {
     pub destination: String,
     /// The table holds everything up to this moment of the org's clock; `None`: not yet.
     pub fresh_as_of: Option<Timestamp>,
+    /// Columns whose values change without moving a record's stamp, and as of when every row has them.
+    pub refreshed: BTreeMap<String, Timestamp>,
     /// Rows of the table whose record exists; `None`: the destination cannot be read now.
     pub rows: Option<u64>,
     /// Rows that are kept although their record was deleted.
@@ -163,6 +167,7 @@ impl App {
             rows: counts.map(|counts| counts.present),
             deleted_rows: counts.map(|counts| counts.deleted),
             fresh_as_of: fresh_as_of(&stream),
+            refreshed: stream.checkpoint.as_ref().map(|checkpoint| checkpoint.refreshed.clone()).unwrap_or_default(),
             object: stream.object,
             table: stream.table,
             stream: stream.mapping.stream,

@@ -104,6 +104,10 @@ fn show(connection: &ConnectionStatus, terminal: &Terminal) {
             let object = &stream.object;
             terminal.say(format!("  {object}: {changes} of its fields to decide on: orgtide drift {name} {object}"));
         }
+        if let Some(oldest) = stream.refreshed.values().min() {
+            let columns: Vec<&str> = stream.refreshed.keys().map(String::as_str).collect();
+            terminal.say(format!("  {}: {} as of {}", stream.object, few(&columns), short(*oldest)));
+        }
         if let Some(certificate) = stream.certificate.as_ref().filter(|certificate| !certificate.is_equal) {
             let (object, table, at) = (&stream.object, &stream.table, short(certificate.made_at));
             terminal
@@ -142,6 +146,14 @@ fn state(state: &ConnectionState) -> String {
         }
         ConnectionState::Disconnected { at } => format!("disconnected at {}", short(*at)),
     }
+}
+
+/// The first of them, and how many more there are.
+fn few(columns: &[&str]) -> String {
+    const NAMED: usize = 4;
+    let more = columns.len().saturating_sub(NAMED);
+    let named = columns[..columns.len() - more].join(", ");
+    if more == 0 { named } else { format!("{named} and {more} more") }
 }
 
 /// The moment up to which the copy was the source, when it was last compared.

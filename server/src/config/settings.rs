@@ -53,6 +53,8 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "read.bulk_threshold", variable: "ORGTIDE_BULK_THRESHOLD", kind: Kind::Number },
     Setting { name: "read.overlap_seconds", variable: "ORGTIDE_OVERLAP_SECONDS", kind: Kind::Number },
     Setting { name: "read.deletions_minutes", variable: "ORGTIDE_DELETIONS_MINUTES", kind: Kind::Number },
+    Setting { name: "read.refresh_hours", variable: "ORGTIDE_REFRESH_HOURS", kind: Kind::Number },
+    Setting { name: "read.refresh_below_percent", variable: "ORGTIDE_REFRESH_BELOW_PERCENT", kind: Kind::Number },
     Setting { name: "read.describe_minutes", variable: "ORGTIDE_DESCRIBE_MINUTES", kind: Kind::Number },
     Setting { name: "retention.runs_days", variable: "ORGTIDE_RETENTION_RUNS_DAYS", kind: Kind::Number },
     Setting { name: "retention.rejected_days", variable: "ORGTIDE_RETENTION_REJECTED_DAYS", kind: Kind::Number },

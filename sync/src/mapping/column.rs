@@ -38,6 +38,9 @@ pub struct ColumnMapping {
     /// A record without it becomes no row.
     pub required: bool,
     pub on_misfit: Misfitting,
+    /// Its values change without moving the record's stamp, so that they are read again now and then; when absent, describe
+    /// and the path say whether they do.
+    pub refresh: Option<bool>,
 }
 
 /// Where a column's values come from.
@@ -188,6 +191,7 @@ impl ColumnMapping {
             default: None,
             required: false,
             on_misfit: Misfitting::Null,
+            refresh: None,
         }
     }
 }
@@ -224,6 +228,8 @@ struct Written {
     required: bool,
     #[serde(default, skip_serializing_if = "is_null")]
     on_misfit: Misfitting,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh: Option<bool>,
     /// Last, for TOML writes tables after values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     values: BTreeMap<String, Constant>,
@@ -263,6 +269,7 @@ impl TryFrom<Written> for ColumnMapping {
             default: written.default,
             required: written.required,
             on_misfit: written.on_misfit,
+            refresh: written.refresh,
         })
     }
 }
@@ -290,6 +297,7 @@ impl From<ColumnMapping> for Written {
             default: column.default,
             required: column.required,
             on_misfit: column.on_misfit,
+            refresh: column.refresh,
             values: column.values,
         }
     }

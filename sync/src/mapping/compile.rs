@@ -31,6 +31,11 @@ const MAX_COLUMNS: usize = 1_590;
 /// A query has at most so many bytes, and of parents (SOQL reference v66, *SOQL and SOSL Limits* and *Understanding
 /// Relationship Query Limitations*). Some room stays for the conditions of a window.
 const MAX_SELECT_BYTES: usize = 95_000;
+
+/// The fields that an org derives from other records without moving the record's stamp, and that describe does not call
+/// calculated (Object Reference v66, *Account*; LastViewedDate and its like tell of this very user, who looks at nothing).
+const UNSTAMPED: [&str; 1] = ["LastActivityDate"];
+
 const MAX_PARENTS: usize = 55;
 
 impl Mapping {
@@ -93,6 +98,8 @@ struct Made {
     print: String,
     /// What its values are, in words.
     source: String,
+    /// Its values change without moving the record's stamp.
+    is_volatile: bool,
 }
 
 /// Where the pipeline's own fields stand.
@@ -225,14 +232,28 @@ impl Compiling<'_> {
 
     fn add_plain(&mut self, field: usize, name: Option<String>, place: &str) {
         let ReadField { path, kind } = self.reads[field].field.clone();
+        let make = Make::plain(MakeSource::Field(field));
+        let is_volatile = self.is_volatile(&make);
         self.columns.push(Made {
             place: place.to_owned(),
             name: name.unwrap_or_else(|| path.replace('.', "_")),
             kind,
-            make: Make::plain(MakeSource::Field(field)),
+            make,
             print: hash(&(&path, kind)),
             source: path,
+            is_volatile,
         });
+    }
+
+    /// Whether what a column is made of changes without moving the record's stamp: formulas and roll-ups, which are computed;
+    /// fields of parents, which move the parent's; and those that the org itself keeps.
+    fn is_volatile(&self, make: &Make) -> bool {
+        make.reads().into_iter().any(|field| {
+            let Resolved { field, describe, .. } = &self.reads[field];
+            let name = field.path.rsplit('.').next().unwrap_or_default();
+            let is_kept_by_org = UNSTAMPED.iter().any(|known| known.eq_ignore_ascii_case(name));
+            field.path.contains('.') || is_kept_by_org || describe.as_ref().is_some_and(|field| field.calculated)
+        })
     }
 
     /// The column that holds a field as it is.
@@ -263,7 +284,15 @@ impl Compiling<'_> {
             scope: hash(&(&self.object.name, &filter, mapping.limit, &mapping.key, &mapping.stream, rejecting)),
             columns: self.columns.iter().map(|made| (made.name.clone(), made.print.clone())).collect(),
         };
+        // Where rows have no stamp, all of them are read each time; where they are parents, the parents' stamp counts as well.
+        let is_refreshed = |index: usize, made: &Made| {
+            let is_own = index == own.id || own.version == Some(index);
+            made.is_volatile && !is_own && own.cursor.is_some() && own.parent_cursor.is_none()
+        };
+        let columns = self.columns.iter().enumerate();
+        let volatile = columns.filter(|(index, made)| is_refreshed(*index, made)).map(|(_, made)| made.name.clone());
         CompiledMapping {
+            volatile: volatile.collect(),
             object: self.object.name.clone(),
             record_id: own.record_id,
             cursor: own.cursor,

@@ -99,7 +99,7 @@ impl Next<'_> {
         // Where this reading names every row from its beginning on, no column is left to fill.
         let backfill = match is_start(&at) && stored.window.from.is_none() {
             true => None,
-            false => merged(stored.backfill.clone(), changed, &self.mapping.asked),
+            false => merged(stored.backfill.clone(), changed, &self.mapping.asked, self.now),
         };
         let deletions = self.deletions_after(&stored).filter(|_| is_start(&at) && stored.window.from.is_some());
         let checkpoint = Checkpoint { at, api: self.api, asked: self.mapping.asked.clone(), backfill, ..stored };
@@ -124,7 +124,8 @@ impl Next<'_> {
             at: Position::Start,
             sweep: None,
             settled: stored.settled.or_else(|| deletions_are_known(self.mapping).then(|| heard_until(&stored))),
-            backfill: merged(stored.backfill, changed, &self.mapping.asked),
+            backfill: merged(stored.backfill, changed, &self.mapping.asked, self.now),
+            refreshed: stored.refreshed,
         };
         Start { checkpoint, is_resumed: false, deletions }
     }
@@ -173,18 +174,18 @@ fn changed(stored: &Asked, asked: &Asked) -> BTreeSet<String> {
 
 /// What is left to fill: what was being filled, and what has changed, as far as it is still mapped. A further column
 /// begins the filling anew.
-fn merged(under_way: Option<Backfill>, changed: BTreeSet<String>, asked: &Asked) -> Option<Backfill> {
+fn merged(under_way: Option<Backfill>, changed: BTreeSet<String>, asked: &Asked, now: Timestamp) -> Option<Backfill> {
     let before: BTreeSet<String> = under_way.iter().flat_map(|fill| fill.columns.iter().cloned()).collect();
     let columns: BTreeSet<String> =
         before.union(&changed).filter(|name| asked.columns.contains_key(*name)).cloned().collect();
     if columns.is_empty() {
         return None;
     }
-    let at = match under_way {
-        Some(fill) if columns == before && changed.is_empty() => fill.at,
-        _ => Position::Start,
+    let (at, began) = match under_way {
+        Some(fill) if columns == before && changed.is_empty() => (fill.at, fill.began),
+        _ => (Position::Start, Some(now)),
     };
-    Some(Backfill { columns: columns.into_iter().collect(), at })
+    Some(Backfill { columns: columns.into_iter().collect(), at, began })
 }
 
 fn before(moment: Timestamp, duration: Duration) -> Timestamp {

@@ -141,9 +141,25 @@ impl Writing<'_> {
 
     /// Saves that this leg has come to its end.
     pub(super) async fn save_complete(&mut self, ended: &End) -> Result<(), RunError> {
+        let volatile = &self.mapping.volatile;
+        let refreshed = &mut self.checkpoint.refreshed;
+        refreshed.retain(|column, _| volatile.contains(column));
         match self.leg {
-            Leg::Window => self.checkpoint.at = Position::Complete,
-            Leg::Fill => self.checkpoint.backfill = None,
+            Leg::Window => {
+                self.checkpoint.at = Position::Complete;
+                if self.checkpoint.window.from.is_none() {
+                    let until = self.checkpoint.window.until;
+                    refreshed.extend(volatile.iter().map(|column| (column.clone(), until)));
+                }
+            }
+            Leg::Fill => {
+                let fill = self.checkpoint.backfill.take();
+                let filled = fill.and_then(|fill| Some((fill.columns, fill.began?)));
+                if let Some((columns, began)) = filled {
+                    let columns = columns.into_iter().filter(|column| volatile.contains(column));
+                    refreshed.extend(columns.map(|column| (column, began)));
+                }
+            }
         }
         if let End::Whole { settled: Some(settled) } = ended {
             self.checkpoint.settled = Some(*settled);

@@ -12,6 +12,7 @@ mod org;
 mod parity;
 mod people;
 mod proof;
+mod refresh;
 mod strategies;
 mod truth_proof;
 mod verify;

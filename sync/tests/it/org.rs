@@ -24,7 +24,7 @@ use sync::{
     checkpoint::{Checkpoint, Epoch},
     mapping::{ColumnMapping, CompiledMapping, Mapping},
     read::{Phase, ReadChoice, ReadOptions},
-    run::{Counts, Judged, Progress, ProgressError, Report, Run, RunError, RunOptions, run},
+    run::{Counts, Judged, Progress, ProgressError, Refresh, Report, Run, RunError, RunOptions, run},
     table::StreamKey,
     verify::{Certificate, Depth, Verification, VerifyError, verify},
 };
@@ -89,6 +89,7 @@ pub(crate) struct Setting {
     pub(crate) stopped: bool,
     /// Others wait from the beginning on.
     pub(crate) is_waited_for: bool,
+    pub(crate) refresh: Option<Refresh>,
 }
 
 /// How a copy is compared.
@@ -159,7 +160,7 @@ impl Org {
             destination: &mut destination,
             progress: Arc::new(Silent),
             epoch,
-            options: RunOptions { read, full: setting.full, deletions_every, ..plain },
+            options: RunOptions { read, full: setting.full, deletions_every, refresh: setting.refresh, ..plain },
             stop,
             give_way: Some(give_way),
         })

@@ -228,6 +228,7 @@ impl App {
             read: ReadOptions { choice: stream.read, bulk_from: self.config.bulk_threshold, ..ReadOptions::default() },
             overlap: self.config.overlap,
             deletions_every: self.config.deletions_every,
+            refresh: self.config.refresh.filter(|_| purpose == Purpose::Sync),
             full: match purpose {
                 Purpose::Import | Purpose::Test | Purpose::Stage => true,
                 Purpose::Sync | Purpose::Retry | Purpose::Verify => false,

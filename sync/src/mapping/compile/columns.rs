@@ -63,6 +63,7 @@ impl Compiling<'_> {
             reject_misfits: column.on_misfit == Misfitting::Reject,
         };
         let print = print(column, &origin.fields, &make);
+        let is_volatile = column.refresh.unwrap_or_else(|| self.is_volatile(&make));
         self.columns.push(Made {
             place: place.to_owned(),
             name,
@@ -70,6 +71,7 @@ impl Compiling<'_> {
             make,
             print,
             source: origin.words,
+            is_volatile,
         });
     }
 
@@ -152,6 +154,7 @@ impl Compiling<'_> {
             ("label", column.label),
             ("currency", column.currency.is_some()),
             ("on_misfit", column.on_misfit != Misfitting::Null),
+            ("refresh", column.refresh.is_some()),
         ];
         for (key, _) in useless.into_iter().filter(|(_, is_set)| *is_set) {
             self.refuse(&format!("{place}.{key}"), "A constant is written as it is; leave this out.");
@@ -323,7 +326,7 @@ fn print(column: &ColumnMapping, fields: &[ReadField], make: &Make) -> String {
         return hash(&(&field.path, field.kind));
     }
     let fields: Vec<_> = fields.iter().map(|field| (&field.path, field.kind)).collect();
-    let unnamed = ColumnMapping { column: None, ..column.clone() };
+    let unnamed = ColumnMapping { column: None, refresh: None, ..column.clone() };
     let mut learned: Vec<BTreeMap<String, String>> = Vec::new();
     for step in &make.steps {
         match step {
