@@ -4,6 +4,7 @@ mod change;
 mod files;
 mod follow;
 mod keys;
+mod lead;
 mod merge;
 mod outcome;
 mod parents;
@@ -25,6 +26,8 @@ use std::sync::Arc;
 
 pub(crate) use change::rolled_back;
 pub use change::{Change, Saved};
+pub(crate) use lead::CONVERTED_STATUS;
+pub use lead::{Conversion, Converted, Deal};
 pub use outcome::{RowError, StatusCode};
 pub use rules::{
     Condition, DeletedParents, DuplicateAction, DuplicateResult, DuplicateRule, Duplicates, Rules, Test, ValidationRule,

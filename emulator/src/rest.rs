@@ -43,9 +43,11 @@ use format::Format;
 
 pub(crate) use body::json_body;
 pub(crate) use caller::Caller;
+pub(crate) use frames::{compact_layout, compact_layouts};
 pub(crate) use options::{Recency, RequestOptions};
 pub(crate) use query::Cursors;
 pub(crate) use recent::RecentlyUsed;
+pub(crate) use search::search_layout;
 pub(crate) use versions::versions;
 
 /// Versions up to here are deprecated from Summer '27 and retired in Summer '28. Source: end-of-life policy.

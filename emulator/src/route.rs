@@ -50,11 +50,14 @@ pub(crate) enum SoapApi {
     Partner,
     Enterprise,
     Metadata,
+    Apex,
+    Tooling,
 }
 
 impl SoapApi {
     fn parse(segment: &str) -> Option<Self> {
-        [Self::Partner, Self::Enterprise, Self::Metadata].into_iter().find(|api| api.segment() == segment)
+        let all = [Self::Partner, Self::Enterprise, Self::Metadata, Self::Apex, Self::Tooling];
+        all.into_iter().find(|api| api.segment() == segment)
     }
 
     /// Its name in paths.
@@ -63,6 +66,8 @@ impl SoapApi {
             Self::Partner => "u",
             Self::Enterprise => "c",
             Self::Metadata => "m",
+            Self::Apex => "s",
+            Self::Tooling => "T",
         }
     }
 }
@@ -240,6 +245,8 @@ impl Route {
             Self::Soap(SoapApi::Partner, _) => "/services/Soap/u/{version}",
             Self::Soap(SoapApi::Enterprise, _) => "/services/Soap/c/{version}",
             Self::Soap(SoapApi::Metadata, _) => "/services/Soap/m/{version}",
+            Self::Soap(SoapApi::Apex, _) => "/services/Soap/s/{version}",
+            Self::Soap(SoapApi::Tooling, _) => "/services/Soap/T/{version}",
             Self::Async(_, route) => route.template(),
             Self::Versions => "/services/data",
             Self::ApexRest => "/services/apexrest/{path}",

@@ -1,11 +1,13 @@
 //! The SOAP API: `login()`, and the calls of the partner and the enterprise WSDL for data, describes and passwords
-//! (SOAP API guide; partner WSDL v66). The Metadata API has the checks of a session and no calls.
+//! (SOAP API guide; partner WSDL v66). The APIs for metadata, Apex and tooling have the checks of a session and no calls.
 
 mod describe;
 mod element;
 mod envelope;
 mod fault;
+mod interface;
 mod json;
+mod lead;
 mod login;
 mod operation;
 mod password;
@@ -62,14 +64,16 @@ impl SoapApi {
             Self::Partner => "urn:partner.soap.sforce.com",
             Self::Enterprise => "urn:enterprise.soap.sforce.com",
             Self::Metadata => "http://soap.sforce.com/2006/04/metadata",
+            Self::Apex => "http://soap.sforce.com/2006/08/apex",
+            Self::Tooling => "urn:tooling.soap.sforce.com",
         }
     }
 
     /// The namespace of records.
     fn record_namespace(self) -> &'static str {
         match self {
-            Self::Partner | Self::Metadata => "urn:sobject.partner.soap.sforce.com",
             Self::Enterprise => "urn:sobject.enterprise.soap.sforce.com",
+            Self::Partner | Self::Metadata | Self::Apex | Self::Tooling => "urn:sobject.partner.soap.sforce.com",
         }
     }
 
@@ -78,8 +82,14 @@ impl SoapApi {
         match self {
             Self::Partner => "urn:fault.partner.soap.sforce.com",
             Self::Enterprise => "urn:fault.enterprise.soap.sforce.com",
-            Self::Metadata => "http://soap.sforce.com/2006/04/metadata",
+            Self::Tooling => "urn:fault.tooling.soap.sforce.com",
+            Self::Metadata | Self::Apex => self.namespace(),
         }
+    }
+
+    /// Whether there are calls that this org knows.
+    fn has_calls(self) -> bool {
+        matches!(self, Self::Partner | Self::Enterprise)
     }
 }
 
@@ -135,7 +145,7 @@ impl Org {
         let served = |version: &u16| (OLDEST_VERSION..=NEWEST_VERSION).contains(version);
         let version = version.filter(served).ok_or_else(|| Fault::unexpected(Code::UnsupportedApiVersion))?;
         let message = Message::read(&call.body)?;
-        let in_its_wsdl = api != SoapApi::Metadata && message.operation.namespace.as_deref() == Some(api.namespace());
+        let in_its_wsdl = api.has_calls() && message.operation.namespace.as_deref() == Some(api.namespace());
         let operation = Operation::parse(&message.operation.name).filter(|_| in_its_wsdl);
         match operation {
             Some(Operation::Login) => self.soap_login(call, (api, version), &message.operation).map(Reply::Bare),
@@ -186,7 +196,14 @@ impl Org {
             Operation::DescribeSObject => self.soap_describe_object(ask)?,
             Operation::DescribeSObjects => self.soap_describe_objects(ask)?,
             Operation::DescribeLayout => self.soap_describe_layout(ask)?,
-            Operation::DescribeTabs => String::new(),
+            Operation::DescribeGlobalTheme => self.soap_describe_global_theme(ask),
+            Operation::DescribeCompactLayouts => self.soap_compact_layouts(ask)?,
+            Operation::DescribePrimaryCompactLayouts => self.soap_primary_compact_layouts(ask)?,
+            Operation::DescribeSearchLayouts => self.soap_search_layouts(ask)?,
+            Operation::DescribeApprovalLayout | Operation::DescribePathAssistants => {
+                self.soap_nothing_of_object(ask)?
+            }
+            Operation::Fixed(content) => content.to_owned(),
             Operation::Query => self.soap_query(ask, "query").await?,
             Operation::QueryAll => self.soap_query(ask, "queryAll").await?,
             Operation::QueryMore => self.soap_query_more(ask).await?,
@@ -201,6 +218,9 @@ impl Org {
             Operation::Undelete => self.soap_undelete(ask)?,
             Operation::EmptyRecycleBin => self.soap_empty_recycle_bin(ask)?,
             Operation::Merge => self.soap_merge(ask)?,
+            Operation::ConvertLead => self.soap_convert_lead(ask)?,
+            Operation::Process => self.soap_process(ask)?,
+            Operation::SendEmail => self.soap_send_email(ask)?,
         };
         let name = &ask.message.operation.name;
         Ok(format!("<{name}Response>{result}</{name}Response>"))

@@ -26,7 +26,7 @@ impl Snapshot {
     }
 }
 
-fn record(object: &Object, row: &Row<'_>) -> Record {
+pub(super) fn record(object: &Object, row: &Row<'_>) -> Record {
     let (mut scratch, mut text) = (String::new(), Vec::new());
     let fields = object.fields().iter().enumerate().filter(|(_, field)| field.source != Source::Compound);
     let member = |(index, field): (usize, &crate::schema::Field)| {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use super::lead::refuse_converted;
 use super::{Database, RowError, Snapshot, StatusCode};
 use crate::ids::RecordId;
 use crate::schema::{Access, Field, FieldIndex, FieldType, Object, ObjectIndex, Source};
@@ -79,6 +80,7 @@ impl Database {
             return Err(no_access(id));
         }
         self.refuse_person_contact(index, &row)?;
+        refuse_converted(&object, &row)?;
         let before = self.has_rules(&object).then(|| row.clone());
         self.apply(index, &object, record, Operation::Update, by, &mut row)?;
         self.complete_person(&object, record, Operation::Update, &mut row.values)?;

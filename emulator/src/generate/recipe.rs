@@ -108,9 +108,20 @@ pub(super) struct Nulls(pub u64);
 /// The recipe of a field.
 pub(super) fn of(object: &Object, index: FieldIndex, field: &Field, target: Target) -> Recipe {
     of_business(object, field)
+        .or_else(|| of_open_lead(object, field))
         .or_else(|| by_source(field))
         .or_else(|| by_name(object, field))
         .unwrap_or_else(|| by_type(object, index, field, target))
+}
+
+/// Generated leads are still to be converted.
+fn of_open_lead(object: &Object, field: &Field) -> Option<Recipe> {
+    match field.name.as_str() {
+        _ if object.name != "Lead" => None,
+        "IsConverted" => Some(Recipe::False),
+        name if name.starts_with("Converted") => Some(Recipe::Null),
+        _ => None,
+    }
 }
 
 /// Generated accounts are businesses, and generated contacts are theirs: what makes persons of them is empty.

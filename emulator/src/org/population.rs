@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::system::SystemRows;
 use super::{Org, PopulateError};
-use crate::database::{Author, Database, Record};
+use crate::database::{Author, CONVERTED_STATUS, Database, Record};
 use crate::ids::{KeyPrefix, RecordId};
 use crate::scenario::Scenario;
 use crate::schema::{FullAccess, ObjectSpec};
@@ -48,6 +48,7 @@ pub(super) fn populate(
     let author = Author { user: Org::user_id_in(scenario, ""), at: now, access: &FullAccess };
     let mut rows = Rows { database, author };
     rows.statuses("Case", "CaseStatus", "00Y")?;
+    rows.statuses("Lead", "LeadStatus", "01V")?;
     rows.statuses("Task", "TaskStatus", "01X")?;
     rows.currencies(scenario)?;
     let named = scenario.rows.keys().map(String::as_str).filter(|name| !PARENTS_FIRST.contains(name));
@@ -87,12 +88,16 @@ impl Rows<'_> {
         let values = field.map(|(_, field)| field.picklist.clone()).unwrap_or_default();
         for (index, value) in values.iter().enumerate() {
             let closed = ["Closed", "Completed"].contains(&value.value.as_str());
+            let (end, reached) = match of {
+                "Lead" => ("IsConverted", value.value == CONVERTED_STATUS),
+                _ => ("IsClosed", closed),
+            };
             let record = json!({
                 "MasterLabel": value.label,
                 "ApiName": value.value,
                 "SortOrder": index + 1,
                 "IsDefault": value.default,
-                "IsClosed": closed,
+                end: reached,
             });
             self.put(object, scenario_id(prefix, index), record)?;
         }

@@ -38,7 +38,7 @@ impl Org {
                 layout()
             }
             FrameRoute::ApprovalLayouts { .. } => json!({"approvalLayouts": []}),
-            FrameRoute::CompactLayouts { .. } => compact_layouts(&object, caller, &types),
+            FrameRoute::CompactLayouts { .. } => compact_layouts(&object, caller),
             FrameRoute::ListViews { .. } => {
                 json!({"done": true, "listviews": [], "nextRecordsUrl": null, "size": 0, "sobjectType": object.name})
             }
@@ -94,7 +94,7 @@ fn layouts(object: &Object, caller: &Caller, types: &[(String, String)]) -> Valu
 }
 
 /// The system's default: it shows the name.
-pub(super) fn compact_layout(object: &Object, caller: &Caller) -> Value {
+pub(crate) fn compact_layout(object: &Object, caller: &Caller) -> Value {
     let name = object.fields().iter().find(|field| field.name_field && caller.access.reads_field(object, field));
     let items: Vec<Value> = name
         .map(|field| {
@@ -120,7 +120,7 @@ pub(super) fn compact_layout(object: &Object, caller: &Caller) -> Value {
     })
 }
 
-fn compact_layouts(object: &Object, caller: &Caller, types: &[(String, String)]) -> Value {
+pub(crate) fn compact_layouts(object: &Object, caller: &Caller) -> Value {
     let base = format!("{}/sobjects/{}/describe/compactLayouts", caller.root(), object.name);
     let mapping = |(id, name): &(String, String)| {
         json!({
@@ -135,7 +135,7 @@ fn compact_layouts(object: &Object, caller: &Caller, types: &[(String, String)])
     json!({
         "compactLayouts": [compact_layout(object, caller)],
         "defaultCompactLayoutId": null,
-        "recordTypeCompactLayoutMappings": types.iter().map(mapping).collect::<Vec<_>>(),
+        "recordTypeCompactLayoutMappings": record_types(object).iter().map(mapping).collect::<Vec<_>>(),
         "urls": {"primary": format!("{base}/primary")},
     })
 }

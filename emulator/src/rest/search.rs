@@ -174,7 +174,7 @@ fn written(found: &[Found], snapshot: &Snapshot, caller: &Caller) -> Vec<u8> {
     body
 }
 
-fn search_layout(object: &Object) -> Value {
+pub(crate) fn search_layout(object: &Object) -> Value {
     let shown = object.fields().iter().filter(|field| field.name_field).take(1);
     let column = |field: &crate::schema::Field| {
         let format = Value::Null;

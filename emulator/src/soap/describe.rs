@@ -15,10 +15,15 @@ const MOST_DESCRIBES: usize = 100;
 /// What REST alone shows.
 const REST_ONLY: [&str; 4] = ["extendedBy", "extendsInterfaces", "sobjectDescribeOption", "urls"];
 /// What is nil where REST shows null; other nulls are left out (partner WSDL v66).
-const NILLABLE: [&str; 7] = [
+const NILLABLE: [&str; 12] = [
     "associateEntityType",
     "associateParentEntity",
+    "compactLayoutId",
+    "defaultCompactLayoutId",
     "defaultImplementation",
+    "errorMsg",
+    "format",
+    "id",
     "implementedBy",
     "implementsInterfaces",
     "keyPrefix",
@@ -27,12 +32,21 @@ const NILLABLE: [&str; 7] = [
 
 impl Org {
     pub(super) fn soap_describe_global(&self, ask: &Ask<'_>) -> String {
+        self.global("result", ask).0
+    }
+
+    /// No object has a look of its own.
+    pub(super) fn soap_describe_global_theme(&self, ask: &Ask<'_>) -> String {
+        format!("<result>{}<theme/></result>", self.global("global", ask).0)
+    }
+
+    fn global(&self, tag: &str, ask: &Ask<'_>) -> Elements {
         let snapshot = self.snapshot();
         let mut body = snapshot.schema().describe_global(&ask.caller.access, &ask.caller.version_name());
         body["sobjects"].as_array_mut().into_iter().flatten().for_each(add_id_enabled);
         let mut out = Elements::default();
-        element("result", &body, &mut out);
-        out.0
+        element(tag, &body, &mut out);
+        out
     }
 
     pub(super) fn soap_describe_object(&self, ask: &Ask<'_>) -> Result<String, Fault> {
@@ -106,7 +120,7 @@ fn record_type_mapping(info: &Value, out: &mut Elements) {
     out.maybe("recordTypeId", info["recordTypeId"].as_str());
 }
 
-fn element(tag: &str, value: &Value, out: &mut Elements) {
+pub(super) fn element(tag: &str, value: &Value, out: &mut Elements) {
     match value {
         Value::Null if NILLABLE.contains(&tag) => out.nil(tag),
         Value::Null => {}

@@ -56,6 +56,13 @@ impl Element {
         self.child(name).map_or("", |child| child.text.as_str())
     }
 
+    /// The text of an operation's only argument, whatever a client calls it: some give it no name of the WSDL
+    /// (WWW::Salesforce).
+    pub(super) fn argument(&self, name: &str) -> &str {
+        let argument = self.child(name).or_else(|| self.children.first().filter(|_| self.children.len() == 1));
+        argument.map_or("", |argument| argument.text.as_str())
+    }
+
     /// The texts of all children of this name, without blanks around them.
     pub(super) fn texts_of(&self, name: &str) -> Vec<String> {
         self.all(name).map(|child| child.text.trim().to_owned()).collect()

@@ -1,17 +1,33 @@
 //! The calls of the partner and the enterprise WSDL that this org knows.
 
+/// No results.
+const NONE: &str = "";
+/// A result of nothing but lists.
+const EMPTY: &str = "<result/>";
+const NIL: &str = "<result xsi:nil=\"true\"/>";
+const NO_KNOWLEDGE: &str =
+    "<result><defaultLanguage>en_US</defaultLanguage><knowledgeEnabled>false</knowledgeEnabled></result>";
+
 /// A call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     ChangeOwnPassword,
+    ConvertLead,
     Create,
     Delete,
+    DescribeApprovalLayout,
+    DescribeCompactLayouts,
     DescribeGlobal,
+    DescribeGlobalTheme,
     DescribeLayout,
+    DescribePathAssistants,
+    DescribePrimaryCompactLayouts,
     DescribeSObject,
     DescribeSObjects,
-    DescribeTabs,
+    DescribeSearchLayouts,
     EmptyRecycleBin,
+    /// A describe that says the same in every org without customisation.
+    Fixed(&'static str),
     GetDeleted,
     GetServerTimestamp,
     GetUpdated,
@@ -20,12 +36,14 @@ pub(super) enum Operation {
     Login,
     Logout,
     Merge,
+    Process,
     Query,
     QueryAll,
     QueryMore,
     ResetPassword,
     Retrieve,
     Search,
+    SendEmail,
     SetPassword,
     Undelete,
     Update,
@@ -33,15 +51,33 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    const NAMES: [(Self, &'static str); 27] = [
+    const NAMES: [(Self, &'static str); 47] = [
         (Self::ChangeOwnPassword, "changeOwnPassword"),
+        (Self::ConvertLead, "convertLead"),
         (Self::Create, "create"),
         (Self::Delete, "delete"),
+        (Self::Fixed(NONE), "describeAllTabs"),
+        (Self::Fixed(EMPTY), "describeAppMenu"),
+        (Self::DescribeApprovalLayout, "describeApprovalLayout"),
+        (Self::Fixed(NONE), "describeAvailableQuickActions"),
+        (Self::DescribeCompactLayouts, "describeCompactLayouts"),
+        (Self::Fixed(NONE), "describeDataCategoryGroups"),
+        (Self::Fixed(NONE), "describeDataCategoryGroupStructures"),
+        (Self::Fixed(NONE), "describeDataCategoryMappings"),
         (Self::DescribeGlobal, "describeGlobal"),
+        (Self::DescribeGlobalTheme, "describeGlobalTheme"),
+        (Self::Fixed(NO_KNOWLEDGE), "describeKnowledgeSettings"),
         (Self::DescribeLayout, "describeLayout"),
+        (Self::Fixed(NONE), "describeNouns"),
+        (Self::DescribePathAssistants, "describePathAssistants"),
+        (Self::DescribePrimaryCompactLayouts, "describePrimaryCompactLayouts"),
         (Self::DescribeSObject, "describeSObject"),
         (Self::DescribeSObjects, "describeSObjects"),
-        (Self::DescribeTabs, "describeTabs"),
+        (Self::DescribeSearchLayouts, "describeSearchLayouts"),
+        (Self::Fixed(NONE), "describeSearchScopeOrder"),
+        (Self::Fixed(NIL), "describeSoftphoneLayout"),
+        (Self::Fixed(NONE), "describeTabs"),
+        (Self::Fixed(EMPTY), "describeTheme"),
         (Self::EmptyRecycleBin, "emptyRecycleBin"),
         (Self::GetDeleted, "getDeleted"),
         (Self::GetServerTimestamp, "getServerTimestamp"),
@@ -51,12 +87,14 @@ impl Operation {
         (Self::Login, "login"),
         (Self::Logout, "logout"),
         (Self::Merge, "merge"),
+        (Self::Process, "process"),
         (Self::Query, "query"),
         (Self::QueryAll, "queryAll"),
         (Self::QueryMore, "queryMore"),
         (Self::ResetPassword, "resetPassword"),
         (Self::Retrieve, "retrieve"),
         (Self::Search, "search"),
+        (Self::SendEmail, "sendEmail"),
         (Self::SetPassword, "setPassword"),
         (Self::Undelete, "undelete"),
         (Self::Update, "update"),

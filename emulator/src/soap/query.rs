@@ -25,7 +25,7 @@ const BATCH_HEADER: &str = "sforce-query-options";
 impl Org {
     /// `query()` and `queryAll()`, which are REST resources of the same names.
     pub(super) async fn soap_query(self: &Arc<Self>, ask: &Ask<'_>, resource: &str) -> Result<String, Fault> {
-        let soql = ask.message.operation.text_of("queryString");
+        let soql = ask.message.operation.argument("queryString");
         self.queried(ask, resource, &[("q", soql)]).await
     }
 
@@ -57,7 +57,7 @@ impl Org {
 
     /// `search()`: the REST resource of that name, where the org has it.
     pub(super) async fn soap_search(self: &Arc<Self>, ask: &Ask<'_>) -> Result<String, Fault> {
-        let sosl = ask.message.operation.text_of("searchString");
+        let sosl = ask.message.operation.argument("searchString");
         let answer = self.ask_inside(ask.call, &ask.caller, "search", &[("q", sosl)], &[]).await.map_err(not_there)?;
         let page = json_of(&answer)?;
         let found = page.get("searchRecords").unwrap_or(&page);

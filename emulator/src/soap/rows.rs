@@ -63,7 +63,7 @@ impl Rows<'_> {
         let object = self.data.schema().find(kind).map(|(_, object)| object.as_ref());
         match self.api {
             SoapApi::Enterprise => out.open_typed(tag, &format!("sf:{kind}")),
-            SoapApi::Partner | SoapApi::Metadata => {
+            SoapApi::Partner | SoapApi::Metadata | SoapApi::Apex | SoapApi::Tooling => {
                 out.open_typed(tag, "sf:sObject");
                 out.put("sf:type", kind);
                 out.maybe("sf:Id", record.get("Id").and_then(Json::as_text));

@@ -43,9 +43,13 @@ pub(super) fn read(element: &Element, api: SoapApi, schema: &Schema) -> Result<G
 }
 
 fn kind_of(element: &Element, api: SoapApi) -> Option<&str> {
+    let typed = element.kind.as_deref();
     let kind = match api {
-        SoapApi::Enterprise => element.kind.as_deref(),
-        SoapApi::Partner | SoapApi::Metadata => element.child("type").map(|kind| kind.text.trim()),
+        SoapApi::Enterprise => typed,
+        // Some clients write the attribute there as well (WWW::Salesforce).
+        SoapApi::Partner | SoapApi::Metadata | SoapApi::Apex | SoapApi::Tooling => {
+            element.child("type").map(|kind| kind.text.trim()).or(typed)
+        }
     };
     kind.filter(|kind| !kind.is_empty() && !kind.eq_ignore_ascii_case("sObject"))
 }

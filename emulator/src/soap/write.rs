@@ -173,7 +173,7 @@ fn ids_of(ask: &Ask<'_>) -> Result<Vec<Result<RecordId, RowError>>, Fault> {
 }
 
 /// The text is that of field reports.
-fn check_number(number: usize, most: usize) -> Result<(), Fault> {
+pub(super) fn check_number(number: usize, most: usize) -> Result<(), Fault> {
     if number <= most {
         return Ok(());
     }
@@ -232,7 +232,7 @@ fn merge_result(merge: &Merge, merged: &Result<Vec<RecordId>, RowError>, api: So
 }
 
 /// An `Error`; one that a duplicate rule raises is a `DuplicateError`.
-fn error(refused: &RowError, api: SoapApi, out: &mut Elements) {
+pub(super) fn error(refused: &RowError, api: SoapApi, out: &mut Elements) {
     match &refused.duplicates {
         None => out.open("errors"),
         Some(_) => out.open_typed("errors", "DuplicateError"),
@@ -276,7 +276,7 @@ fn duplicate_result(found: &DuplicateResult, message: &str, api: SoapApi, out: &
 fn bare_record(object: &str, id: RecordId, api: SoapApi, out: &mut Elements) {
     match api {
         SoapApi::Enterprise => out.open_typed("record", &format!("sf:{object}")),
-        SoapApi::Partner | SoapApi::Metadata => {
+        SoapApi::Partner | SoapApi::Metadata | SoapApi::Apex | SoapApi::Tooling => {
             out.open_typed("record", "sf:sObject");
             out.put("sf:type", object);
         }

@@ -40,6 +40,7 @@ mod search;
 mod soap;
 mod soap_client;
 mod soap_data;
+mod soap_lead;
 mod soql;
 mod system_objects;
 mod token_errors;

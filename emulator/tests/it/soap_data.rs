@@ -55,6 +55,17 @@ async fn a_partner_query_names_the_type_and_the_id_twice_and_counts_as_a_request
     assert!(contact.contains(expected), "{contact}");
 }
 
+/// As the messages of WWW::Salesforce are.
+#[tokio::test]
+async fn an_only_argument_needs_no_name_and_a_partner_record_may_have_its_type_as_an_attribute() {
+    let (acme, token) = signed_in().await;
+    let soap = Soap::partner(&acme, &token);
+    let created = soap.results("create", "<sObjects xsi:type=\"sfons:Account\"><Name>Perl</Name></sObjects>").await;
+    assert_eq!(one(&created[0], "success"), "true", "{created:?}");
+    let found = soap.results("query", "<c-gensym3>SELECT Name FROM Account</c-gensym3>").await.pop().unwrap();
+    assert_eq!(one(&found, "sf:Name"), "Perl");
+}
+
 #[tokio::test]
 async fn an_enterprise_record_has_its_type_as_an_attribute_and_no_null_fields() {
     let (acme, token) = signed_in().await;
@@ -400,8 +411,8 @@ async fn the_time_the_user_and_the_sessions() {
     assert_eq!(acme.get("/services/data/v60.0/limits", &other).await.status, 401);
     let search = soap.call("search", "<searchString>FIND {Acme}</searchString>").await;
     assert!(matches!(search.status, 200 | 500), "{}", search.text);
-    let convert = soap.call("convertLead", "<leadConverts/>").await;
-    assert!(convert.text.contains("No operation available for request"), "{}", convert.text);
+    let unknown = soap.call("findDuplicates", "<sObjects/>").await;
+    assert!(unknown.text.contains("No operation available for request"), "{}", unknown.text);
 }
 
 #[tokio::test]
