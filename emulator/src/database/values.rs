@@ -98,7 +98,9 @@ fn date_time(text: &str) -> Option<Timestamp> {
     Timestamp::parse(text).or_else(|| Date::parse(text).map(Date::start))
 }
 
+/// Base64, also in lines, as MIME and many clients write it.
 fn bytes(text: &str) -> Option<Value> {
+    let text: String = text.split_ascii_whitespace().collect();
     base64::engine::general_purpose::STANDARD.decode(text).ok().map(|bytes| Value::Bytes(bytes.into()))
 }
 

@@ -52,6 +52,18 @@ async fn a_file_is_uploaded_as_it_is_and_read_back_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn base64_is_read_in_lines_too_as_mime_writes_it() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let user = query(&acme, &token, "SELECT Id FROM User LIMIT 1").await.json()["records"][0]["Id"].clone();
+    let record = json!({"Name": "Brochure", "FolderId": user, "Body": "aGVs\r\nbG8=\n"});
+    let created = acme.send(Method::POST, &format!("{ROOT}/sobjects/Document"), &token, &record).await;
+    assert_eq!(created.status, 201, "{}", created.text);
+    let path = format!("{ROOT}/sobjects/Document/{}/Body", created.json()["id"].as_str().unwrap());
+    assert_eq!(acme.get(&path, &token).await.text, "hello");
+}
+
+#[tokio::test]
 async fn a_first_version_makes_its_document_and_the_next_one_replaces_it() {
     let acme = Acme::start().await;
     let token = acme.sign_in_as_admin().await;
