@@ -29,6 +29,12 @@ pub enum Change<'a> {
         key: &'a str,
         record: &'a Record,
     },
+    /// As an upsert that creates nothing.
+    UpdateByKey {
+        object: &'a str,
+        key: &'a str,
+        record: &'a Record,
+    },
     Delete {
         id: RecordId,
     },
@@ -69,7 +75,14 @@ impl Database {
                 let (id, rest) = self.named_by_id(object, record, "update")?;
                 self.update(id, &rest, by).map(|()| known(id))
             }
-            Change::Upsert { object, key, record } => self.upsert(object, key, record, by),
+            Change::Upsert { object, key, record } => match self.named_by_key(object, key, record)? {
+                None => self.insert_one(object, record, by),
+                Some((id, rest)) => self.update(id, &rest, by).map(|()| known(id)),
+            },
+            Change::UpdateByKey { object, key, record } => {
+                let (id, rest) = self.named_by_key(object, key, record)?.ok_or_else(RowError::not_found)?;
+                self.update(id, &rest, by).map(|()| known(id))
+            }
             Change::Delete { id } => self.delete(id, by).map(|()| known(id)),
             Change::HardDelete { id } => {
                 self.check_deletable(id, by)?;
@@ -107,7 +120,7 @@ impl Database {
         let of = |id: RecordId| self.current.schema.find_prefix(id.prefix()).map(|(_, object)| object.name.clone());
         let (verb, object) = match *change {
             Change::Insert { object, .. } => ("INSERT", Some(object.to_owned())),
-            Change::Update { object, .. } => ("UPDATE", Some(object.to_owned())),
+            Change::Update { object, .. } | Change::UpdateByKey { object, .. } => ("UPDATE", Some(object.to_owned())),
             Change::Upsert { object, .. } => ("UPSERT", Some(object.to_owned())),
             Change::Delete { id } | Change::HardDelete { id } => ("DELETE", of(id)),
             Change::Undelete { id } => ("UNDELETE", of(id)),
@@ -123,26 +136,21 @@ impl Database {
         self.insert(object, &without(record, "Id"), by).map(|id| Saved { id, created: true })
     }
 
-    fn upsert(&mut self, object: &str, key: &str, record: &Record, by: &Author<'_>) -> Result<Saved, RowError> {
+    /// The record that another one names by a key, and the other fields; none when there is no such record yet.
+    fn named_by_key(&self, object: &str, key: &str, record: &Record) -> Result<Option<(RecordId, Record)>, RowError> {
         if key.eq_ignore_ascii_case("Id") {
-            return match entry(record, "Id").filter(|(_, id)| !is_blank(id)) {
-                None => self.insert_one(object, record, by),
-                Some(_) => self.carry_out(&Change::Update { object, record }, by),
-            };
+            let is_new = entry(record, "Id").is_none_or(|(_, id)| is_blank(id));
+            return if is_new { Ok(None) } else { self.named_by_id(object, record, "update").map(Some) };
         }
         let (index, declared) = self.current.schema.find(object).ok_or_else(|| RowError::no_such_object(object))?;
-        let declared = declared.clone();
-        let (position, field) = key_field(&declared, key)?;
+        let (position, field) = key_field(declared, key)?;
         let value = entry(record, key).and_then(|(_, value)| key_text(value));
         let value = value.ok_or_else(|| {
             RowError::on(StatusCode::MissingArgument, &field.name, format!("{} not specified", field.name))
         })?;
         match self.current.find_by_text(index, position, &value).as_slice() {
-            [] => self.insert_one(object, record, by),
-            [id] => {
-                let rest = without(&without(record, key), "Id");
-                self.update(*id, &rest, by).map(|()| Saved { id: *id, created: false })
-            }
+            [] => Ok(None),
+            [id] => Ok(Some((*id, without(&without(record, key), "Id")))),
             several => Err(several_found(&field.name, several)),
         }
     }

@@ -305,7 +305,7 @@ fn refuse_field(record: &Record, name: &str) -> Result<(), ApiError> {
 }
 
 /// `?updateOnly=true`: an upsert that creates nothing.
-fn updates_only(call: &Call) -> bool {
+pub(super) fn updates_only(call: &Call) -> bool {
     call.parameter("updateOnly").is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 

@@ -111,6 +111,12 @@ async fn records_are_upserted_by_an_external_id() {
     let rows = acme.send(Method::PATCH, &path, &token, &json!({"records": [record("U-1", "Renamed")]})).await.json();
     assert_eq!((&rows[0]["created"], &rows[0]["success"]), (&json!(false), &json!(true)));
     assert_eq!(count(&acme, &token, "Renamed").await, 1);
+    let path = format!("{path}?updateOnly=true");
+    let records = json!([record("U-1", "Again"), record("U-9", "Unknown")]);
+    let rows = acme.send(Method::PATCH, &path, &token, &json!({"records": records})).await.json();
+    assert_eq!((&rows[0]["success"], &rows[0]["created"]), (&json!(true), &json!(false)));
+    assert_eq!(rows[1]["errors"][0]["statusCode"], "INVALID_CROSS_REFERENCE_KEY");
+    assert_eq!((count(&acme, &token, "Again").await, count(&acme, &token, "Unknown").await), (json!(1), json!(0)));
     let wrong = acme.send(Method::PATCH, &format!("{COLLECTION}/Account/Phone"), &token, &json!({"records": []})).await;
     assert_eq!((wrong.status, wrong.code().as_str()), (404, "NOT_FOUND"));
 }

@@ -13,6 +13,7 @@ use crate::org::Org;
 use crate::rest::allow;
 use crate::rest::body::typed_body;
 use crate::rest::caller::Caller;
+use crate::rest::records::updates_only;
 use crate::rest::tokens::{self, Place};
 
 const MAX_RECORDS: usize = 200;
@@ -82,6 +83,7 @@ impl Org {
         })?;
         let collection = read(call)?;
         collection.records.iter().try_for_each(|record| tokens::check(call, &object, record, Place::Within))?;
+        let updates_only = updates_only(call);
         let mut seen = std::collections::HashSet::new();
         let changes = collection.records.iter().map(|record| {
             let typed = object_of(record).ok_or_else(untyped)?;
@@ -99,6 +101,7 @@ impl Org {
                     let message = format!("Duplicate external id specified: {}", value.trim_matches('"'));
                     Err(RowError::on(RowCode::DuplicateValue, &field.name, message))
                 }
+                _ if updates_only => Ok(Change::UpdateByKey { object: &object.name, key: &field.name, record }),
                 _ => Ok(Change::Upsert { object: &object.name, key: &field.name, record }),
             }
         });
