@@ -150,6 +150,7 @@ impl World {
             Route::Echo | Route::Headless => crate::oauth::headless(call),
             Route::Versions => crate::rest::versions(call),
             Route::ApexRest => org.apex_rest(call),
+            Route::Cometd(version) => org.cometd(call, version).await,
             Route::Data(version, data) => org.data(call, version, data, effect).await,
             Route::Authorize => self.authorize(call),
             Route::Web(page) => self.web(call, page),

@@ -22,6 +22,7 @@ mod answer;
 mod bulk;
 mod call;
 mod clock;
+mod cometd;
 mod control;
 mod dispatch;
 mod faults;

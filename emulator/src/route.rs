@@ -100,6 +100,8 @@ pub(crate) enum Route {
     Versions,
     /// An Apex class that answers requests.
     ApexRest,
+    /// The Streaming API.
+    Cometd(Option<u16>),
     Data(Version, DataRoute),
     Unknown,
 }
@@ -211,6 +213,7 @@ impl Route {
             ["services", "async", version, rest @ ..] => Self::Async(bare_version(version), AsyncRoute::parse(rest)),
             ["services", "data"] => Self::Versions,
             ["services", "apexrest", ..] => Self::ApexRest,
+            ["cometd", rest @ ..] => Self::Cometd(rest.first().and_then(|segment| bare_version(segment))),
             ["services", "data", version, rest @ ..] => {
                 Self::Data(Version::parse(version), DataRoute::parse(&without_format(rest)))
             }
@@ -250,6 +253,7 @@ impl Route {
             Self::Async(_, route) => route.template(),
             Self::Versions => "/services/data",
             Self::ApexRest => "/services/apexrest/{path}",
+            Self::Cometd(_) => "/cometd/{version}",
             Self::Data(_, route) => route.template(),
             Self::Unknown => "unknown",
         }

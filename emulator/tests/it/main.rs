@@ -9,6 +9,7 @@ mod bulk;
 mod bulk_one;
 mod client;
 mod collections;
+mod cometd;
 mod composite;
 mod conditional;
 mod control;
