@@ -42,8 +42,19 @@ pub(crate) enum UsageRoute {
 }
 
 /// Resources whose licences or permissions the org does not have.
-const UNLICENSED: [&str; 9] =
-    ["analytics", "commerce", "einstein", "iot", "metadata", "payments", "smartdatadiscovery", "ui-api", "wave"];
+const UNLICENSED: [&str; 11] = [
+    "analytics",
+    "chatter",
+    "commerce",
+    "einstein",
+    "folders",
+    "iot",
+    "metadata",
+    "payments",
+    "smartdatadiscovery",
+    "ui-api",
+    "wave",
+];
 const APEX: [&str; 6] =
     ["apexManifest", "completions", "executeAnonymous", "runTests", "runTestsAsynchronous", "runTestsSynchronous"];
 

@@ -123,7 +123,15 @@ async fn chatter_and_connect_show_the_user_and_the_org() {
 async fn what_needs_a_licence_is_forbidden_and_apex_answers_nowhere() {
     let acme = Acme::start().await;
     let token = acme.sign_in_as_admin().await;
-    for path in ["wave", "wave/datasets", "analytics/reports", "ui-api/object-info/Account", "metadata/deployRequest"] {
+    for path in [
+        "wave",
+        "wave/datasets",
+        "analytics/reports",
+        "chatter/feeds/news/me/feed-elements",
+        "folders",
+        "ui-api/object-info/Account",
+        "metadata/deployRequest",
+    ] {
         let refused = acme.get(&format!("{ROOT}/{path}"), &token).await;
         assert_eq!((refused.status, refused.code().as_str()), (403, "FUNCTIONALITY_NOT_ENABLED"), "{path}");
     }
