@@ -29,6 +29,7 @@ use crate::value::Timestamp;
 use crate::world::Shared;
 
 use computed::Computed;
+pub(crate) use computed::{custom_field_id, custom_object_id, is_customizable};
 pub(crate) use configuration::Configuration;
 use system::SystemRows;
 

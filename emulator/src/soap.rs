@@ -1,5 +1,6 @@
 //! The SOAP API: `login()`, and the calls of the partner and the enterprise WSDL for data, describes and passwords
-//! (SOAP API guide; partner WSDL v66). The APIs for metadata, Apex and tooling have the checks of a session and no calls.
+//! (SOAP API guide; partner WSDL v66); and what the Metadata API says about the org. The APIs for Apex and tooling have the
+//! checks of a session and no calls.
 
 mod describe;
 mod element;
@@ -9,6 +10,7 @@ mod interface;
 mod json;
 mod lead;
 mod login;
+mod metadata;
 mod operation;
 mod password;
 mod query;
@@ -69,6 +71,11 @@ impl SoapApi {
         }
     }
 
+    /// Whether it is one for records, with the headers of those.
+    fn is_of_records(self) -> bool {
+        matches!(self, Self::Partner | Self::Enterprise)
+    }
+
     /// The namespace of records.
     fn record_namespace(self) -> &'static str {
         match self {
@@ -85,11 +92,6 @@ impl SoapApi {
             Self::Tooling => "urn:fault.tooling.soap.sforce.com",
             Self::Metadata | Self::Apex => self.namespace(),
         }
-    }
-
-    /// Whether there are calls that this org knows.
-    fn has_calls(self) -> bool {
-        matches!(self, Self::Partner | Self::Enterprise)
     }
 }
 
@@ -145,8 +147,8 @@ impl Org {
         let served = |version: &u16| (OLDEST_VERSION..=NEWEST_VERSION).contains(version);
         let version = version.filter(served).ok_or_else(|| Fault::unexpected(Code::UnsupportedApiVersion))?;
         let message = Message::read(&call.body)?;
-        let in_its_wsdl = api.has_calls() && message.operation.namespace.as_deref() == Some(api.namespace());
-        let operation = Operation::parse(&message.operation.name).filter(|_| in_its_wsdl);
+        let in_its_wsdl = message.operation.namespace.as_deref() == Some(api.namespace());
+        let operation = Operation::parse(api, &message.operation.name).filter(|_| in_its_wsdl);
         match operation {
             Some(Operation::Login) => self.soap_login(call, (api, version), &message.operation).map(Reply::Bare),
             Some(Operation::Logout) => {
@@ -180,7 +182,8 @@ impl Org {
         let options = message.headers.options.clone();
         let caller = Caller { options, ..self.admit_session(call, &admitted, version)? };
         let ask = Ask { call, api, caller, session, message };
-        self.soap_operation(operation, &ask).await.map(Reply::Counted)
+        let result = self.soap_operation(operation, &ask).await?;
+        Ok(if api.is_of_records() { Reply::Counted(result) } else { Reply::Bare(result) })
     }
 
     async fn soap_operation(self: &Arc<Self>, operation: Operation, ask: &Ask<'_>) -> Result<String, Fault> {
@@ -221,6 +224,10 @@ impl Org {
             Operation::ConvertLead => self.soap_convert_lead(ask)?,
             Operation::Process => self.soap_process(ask)?,
             Operation::SendEmail => self.soap_send_email(ask)?,
+            Operation::DescribeMetadata => self.soap_describe_metadata(ask)?,
+            Operation::ListMetadata => self.soap_list_metadata(ask)?,
+            Operation::ReadMetadata => self.soap_read_metadata(ask)?,
+            Operation::ChangeMetadata => return Err(metadata::refused(ask)),
         };
         let name = &ask.message.operation.name;
         Ok(format!("<{name}Response>{result}</{name}Response>"))

@@ -6,6 +6,8 @@
 mod definitions;
 mod permissions;
 
+pub(crate) use definitions::{custom_field_id, custom_object_id, is_customizable};
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 

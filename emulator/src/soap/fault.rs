@@ -213,12 +213,13 @@ impl Fault {
              xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><soapenv:Body><soapenv:Fault>{}\
              </soapenv:Fault></soapenv:Body></soapenv:Envelope>",
             api.fault_namespace(),
-            self.content(),
+            self.content(api),
         );
         Answer::typed(StatusCode::INTERNAL_SERVER_ERROR, MEDIA, Payload::bytes(text))
     }
 
-    fn content(&self) -> String {
+    /// The metadata WSDL declares no faults, so that its have no detail, as field reports show them.
+    fn content(&self, api: SoapApi) -> String {
         let (kind, name, message, place) = match self {
             Self::Login(code) => ("LoginFault", code.name(), code.message(), None),
             Self::Unexpected(code) => (Kind::Unexpected.name(), code.name(), code.message(), None),
@@ -234,6 +235,9 @@ impl Fault {
         let mut content = Elements::default();
         content.put("faultcode", &format!("sf:{name}"));
         content.put("faultstring", &format!("{name}: {message}"));
+        if !api.is_of_records() {
+            return content.0;
+        }
         content.open("detail");
         let tag = format!("sf:{kind}");
         content.open_typed(&tag, &tag);
@@ -282,7 +286,7 @@ mod tests {
     #[test]
     fn a_query_fault_says_where() {
         let message = "\nselect adfId from Contact\n       ^\nERROR at Row:1:Column:8\nNo such column 'adfId'";
-        let fault = Fault::call("INVALID_FIELD", message).content();
+        let fault = Fault::call("INVALID_FIELD", message).content(SoapApi::Partner);
         assert!(fault.contains("<sf:InvalidFieldFault xsi:type=\"sf:InvalidFieldFault\">"), "{fault}");
         assert!(
             fault.ends_with("<sf:row>1</sf:row><sf:column>8</sf:column></sf:InvalidFieldFault></detail>"),

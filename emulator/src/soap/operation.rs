@@ -1,4 +1,6 @@
-//! The calls of the partner and the enterprise WSDL that this org knows.
+//! The calls that this org knows: those of the partner and the enterprise WSDL, and those of the metadata WSDL.
+
+use crate::route::SoapApi;
 
 /// No results.
 const NONE: &str = "";
@@ -48,7 +50,28 @@ pub(super) enum Operation {
     Undelete,
     Update,
     Upsert,
+    DescribeMetadata,
+    ListMetadata,
+    ReadMetadata,
+    /// Whatever changes, deploys or retrieves components.
+    ChangeMetadata,
 }
+
+/// Calls of the metadata WSDL v66 that are refused.
+const METADATA_CHANGES: [&str; 12] = [
+    "cancelDeploy",
+    "checkDeployStatus",
+    "checkRetrieveStatus",
+    "createMetadata",
+    "deleteMetadata",
+    "deploy",
+    "deployRecentValidation",
+    "describeValueType",
+    "renameMetadata",
+    "retrieve",
+    "updateMetadata",
+    "upsertMetadata",
+];
 
 impl Operation {
     const NAMES: [(Self, &'static str); 47] = [
@@ -101,8 +124,17 @@ impl Operation {
         (Self::Upsert, "upsert"),
     ];
 
-    pub(super) fn parse(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(operation, _)| *operation)
+    pub(super) fn parse(api: SoapApi, name: &str) -> Option<Self> {
+        match (api, name) {
+            (SoapApi::Partner | SoapApi::Enterprise, name) => {
+                Self::NAMES.iter().find(|(_, known)| *known == name).map(|(operation, _)| *operation)
+            }
+            (SoapApi::Metadata, "describeMetadata") => Some(Self::DescribeMetadata),
+            (SoapApi::Metadata, "listMetadata") => Some(Self::ListMetadata),
+            (SoapApi::Metadata, "readMetadata") => Some(Self::ReadMetadata),
+            (SoapApi::Metadata, name) => METADATA_CHANGES.contains(&name).then_some(Self::ChangeMetadata),
+            (SoapApi::Apex | SoapApi::Tooling, _) => None,
+        }
     }
 
     /// Whether a session may make the call whose password has expired.

@@ -27,6 +27,7 @@ mod identity;
 mod ingest;
 mod jwt;
 mod metadata;
+mod metadata_api;
 mod oauth;
 mod orgs;
 mod policies;

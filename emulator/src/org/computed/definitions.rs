@@ -400,7 +400,7 @@ fn is_indexed(field: &Field) -> bool {
     field.id_lookup || field.unique || field.kind == FieldType::Reference || field.name == "SystemModstamp"
 }
 
-fn is_customizable(object: &Object) -> bool {
+pub(crate) fn is_customizable(object: &Object) -> bool {
     object.custom || object.can.searchable && object.can.createable
 }
 
@@ -414,11 +414,11 @@ fn custom_id(prefix: &str, name: &str) -> RecordId {
     RecordId::new(prefix, number_of(name))
 }
 
-fn custom_object_id(object: &Object) -> RecordId {
+pub(crate) fn custom_object_id(object: &Object) -> RecordId {
     custom_id("01I", &object.name)
 }
 
-fn custom_field_id(object: &Object, field: &Field) -> RecordId {
+pub(crate) fn custom_field_id(object: &Object, field: &Field) -> RecordId {
     custom_id("00N", &format!("{}.{}", object.name, field.name))
 }
 
