@@ -458,6 +458,8 @@ async fn what_cannot_become_a_job_or_a_batch_is_refused() {
     let code = async |media: &str, body: String| element(&org.post(&batches, media, body).await.text, "exceptionCode");
     assert_eq!(code(XML, "<sObjects/>".to_owned()).await, "InvalidBatch");
     assert_eq!(code(CSV, "x".repeat(10_000_001)).await, "ClientInputError");
+    let empty = org.post(&batches, CSV, "\n").await;
+    assert_eq!(empty.text, error("ClientInputError", "Unable to find any data to create batch"));
     let many = format!("Name\n{}", "x\n".repeat(10_001));
     let batch = org.worked(&csv, CSV, &many).await;
     assert!(org.get(&batch).await.text.contains("more than 10000 records"));

@@ -15,6 +15,8 @@ use crate::org::Org;
 
 /// Bytes of a batch (Bulk API guide v66, limits).
 const MAX_BATCH: usize = 10_000_000;
+/// Source: `jsforce/jsforce`, issue 545.
+const NOTHING_SENT: &str = "Unable to find any data to create batch";
 
 impl Org {
     pub(super) fn submit_batch(
@@ -30,6 +32,9 @@ impl Org {
         }
         check_media(call, job)?;
         let body = unpacked(call)?;
+        if body.trim_ascii().is_empty() {
+            return Err(Problem::new("ClientInputError", NOTHING_SENT));
+        }
         let limit = self.scenario.limits.daily_bulk_batches;
         let counted = self.usage.bulk_batches.count(self.now(), limit);
         counted.map_err(|_| Problem::new("ExceededQuota", "ApiBatchItems Limit exceeded."))?;
