@@ -111,6 +111,14 @@ async fn records_are_upserted_by_an_external_id() {
     let rows = acme.send(Method::PATCH, &path, &token, &json!({"records": [record("U-1", "Renamed")]})).await.json();
     assert_eq!((&rows[0]["created"], &rows[0]["success"]), (&json!(false), &json!(true)));
     assert_eq!(count(&acme, &token, "Renamed").await, 1);
+    let records = json!([record("U-1", "Old"), {"attributes": {"type": "Account"}, "Customer_Number__c": "U-3"}]);
+    let refused = acme.send(Method::PATCH, &path, &token, &json!({"allOrNone": true, "records": records})).await.json();
+    assert_eq!((&refused[0]["success"], &refused[1]["success"]), (&json!(false), &json!(false)), "{refused}");
+    assert_eq!(
+        (&refused[0]["created"], &refused[1]["created"]),
+        (&json!(false), &json!(true)),
+        "as it would have been"
+    );
     let path = format!("{path}?updateOnly=true");
     let records = json!([record("U-1", "Again"), record("U-9", "Unknown")]);
     let rows = acme.send(Method::PATCH, &path, &token, &json!({"records": records})).await.json();

@@ -4,6 +4,7 @@
 
 use http::Method;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::answer::{Answer, ApiError};
 use crate::call::Call;
@@ -15,6 +16,7 @@ use crate::rest::body::typed_body;
 use crate::rest::caller::Caller;
 use crate::rest::records::updates_only;
 use crate::rest::tokens::{self, Place};
+use crate::schema::Object;
 
 const MAX_RECORDS: usize = 200;
 /// Runs of records of one object. Source: SOAP API guide v66, "Create Records for Different Object Types".
@@ -26,13 +28,6 @@ struct Collection {
     #[serde(default)]
     all_or_none: bool,
     records: Vec<Record>,
-}
-
-/// How a row result says what was done.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Plain,
-    Upsert,
 }
 
 impl Org {
@@ -63,7 +58,7 @@ impl Org {
         });
         let changes: Vec<_> = changes.collect();
         let results = self.carry_out(caller, &changes, collection.all_or_none);
-        Ok(row_results(&results, Kind::Plain))
+        Ok(row_results(&results, &[]))
     }
 
     /// `PATCH /composite/sobjects/{object}/{externalIdField}`, from v46.0 on.
@@ -106,8 +101,29 @@ impl Org {
             }
         });
         let changes: Vec<_> = changes.collect();
+        let inserts = self.inserts(&object, &field.name, &collection.records);
         let results = self.carry_out(caller, &changes, collection.all_or_none);
-        Ok(row_results(&results, Kind::Upsert))
+        Ok(row_results(&results, &inserts))
+    }
+
+    /// Of each record, whether an upsert inserts it.
+    fn inserts(&self, object: &Object, key: &str, records: &[Record]) -> Vec<bool> {
+        let snapshot = self.snapshot();
+        let place = snapshot.schema().find(&object.name).map(|(index, _)| index).zip(object.find(key));
+        let is_there = |record: &Record| {
+            let value = record.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value);
+            match (place, value) {
+                (Some(_), Some(Json::String(id))) if key == "Id" => !id.is_empty(),
+                (Some((index, (field, _))), Some(Json::String(text))) => {
+                    !snapshot.find_by_text(index, field, text).is_empty()
+                }
+                (Some((index, (field, _))), Some(Json::Number(number))) => {
+                    !snapshot.find_by_text(index, field, &number.to_string()).is_empty()
+                }
+                _ => false,
+            }
+        };
+        records.iter().map(|record| !is_there(record)).collect()
     }
 
     /// `DELETE /composite/sobjects?ids=…&allOrNone=…`.
@@ -121,7 +137,7 @@ impl Org {
             .iter()
             .map(|text| RecordId::parse(text).map(|id| Change::Delete { id }).map_err(|_| malformed(text)))
             .collect();
-        Ok(row_results(&self.carry_out(caller, &changes, all_or_none), Kind::Plain))
+        Ok(row_results(&self.carry_out(caller, &changes, all_or_none), &[]))
     }
 
     /// Does what was understood; with `all_or_none`, nothing unless everything was.
@@ -192,15 +208,17 @@ struct RowResult<'a> {
     created: Option<bool>,
 }
 
-fn row_result(result: &Result<Saved, RowError>, kind: Kind) -> RowResult<'_> {
+/// `inserts` is of an upsert: a row that was refused says what would have become of it, as jsforce's tests have it.
+fn row_result(result: &Result<Saved, RowError>, inserts: Option<bool>) -> RowResult<'_> {
     RowResult {
         id: result.as_ref().ok().map(|saved| saved.id.to_string()),
         success: result.is_ok(),
         errors: result.as_ref().err().into_iter().collect(),
-        created: (kind == Kind::Upsert).then(|| result.as_ref().is_ok_and(|saved| saved.created)),
+        created: inserts.map(|inserts| result.as_ref().map_or(inserts, |saved| saved.created)),
     }
 }
 
-fn row_results(results: &[Result<Saved, RowError>], kind: Kind) -> Answer {
-    Answer::ok(&results.iter().map(|result| row_result(result, kind)).collect::<Vec<_>>())
+fn row_results(results: &[Result<Saved, RowError>], inserts: &[bool]) -> Answer {
+    let rows = results.iter().enumerate().map(|(nth, result)| row_result(result, inserts.get(nth).copied()));
+    Answer::ok(&rows.collect::<Vec<_>>())
 }
