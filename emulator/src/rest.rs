@@ -16,6 +16,7 @@ mod limits;
 mod options;
 mod password;
 mod platform;
+mod process;
 mod query;
 mod recent;
 mod records;

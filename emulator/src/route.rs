@@ -288,7 +288,9 @@ impl DataRoute {
             ["limits"] => Self::Limits,
             ["limits", "recordCount"] => Self::RecordCount,
             ["recent"] => Self::Recent,
-            ["composite", ..] => CompositeRoute::parse(segments).map_or(Self::Unknown, Self::Composite),
+            ["composite", ..] | ["connect", "batch"] => {
+                CompositeRoute::parse(segments).map_or(Self::Unknown, Self::Composite)
+            }
             ["search", ..] | ["parameterizedSearch"] => {
                 SearchRoute::parse(segments).map_or(Self::Unknown, Self::Search)
             }

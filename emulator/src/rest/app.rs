@@ -15,15 +15,21 @@ use crate::schema::Access;
 
 /// The sets of `/appMenu`.
 const APP_MENUS: [&str; 2] = ["AppSwitcher", "Salesforce1"];
+/// Lists of the Reports and Dashboards API. Source: its guide v66, "Report List" and "Dashboard List".
+const ANALYTICS: [&str; 3] = ["dashboards", "reports", "reportTypes"];
 
 impl Org {
     pub(super) fn app_resource(&self, call: &Call, caller: &Caller, part: AppRoute) -> Result<Answer, ApiError> {
+        if call.method == Method::POST && part.takes_posts() {
+            return super::process::answer(call, part);
+        }
         allow(call, &[Method::GET])?;
         let root = caller.root();
         let last = call.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let body = match part {
             AppRoute::Theme => json!({"themeItems": []}),
             AppRoute::Tabs | AppRoute::RelevantItems => json!([]),
+            AppRoute::Analytics if ANALYTICS.contains(&last) => json!([]),
             AppRoute::AppMenu if APP_MENUS.iter().any(|set| set.eq_ignore_ascii_case(last)) => {
                 json!({"appMenuItems": []})
             }
@@ -47,6 +53,7 @@ impl Org {
                 json!({"defaultLanguage": "en_US", "knowledgeEnabled": false, "languages": []})
             }
             AppRoute::AppMenu
+            | AppRoute::Analytics
             | AppRoute::QuickActions
             | AppRoute::ProcessRules
             | AppRoute::StandardActions

@@ -24,6 +24,7 @@ impl Org {
     ) -> Result<Answer, ApiError> {
         match route {
             PlatformRoute::Tooling(route) => self.tooling(call, caller, route, effect).await,
+            PlatformRoute::ChatterUsers => self.chatter_users(call, caller),
             PlatformRoute::ChatterUser(user) => self.chatter_user(call, caller, &user),
             PlatformRoute::ConnectOrganization => self.connect_organization(call, caller),
             PlatformRoute::Usage(route) => self.usage_of_apps(call, caller, &route),
@@ -43,6 +44,33 @@ impl Org {
         let setup = self.setup(call);
         let user = self.user_named(&setup.users, &asked).ok_or_else(ApiError::not_found)?;
         Ok(Answer::ok(&self.user_detail(call, caller, user)))
+    }
+
+    /// `GET /chatter/users` (Connect REST API guide, "Users"): a page of those who are active, by name.
+    fn chatter_users(&self, call: &Call, caller: &Caller) -> Result<Answer, ApiError> {
+        allow(call, &[Method::GET])?;
+        let number = |name: &str, otherwise: usize| {
+            call.parameter(name).and_then(|text| text.parse::<usize>().ok()).unwrap_or(otherwise)
+        };
+        let (page, size) = (number("page", 0), number("pageSize", 25).clamp(1, 100));
+        let wanted = call.parameter("q").unwrap_or_default().to_lowercase();
+        let setup = self.setup(call);
+        let found = |user: &&UserSpec| user.active && user.full_name().to_lowercase().contains(&wanted);
+        let mut users: Vec<&UserSpec> = setup.users.iter().filter(found).collect();
+        users.sort_by_key(|user| user.full_name());
+        let url = |page: usize| format!("{}/chatter/users?page={page}&pageSize={size}", caller.root());
+        let first = page.saturating_mul(size);
+        let has_more = first.saturating_add(size) < users.len();
+        let shown = users.iter().skip(first).take(size).map(|user| self.user_detail(call, caller, user));
+        Ok(Answer::ok(&json!({
+            "currentPageToken": page,
+            "currentPageUrl": url(page),
+            "nextPageToken": has_more.then_some(page.saturating_add(1)),
+            "nextPageUrl": has_more.then(|| url(page.saturating_add(1))),
+            "previousPageToken": page.checked_sub(1),
+            "previousPageUrl": page.checked_sub(1).map(url),
+            "users": shown.collect::<Vec<_>>(),
+        })))
     }
 
     fn user_detail(&self, call: &Call, caller: &Caller, user: &UserSpec) -> Value {

@@ -5,6 +5,7 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PlatformRoute {
     Tooling(ToolingRoute),
+    ChatterUsers,
     ChatterUser(String),
     ConnectOrganization,
     Usage(UsageRoute),
@@ -64,10 +65,13 @@ impl PlatformRoute {
         let owned = |text: &str| text.to_owned();
         Some(match segments {
             ["tooling", rest @ ..] => Self::Tooling(ToolingRoute::parse(rest)?),
+            ["chatter", "users"] => Self::ChatterUsers,
             ["chatter", "users", user] => Self::ChatterUser(owned(user)),
             ["connect", "organization"] => Self::ConnectOrganization,
             ["apps", "oauth", "usage", rest @ ..] => Self::Usage(UsageRoute::parse(rest)?),
-            ["sobjects", "User", id, "password"] => Self::UserPassword(owned(id)),
+            ["sobjects", object, id, "password"] if object.eq_ignore_ascii_case("User") => {
+                Self::UserPassword(owned(id))
+            }
             [first, ..] if UNLICENSED.contains(first) => Self::Unlicensed,
             _ => return None,
         })
@@ -76,6 +80,7 @@ impl PlatformRoute {
     pub(super) fn template(&self) -> &'static str {
         match self {
             Self::Tooling(route) => route.template(),
+            Self::ChatterUsers => "/services/data/vXX.X/chatter/users",
             Self::ChatterUser(_) => "/services/data/vXX.X/chatter/users/{id}",
             Self::ConnectOrganization => "/services/data/vXX.X/connect/organization",
             Self::Usage(route) => route.template(),

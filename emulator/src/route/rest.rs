@@ -17,7 +17,8 @@ impl CompositeRoute {
         let owned = |text: &str| text.to_owned();
         Some(match segments {
             ["composite"] => Self::Composite,
-            ["composite", "batch"] => Self::Batch,
+            // The Connect API has the same resource under its own name (Connect REST API guide, "Batch").
+            ["composite", "batch"] | ["connect", "batch"] => Self::Batch,
             ["composite", "graph"] => Self::Graph,
             ["composite", "tree", object] => Self::Tree(owned(object)),
             ["composite", "sobjects"] => Self::Records,
@@ -167,6 +168,8 @@ pub(crate) enum AppRoute {
     KnowledgeSettings,
     EventSchema,
     RelevantItems,
+    /// Reports and dashboards.
+    Analytics,
 }
 
 impl AppRoute {
@@ -187,6 +190,7 @@ impl AppRoute {
             ["knowledgeManagement", "settings"] => Self::KnowledgeSettings,
             ["event", "eventSchema", _] | ["sobjects", _, "eventSchema"] => Self::EventSchema,
             ["sobjects", "relevantItems"] => Self::RelevantItems,
+            ["analytics", "dashboards" | "reports" | "reportTypes", ..] => Self::Analytics,
             _ => return None,
         })
     }
@@ -208,6 +212,12 @@ impl AppRoute {
             Self::KnowledgeSettings => "/services/data/vXX.X/knowledgeManagement/settings",
             Self::EventSchema => "/services/data/vXX.X/event/eventSchema/{schema}",
             Self::RelevantItems => "/services/data/vXX.X/sobjects/relevantItems",
+            Self::Analytics => "/services/data/vXX.X/analytics/{list}",
         }
+    }
+
+    /// Whether something is done by POST there.
+    pub(crate) fn takes_posts(self) -> bool {
+        matches!(self, Self::ProcessApprovals | Self::ProcessRules | Self::QuickActions)
     }
 }

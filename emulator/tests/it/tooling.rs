@@ -111,6 +111,13 @@ async fn chatter_and_connect_show_the_user_and_the_org() {
     assert_eq!(me["url"], format!("{ROOT}/chatter/users/{id}"));
     assert_eq!(acme.get(&format!("{ROOT}/chatter/users/{}", &id[..15]), &token).await.json()["id"], id);
     assert_eq!(acme.get(&format!("{ROOT}/chatter/users/005000000000000"), &token).await.status, 404);
+    let users = acme.get(&format!("{ROOT}/chatter/users?pageSize=1"), &token).await.json();
+    assert_eq!((&users["users"][0]["id"], &users["users"][1]), (&json!(id), &Value::Null), "{users}");
+    let next = acme.get(users["nextPageUrl"].as_str().unwrap(), &token).await.json();
+    assert_eq!(next["previousPageUrl"], users["currentPageUrl"]);
+    let batch = json!({"batchRequests": [{"method": "GET", "url": format!("{ROOT}/chatter/users/me")}]});
+    let together = acme.send(Method::POST, &format!("{ROOT}/connect/batch"), &token, &batch).await.json();
+    assert_eq!((&together["hasErrors"], &together["results"][0]["result"]["id"]), (&json!(false), &json!(id)));
     let org = acme.get(&format!("{ROOT}/connect/organization"), &token).await.json();
     assert_eq!((&org["name"], &org["userSettings"]["userId"]), (&json!("Acme"), &json!(id)));
     assert_eq!(
@@ -126,7 +133,7 @@ async fn what_needs_a_licence_is_forbidden_and_apex_answers_nowhere() {
     for path in [
         "wave",
         "wave/datasets",
-        "analytics/reports",
+        "analytics/notifications",
         "chatter/feeds/news/me/feed-elements",
         "folders",
         "ui-api/object-info/Account",
@@ -190,6 +197,7 @@ async fn the_password_of_a_user_is_a_resource() {
     let rows = records(&acme, &token, "query", "SELECT Id FROM User WHERE Username = 'sam@acme.example'").await;
     let path = format!("{ROOT}/sobjects/User/{}/password", rows[0]["Id"].as_str().unwrap());
     assert_eq!(acme.get(&path, &token).await.json(), json!({"IsExpired": false}));
+    assert_eq!(acme.get(&path.replace("/User/", "/user/"), &token).await.status, 200);
     let weak = acme.send(Method::POST, &path, &token, &json!({"NewPassword": "weak"})).await;
     assert_eq!((weak.status, weak.code().as_str()), (400, "INVALID_NEW_PASSWORD"));
     assert_eq!(acme.send(Method::POST, &path, &token, &json!({"NewPassword": "stronger-1"})).await.status, 204);
