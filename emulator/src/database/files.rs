@@ -32,6 +32,20 @@ impl Database {
         set_at(&mut row.values, size, Value::Int(i64::try_from(bytes).unwrap_or(i64::MAX)));
     }
 
+    /// A version without a title is called as its file is, without the extension (inferred).
+    pub(super) fn title_file(object: &Object, row: &mut StoredRow) {
+        let field = |name: &str| object.find(name).map(|(field, _)| field);
+        if object.name != VERSION || !text(row, field("Title")).is_empty() {
+            return;
+        }
+        let path = text(row, field("PathOnClient"));
+        let file = path.rsplit(['/', '\\']).next().unwrap_or_default();
+        let title = file.rsplit_once('.').map_or(file, |(title, _)| title);
+        if !title.is_empty() {
+            set_at(&mut row.values, field("Title"), Value::text(title));
+        }
+    }
+
     /// Makes a version that was inserted the latest one of its document, which is created when the version names none.
     pub(super) fn file_version(&mut self, object: &Object, id: RecordId, by: &Author<'_>) -> Result<(), RowError> {
         if object.name != VERSION || self.current.schema.find(DOCUMENT).is_none() {

@@ -280,6 +280,7 @@ impl Database {
         set_at(&mut row.values, audit.is_deleted, Value::Bool(false));
         self.apply(index, object, record, Operation::Insert, by, &mut row)?;
         self.complete_person(object, record, Operation::Insert, &mut row.values)?;
+        Self::title_file(object, &mut row);
         check_required(object, &row.values)?;
         self.check_rules(object, None, &row)?;
         self.check_storage()?;

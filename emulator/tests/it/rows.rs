@@ -211,6 +211,12 @@ async fn what_surrounds_an_object_is_well_formed_or_refused() {
         ("sobjects/Account/listviews/00B000000000001", 404),
         ("sobjects/Account/quickActions/Nope/describe", 404),
         ("sobjects/Nope/describe/layouts", 404),
+        ("sobjects/User/describe/namedLayouts/UserAlt", 200),
+        ("sobjects/User/describe/namedLayouts/Nope", 404),
+        ("sobjects/Account/describe/namedLayouts/UserAlt", 404),
+        ("analytics/reports", 200),
+        ("analytics/dashboards", 200),
+        ("analytics/reports/00O000000000001", 404),
         ("sobjects/relevantItems", 200),
         ("theme", 200),
         ("tabs", 200),
@@ -235,6 +241,38 @@ async fn what_surrounds_an_object_is_well_formed_or_refused() {
         assert_eq!(answer.status, status, "{path}: {}", answer.text);
     }
     assert_eq!(acme.send(Method::POST, &format!("{ROOT}/theme"), &token, &json!({})).await.status, 405);
+}
+
+#[tokio::test]
+async fn an_org_without_rules_and_approvals_triggers_none_and_takes_no_request() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let post = async |path: &str, body: &Value| acme.send(Method::POST, &format!("{ROOT}/{path}"), &token, body).await;
+    let triggered = post("process/rules", &json!({"contextIds": ["001000000000001AAA"]})).await;
+    assert_eq!(triggered.json(), json!({"errors": null, "success": true}));
+    let submit = json!({"requests": [
+        {"actionType": "Submit", "contextId": "001000000000001AAA", "comments": "Please"},
+        {"actionType": "Approve", "contextId": "04i000000000001AAA"},
+    ]});
+    let results = post("process/approvals", &submit).await.json();
+    assert_eq!((&results[0]["success"], &results[0]["entityId"]), (&json!(false), &json!("001000000000001AAA")));
+    assert_eq!(results[0]["errors"][0]["statusCode"], "NO_APPLICABLE_PROCESS");
+    assert_eq!(results[1]["errors"][0]["statusCode"], "INVALID_CROSS_REFERENCE_KEY");
+    assert_eq!(post("process/approvals", &json!({})).await.status, 400);
+    let nothing = post("quickActions/LogACall", &json!({"record": {}})).await;
+    assert_eq!((nothing.status, nothing.code().as_str()), (404, "NOT_FOUND"));
+}
+
+#[tokio::test]
+async fn a_version_without_a_title_is_called_as_its_file_is() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let path = format!("{ROOT}/sobjects/ContentVersion");
+    let version = json!({"PathOnClient": "plans/next.year.pdf", "VersionData": "b25l"});
+    let created = acme.send(Method::POST, &path, &token, &version).await;
+    assert_eq!(created.status, 201, "{}", created.text);
+    let id = created.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(acme.get(&format!("{path}/{id}?fields=Title"), &token).await.json()["Title"], "next.year");
 }
 
 #[tokio::test]

@@ -254,3 +254,19 @@ async fn setup_is_seen_with_its_permission_and_described_with_its_cursors() {
     let apps = org.column("Name", "SELECT Name FROM ConnectedApplication").await;
     assert!(apps.contains(&json!("Acme Connected")), "{apps:?}");
 }
+
+#[tokio::test]
+async fn reports_folders_and_logs_can_be_asked_for_although_nobody_has_made_any() {
+    let org = Org::start().await;
+    for soql in [
+        "SELECT Id, Name, DeveloperName, FolderName, LastRunDate FROM Report",
+        "SELECT Id, Title, FolderName FROM Dashboard",
+        "SELECT Id, Name FROM Folder WHERE Type = 'Document'",
+    ] {
+        assert_eq!(org.query(soql).await.len(), 0, "{soql}");
+    }
+    let soql = "SELECT Id, LogType, DebugLevelId, DebugLevel.ApexCode FROM TraceFlag";
+    let request = org.acme.request(Method::GET, &format!("{ROOT}/tooling/query"), &org.token).query(&[("q", soql)]);
+    let flags = Seen::of(request.send().await.unwrap()).await;
+    assert_eq!((flags.status, &flags.json()["totalSize"]), (200, &json!(0)), "{}", flags.text);
+}
