@@ -128,7 +128,7 @@ async fn while_the_flow_is_set_up_its_errors_come_in_the_order_of_the_field() {
         mended.scopes = vec!["api".to_owned()];
     })
     .await;
-    let mut claims = json!({"iss": "3MVG9.nobody", "sub": SAM, "aud": "https://wrong.example", "exp": NOW - 1});
+    let mut claims = json!({"iss": "3MVG9.nobody", "sub": SAM, "aud": "https://wrong.example", "exp": NOW - 180});
     let unsigned = |claims: &Value| format!("{}.{}.", part(&json!({"alg": "none"})), part(claims));
     let answer = present(&acme, &unsigned(&claims)).await;
     assert_eq!((answer.status, answer.oauth_error()), (400, error("invalid_client_id", "client identifier invalid")));
@@ -196,15 +196,16 @@ async fn audience_and_expiry_are_read_as_clients_write_them() {
         let answer = bearer(&acme, &with(good(), "aud", wrong.clone())).await;
         assert_eq!(answer.oauth_error(), error("invalid_grant", "audience is invalid"), "{wrong}");
     }
-    for expiry in [json!((NOW + 300).to_string()), json!(NOW + 3600), json!(NOW * 1000 + 300)] {
+    // CumulusCI's assertions expire in the second in which they are signed.
+    for expiry in [json!((NOW + 300).to_string()), json!(NOW + 3600), json!(NOW * 1000 + 300), json!(NOW)] {
         let answer = bearer(&acme, &with(good(), "exp", expiry.clone())).await;
         assert_eq!(answer.status, 200, "{expiry}: {}", answer.text);
     }
-    for stale in [json!(NOW), json!("soon"), json!(null)] {
+    for stale in [json!(NOW - 180), json!("soon"), json!(null)] {
         let answer = bearer(&acme, &with(good(), "exp", stale.clone())).await;
         assert_eq!(answer.oauth_error(), error("invalid_grant", "expired authorization code"), "{stale}");
     }
-    let later = assertion(&with(good(), "exp", NOW + 180));
+    let later = assertion(&with(good(), "exp", NOW));
     acme.emulator.control().advance(Duration::from_secs(180));
     let answer = present(&acme, &later).await;
     assert_eq!(answer.oauth_error(), error("invalid_grant", "expired authorization code"));
@@ -358,7 +359,7 @@ async fn a_client_assertion_stands_in_for_the_secret() {
     assert_eq!(ask("saml", assertion(&claims)).await.oauth_error().0, "invalid_assertion_type");
     let refused = error("invalid_client", "invalid client credentials");
     for (name, value) in [
-        ("exp", json!(NOW)),
+        ("exp", json!(NOW - 180)),
         ("aud", json!("https://other.example")),
         ("sub", json!(INTEGRATION)),
         ("iss", json!("3MVG9.acme.norunas")),

@@ -70,7 +70,7 @@ async fn a_wrong_audience_leads_to_the_next_and_the_accepted_one_is_told() {
 #[tokio::test]
 async fn an_hour_of_clock_skew_is_survived_in_both_directions() {
     let acme = acme(|_| {}).await;
-    for (skew, requests) in [(-HOUR_MS, 2), (HOUR_MS, 1), (-200_000, 2), (-100_000, 1)] {
+    for (skew, requests) in [(-HOUR_MS, 2), (HOUR_MS, 1), (-400_000, 2), (-200_000, 1)] {
         let before = acme.count(TOKEN);
         sign_in(&acme, INTEGRATION, Timestamp(now(&acme).0 + skew)).await.unwrap();
         assert_eq!(acme.count(TOKEN) - before, requests, "{skew}");
