@@ -234,7 +234,8 @@ where
 {
     let service = service_fn(move |request| Arc::clone(&world).serve(request, arrival));
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().auto_date_header(false);
+    // The casing of HTTP/1.1 there: Airbyte takes a `content-type` in small letters for another kind of answer.
+    builder.http1().auto_date_header(false).title_case_headers(true);
     builder
         .http2()
         .auto_date_header(false)

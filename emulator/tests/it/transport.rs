@@ -21,6 +21,20 @@ async fn the_org_answers_over_tls_under_its_real_host_name_with_http_2() {
     assert_eq!(versions.status(), 200);
 }
 
+/// Airbyte looks for `content-type` among the names as they were sent, and stumbles over what it finds there.
+#[tokio::test]
+async fn names_of_headers_begin_with_capitals_in_http_1() {
+    let acme = Acme::start().await;
+    let host = acme.emulator.http_url().trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    let request = format!("GET /services/data HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.contains("\r\nContent-Type: application/json;charset=UTF-8\r\n"), "{answer}");
+}
+
 #[tokio::test]
 async fn a_data_call_on_the_login_host_says_that_the_url_was_not_reset() {
     let acme = Acme::start().await;
