@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use http::{StatusCode, header};
 use roxmltree::{Document, Node};
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use crate::answer::ApiError;
@@ -45,6 +46,15 @@ pub(super) fn body_record(call: &Call) -> Result<Record, ApiError> {
 /// A body of one shape.
 pub(super) fn typed_body<T: serde::de::DeserializeOwned>(call: &Call) -> Result<T, ApiError> {
     serde_json::from_value(json_body(call)?).map_err(|error| malformed(error.to_string()))
+}
+
+/// What is not there, and what is `null`, is what its type begins with, as Jackson reads primitives.
+pub(super) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de> + Default,
+{
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 fn malformed(message: impl Into<String>) -> ApiError {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::allow;
-use super::body::typed_body;
+use super::body::{or_default, typed_body};
 use super::caller::Caller;
 use super::options::Ledger;
 use crate::answer::{Answer, ApiError};
@@ -32,7 +32,7 @@ const MAX_QUERIES: usize = 5;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Composite {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     all_or_none: bool,
     composite_request: Vec<Subrequest>,
 }

@@ -75,7 +75,7 @@ impl Org {
         id: RecordId,
     ) -> Result<Answer, ApiError> {
         if self.snapshot().row(id).is_none() {
-            return Err(ApiError::not_found());
+            return Err(if call.method == Method::DELETE { nothing_to_delete() } else { ApiError::not_found() });
         }
         let validators = self.validators(object, id);
         if let Some(refusal) = refused_by(validators.as_ref(), call)? {
@@ -258,6 +258,12 @@ fn shown(validators: Option<&Validators>, answer: Answer) -> Answer {
 }
 
 /// How a row's refusal is answered when the row was the whole request.
+/// Source: what django-salesforce expects of orgs when it deletes a record that never was or is gone for good.
+fn nothing_to_delete() -> ApiError {
+    let error = ApiError::new(StatusCode::NOT_FOUND, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id");
+    error.with_fields(Vec::new())
+}
+
 fn refusal(caller: &Caller, error: RowError) -> ApiError {
     if let Some(found) = &error.duplicates {
         let found = duplicate_result(caller, found, &error.message);

@@ -92,7 +92,7 @@ async fn records_are_updated_and_deleted_by_their_ids() {
     assert_eq!(nobody.json()[0]["errors"][0], unknown);
     let alone =
         acme.send(Method::DELETE, &format!("{ROOT}/sobjects/Account/001000000000000"), &token, &Value::Null).await;
-    assert_eq!((alone.status, alone.code().as_str()), (404, "NOT_FOUND"));
+    assert_eq!((alone.status, alone.code().as_str()), (404, "INVALID_CROSS_REFERENCE_KEY"));
     let again = acme.send(Method::DELETE, &format!("{COLLECTION}?ids={id}"), &token, &Value::Null).await.json();
     let gone = json!({"statusCode": "ENTITY_IS_DELETED", "message": "entity is deleted", "fields": []});
     assert_eq!(again[0]["errors"][0], gone);
@@ -210,4 +210,21 @@ async fn files_of_a_collection_are_parts_that_its_records_name() {
         let id = rows.json()[index]["id"].as_str().unwrap().to_owned();
         assert_eq!(acme.get(&format!("{ROOT}/sobjects/Attachment/{id}/Body"), &token).await.text, text);
     }
+}
+
+/// django-salesforce writes `null` where nobody asked for all or none.
+#[tokio::test]
+async fn a_switch_that_is_null_is_off() {
+    let acme = Acme::start().await;
+    let token = acme.sign_in_as_admin().await;
+    let body = json!({"allOrNone": null, "records": [account("Null"), {"attributes": {"type": "Account"}}]});
+    let rows = acme.send(Method::POST, COLLECTION, &token, &body).await.json();
+    assert_eq!((&rows[0]["success"], &rows[1]["success"]), (&json!(true), &json!(false)));
+    let list = json!({"method": "GET", "url": "/services/data/v60.0/limits", "referenceId": "l", "httpHeaders": null});
+    let composite = json!({"allOrNone": null, "compositeRequest": [list]});
+    let answer = acme.send(Method::POST, &format!("{ROOT}/composite"), &token, &composite).await;
+    assert_eq!(answer.json()["compositeResponse"][0]["httpStatusCode"], 200, "{}", answer.text);
+    let batch = json!({"haltOnError": null, "batchRequests": [{"method": "GET", "url": "v60.0/limits"}]});
+    let answer = acme.send(Method::POST, &format!("{ROOT}/composite/batch"), &token, &batch).await;
+    assert_eq!(answer.json()["results"][0]["statusCode"], 200, "{}", answer.text);
 }

@@ -15,13 +15,13 @@ use crate::answer::{Answer, ApiError};
 use crate::call::Call;
 use crate::org::Org;
 use crate::rest::allow;
-use crate::rest::body::typed_body;
+use crate::rest::body::{or_default, typed_body};
 use crate::rest::caller::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Batch {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     halt_on_error: bool,
     batch_requests: Vec<BatchRequest>,
 }

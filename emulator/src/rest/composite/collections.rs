@@ -12,7 +12,7 @@ use crate::database::{Change, Record, RowError, Saved, StatusCode as RowCode, ro
 use crate::ids::RecordId;
 use crate::org::Org;
 use crate::rest::allow;
-use crate::rest::body::typed_body;
+use crate::rest::body::{or_default, typed_body};
 use crate::rest::caller::Caller;
 use crate::rest::records::updates_only;
 use crate::rest::tokens::{self, Place};
@@ -25,7 +25,7 @@ const MAX_CHUNKS: usize = 10;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Collection {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     all_or_none: bool,
     records: Vec<Record>,
 }

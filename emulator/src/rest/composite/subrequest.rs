@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::answer::{Answer, ApiError};
 use crate::call::Call;
 use crate::org::Org;
+use crate::rest::body::or_default;
 use crate::rest::caller::Caller;
 use crate::rest::options::RequestOptions;
 use crate::route::{CompositeRoute, DataRoute, Route, Version};
@@ -30,7 +31,7 @@ pub(super) struct Subrequest {
     pub(super) reference_id: String,
     #[serde(default)]
     pub(super) body: Option<Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) http_headers: HashMap<String, String>,
 }
 
