@@ -27,14 +27,16 @@ pub(crate) const RARE_FIELDS: [(&str, &str); 4] = [
     ("Invoice__c", "Words__c"),
 ];
 
-/// Account, Contact, User and the others, the objects of Setup, and the custom object `Invoice__c` with a field of every type.
+/// Account, Contact, User and the others, the objects of Setup and of sales, and the custom object `Invoice__c` with a field of every type.
 ///
 /// # Panics
 /// Never: the built-in declarations are tested.
 #[must_use]
 pub fn standard() -> Schema {
     let mut schema = Schema::default();
-    for text in [include_str!("catalog.toml"), include_str!("catalog_system.toml")] {
+    let catalogues =
+        [include_str!("catalog.toml"), include_str!("catalog_system.toml"), include_str!("catalog_sales.toml")];
+    for text in catalogues {
         let catalog: Catalog = toml::from_str(text).expect("the built-in catalogue is valid TOML");
         for object in &catalog.object {
             schema.declare(object).expect("the built-in catalogue is consistent");

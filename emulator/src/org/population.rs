@@ -8,12 +8,12 @@ use crate::database::{Author, CONVERTED_STATUS, Database, Record};
 use crate::ids::{KeyPrefix, RecordId};
 use crate::scenario::Scenario;
 use crate::schema::{FullAccess, ObjectSpec};
-use crate::value::Timestamp;
+use crate::value::{Timestamp, Value};
 
 /// Rows of the scenario have ids far behind those that are counted up.
 const FIRST_ORDINAL: u64 = 500_000_000_000;
 /// Objects whose rows others refer to; they are generated first.
-const PARENTS_FIRST: [&str; 11] = [
+const PARENTS_FIRST: [&str; 16] = [
     "User",
     "Account",
     "Contact",
@@ -25,6 +25,11 @@ const PARENTS_FIRST: [&str; 11] = [
     "Event",
     "Idea",
     "ContentDocument",
+    "Product2",
+    "Pricebook2",
+    "PricebookEntry",
+    "Contract",
+    "Order",
 ];
 
 /// The id of the `index`th row that a scenario implies for an object.
@@ -50,6 +55,7 @@ pub(super) fn populate(
     rows.statuses("Case", "CaseStatus", "00Y")?;
     rows.statuses("Lead", "LeadStatus", "01V")?;
     rows.statuses("Task", "TaskStatus", "01X")?;
+    rows.standing()?;
     rows.currencies(scenario)?;
     let named = scenario.rows.keys().map(String::as_str).filter(|name| !PARENTS_FIRST.contains(name));
     let order: Vec<&str> = PARENTS_FIRST.into_iter().chain(named).collect();
@@ -102,6 +108,22 @@ impl Rows<'_> {
             self.put(object, scenario_id(prefix, index), record)?;
         }
         Ok(())
+    }
+
+    /// What every org has from its first day: the standard price book, and business hours around the clock.
+    fn standing(&mut self) -> Result<(), PopulateError> {
+        let price_book = scenario_id("01s", 0);
+        self.put("Pricebook2", price_book, json!({"Name": "Standard Price Book", "IsActive": true}))?;
+        self.database
+            .store_raw(price_book, "IsStandard", Value::Bool(true))
+            .map_err(|source| PopulateError::Row { object: "Pricebook2".to_owned(), source })?;
+        let mut hours = json!({"Name": "Default", "IsActive": true, "IsDefault": true, "TimeZoneSidKey": "GMT"});
+        for day in ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"] {
+            for end in ["Start", "End"] {
+                hours[format!("{day}{end}Time")] = json!("00:00:00.000Z");
+            }
+        }
+        self.put("BusinessHours", scenario_id("01m", 0), hours)
     }
 
     fn currencies(&mut self, scenario: &Scenario) -> Result<(), PopulateError> {

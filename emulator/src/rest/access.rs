@@ -36,12 +36,15 @@ impl Access for UserAccess {
     }
 }
 
-/// The object whose permissions decide: rows of histories, shares, members and votes follow what they are about.
+/// The object whose permissions decide: rows of histories, shares, members, items and votes follow what they are about.
 fn governing(object: &Object) -> Cow<'_, str> {
     let name = object.name.as_str();
     match name {
         "CampaignMember" => return Cow::Borrowed("Campaign"),
         "LoginHistory" => return Cow::Borrowed(name),
+        "OpportunityContactRole" | "OpportunityLineItem" => return Cow::Borrowed("Opportunity"),
+        "OrderItem" => return Cow::Borrowed("Order"),
+        "PricebookEntry" => return Cow::Borrowed("Pricebook2"),
         "Vote" => return Cow::Borrowed("Idea"),
         _ => {}
     }

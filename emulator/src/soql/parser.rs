@@ -116,12 +116,17 @@ impl<'q> Parser<'q> {
     fn name(&mut self) -> Result<Name, QueryError> {
         let token = self.peek();
         match token.kind {
-            TokenKind::Word(text) if !is_reserved(text) => {
+            TokenKind::Word(text) if !is_reserved(text) || self.at_object_group() => {
                 self.next += 1;
                 Ok(Name { text: text.to_owned(), at: token.at })
             }
             _ => self.unexpected(token),
         }
+    }
+
+    /// The object Group, and the parent that GroupMember calls so, are named by a word that is reserved otherwise.
+    fn at_object_group(&self) -> bool {
+        self.at_word("GROUP") && !self.is_word_at(1, "BY")
     }
 
     fn path(&mut self) -> Result<Path, QueryError> {

@@ -37,6 +37,7 @@ mod reference;
 mod rest;
 mod rows;
 mod rules;
+mod sales;
 mod schema;
 mod search;
 mod soap;

@@ -222,3 +222,31 @@ async fn bulk_refuses_what_only_rest_answers() {
     let answer = asking.acme.send(Method::POST, &format!("{ROOT}/jobs/query"), &asking.token, &body).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
+
+/// `Group` is a reserved word, and an object and a parent are called so all the same.
+#[tokio::test]
+async fn groups_can_be_queried_by_their_name() {
+    let org = Asking::start().await;
+    let group = org.insert("Group", json!({"Name": "Crew", "DeveloperName": "Crew", "Type": "Regular"}));
+    let user = org.query("SELECT Id FROM User LIMIT 1").await["records"][0]["Id"].clone();
+    org.insert("GroupMember", json!({"GroupId": group, "UserOrGroupId": user}));
+    let counted = org.query("SELECT Type, COUNT(Id) FROM Group WHERE Name = 'Crew' GROUP BY Type").await;
+    assert_eq!((&counted["records"][0]["Type"], &counted["records"][0]["expr0"]), (&json!("Regular"), &json!(1)));
+    let members = org.query("SELECT Group.Name FROM GroupMember WHERE Group.Name = 'Crew'").await;
+    assert_eq!(members["records"][0]["Group"]["Name"], "Crew");
+}
+
+/// django-salesforce names the object before every field.
+#[tokio::test]
+async fn a_semi_join_may_name_its_object_before_the_field() {
+    let org = Asking::start().await;
+    let account = org.insert("Account", json!({"Name": "Joined"}));
+    org.insert("Contact", json!({"LastName": "Joined", "AccountId": account}));
+    for inner in ["Contact.AccountId FROM Contact WHERE Contact", "c.AccountId FROM Contact c WHERE c"] {
+        let soql = format!("SELECT Account.Name FROM Account WHERE Account.Id IN (SELECT {inner}.LastName = 'Joined')");
+        assert_eq!(org.query(&soql).await["records"][0]["Name"], "Joined", "{soql}");
+    }
+    let soql = "SELECT Id FROM Account WHERE Id IN (SELECT Account.ParentId FROM Contact)";
+    let refused = org.ask(&[("q", soql)], None).await;
+    assert!(refused.text.contains("can only query id fields, cannot use: 'Account.ParentId'"), "{}", refused.text);
+}

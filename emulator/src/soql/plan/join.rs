@@ -26,7 +26,7 @@ impl Binder<'_> {
         }
         let inner = self.compiler.binder(query, object, Level::Join)?;
         let field = inner.scene.resolve(selected)?;
-        if !is_id(&field) {
+        if !field.is_own() || !is_id(&field) {
             let message =
                 format!("Semi join sub-selects can only query id fields, cannot use: '{}'", selected.written());
             return Err(self.scene.malformed(selected.at(), &message));
@@ -72,7 +72,7 @@ impl Binder<'_> {
             return Err(self.scene.malformed(query.at, "Nesting of semi join sub-selects is not supported"));
         }
         match query.select.as_slice() {
-            [Selected::Value { value: Expression::Path(path), alias: None }] if path.parts.len() == 1 => Ok(path),
+            [Selected::Value { value: Expression::Path(path), alias: None }] => Ok(path),
             [Selected::Value { value, .. }] => {
                 let message =
                     format!("Semi join sub-selects can only query id fields, cannot use: '{}'", value.written());
