@@ -27,6 +27,11 @@ impl Org {
             PlatformRoute::ChatterUsers => self.chatter_users(call, caller),
             PlatformRoute::ChatterUser(user) => self.chatter_user(call, caller, &user),
             PlatformRoute::ConnectOrganization => self.connect_organization(call, caller),
+            // Connect REST API guide, "Communities List": the org has none.
+            PlatformRoute::ConnectCommunities => {
+                allow(call, &[Method::GET])?;
+                Ok(Answer::ok(&json!({"communities": [], "total": 0})))
+            }
             PlatformRoute::Usage(route) => self.usage_of_apps(call, caller, &route),
             PlatformRoute::UserPassword(id) => self.user_password(call, caller, &id),
             PlatformRoute::Unlicensed => Err(ApiError::new(

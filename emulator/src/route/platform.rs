@@ -8,6 +8,7 @@ pub(crate) enum PlatformRoute {
     ChatterUsers,
     ChatterUser(String),
     ConnectOrganization,
+    ConnectCommunities,
     Usage(UsageRoute),
     UserPassword(String),
     /// What an org without the licence for it refuses.
@@ -68,6 +69,7 @@ impl PlatformRoute {
             ["chatter", "users"] => Self::ChatterUsers,
             ["chatter", "users", user] => Self::ChatterUser(owned(user)),
             ["connect", "organization"] => Self::ConnectOrganization,
+            ["connect", "communities"] => Self::ConnectCommunities,
             ["apps", "oauth", "usage", rest @ ..] => Self::Usage(UsageRoute::parse(rest)?),
             ["sobjects", object, id, "password"] if object.eq_ignore_ascii_case("User") => {
                 Self::UserPassword(owned(id))
@@ -83,6 +85,7 @@ impl PlatformRoute {
             Self::ChatterUsers => "/services/data/vXX.X/chatter/users",
             Self::ChatterUser(_) => "/services/data/vXX.X/chatter/users/{id}",
             Self::ConnectOrganization => "/services/data/vXX.X/connect/organization",
+            Self::ConnectCommunities => "/services/data/vXX.X/connect/communities",
             Self::Usage(route) => route.template(),
             Self::UserPassword(_) => "/services/data/vXX.X/sobjects/User/{id}/password",
             Self::Unlicensed => "/services/data/vXX.X/{unlicensed}",

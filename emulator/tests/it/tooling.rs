@@ -124,6 +124,8 @@ async fn chatter_and_connect_show_the_user_and_the_org() {
         (&org["features"]["multiCurrency"], &org["userSettings"]["canModifyAllData"]),
         (&json!(false), &json!(true))
     );
+    let communities = acme.get(&format!("{ROOT}/connect/communities"), &token).await.json();
+    assert_eq!(communities, json!({"communities": [], "total": 0}));
 }
 
 #[tokio::test]
