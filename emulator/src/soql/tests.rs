@@ -150,6 +150,7 @@ fn comparisons_follow_salesforce_on_case_and_null() {
     assert_eq!(names(&database, "Account WHERE BillingCity != 'Bonn'"), ["Acme", "bolt"]);
     assert_eq!(names(&database, "Account WHERE BillingCity = null"), ["bolt"]);
     assert_eq!(names(&database, "Account WHERE BillingCity != null"), ["Acme"]);
+    assert_eq!(names(&database, "Account WHERE BillingCity > ''"), ["Acme"]);
     assert_eq!(names(&database, "Account WHERE AnnualRevenue < 60000"), ["Acme"]);
     assert_eq!(names(&database, "Account WHERE AnnualRevenue > 60000 OR Active__c = TRUE"), ["bolt"]);
     assert_eq!(names(&database, "Account WHERE NOT (Name = 'Acme' OR Name = 'x')"), ["bolt"]);

@@ -24,7 +24,13 @@ pub(super) struct Criterion<'a> {
 impl Criterion<'_> {
     pub(super) fn comparison(&self, comparison: Comparison, literal: &Literal) -> Result<Check, QueryError> {
         let LiteralKind::DateSpan { name, count } = &literal.kind else {
-            return Ok(Check::Compare(comparison, self.value(literal)?));
+            let value = self.value(literal)?;
+            let is_empty_text = matches!(literal.kind, LiteralKind::Text(_)) && value == Value::Null;
+            return Ok(match comparison {
+                // Whatever there is comes after the empty text (django-salesforce's tests against orgs).
+                Comparison::Greater if is_empty_text => Check::Compare(Comparison::NotEqual, Value::Null),
+                _ => Check::Compare(comparison, value),
+            });
         };
         let days = dates::span(name, *count, self.scene.asked.now, self.calendar);
         match (days, self.kind) {
