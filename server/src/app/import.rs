@@ -138,19 +138,25 @@ impl App {
     ) -> Result<Vec<StreamOutcome>, Error> {
         let connection = self.store.connection(connection).await?;
         self.refuse_paused(&connection).await?;
-        let streams = chosen(&connection, self.store.streams(&connection.id).await?, objects)?;
-        let (streams, drafts): (Vec<Stream>, Vec<Stream>) = {
-            let drafts = self.store.drafts(&connection.id).await?;
-            streams.into_iter().partition(|stream| !drafts.contains(&stream.id))
-        };
-        if let Some(draft) = drafts.into_iter().next().filter(|_| streams.is_empty() || !objects.is_empty()) {
-            return Err(Error::NotImported { connection: connection.name, object: draft.object });
-        }
+        let streams = self.imported(&connection, objects).await?;
         let calls = Calls::of(self.client(&connection));
         let orders = streams.into_iter().map(|stream| Order { stream, is_agreed: false }).collect();
         let errand =
             Errand { connection: &connection, calls: &calls, purpose: Purpose::Sync, watcher, stop, give_way: None };
         self.carry_out_all(&errand, orders).await
+    }
+
+    /// The streams of the named objects or tables, or all; those that are staged and not imported are none, and an error
+    /// where they are named.
+    pub(super) async fn imported(&self, connection: &Connection, objects: &[String]) -> Result<Vec<Stream>, Error> {
+        let streams = chosen(connection, self.store.streams(&connection.id).await?, objects)?;
+        let drafts = self.store.drafts(&connection.id).await?;
+        let (streams, drafts): (Vec<Stream>, Vec<Stream>) =
+            streams.into_iter().partition(|stream| !drafts.contains(&stream.id));
+        match drafts.into_iter().next().filter(|_| streams.is_empty() || !objects.is_empty()) {
+            Some(draft) => Err(Error::NotImported { connection: connection.name.clone(), object: draft.object }),
+            None => Ok(streams),
+        }
     }
 
     pub(super) fn destination(

@@ -18,7 +18,6 @@ use super::{
     import::{
         RunEvent, Watcher,
         calls::Calls,
-        chosen,
         execute::{Errand, OpenRun, failed},
         mirror::{Mirror, stored},
     },
@@ -84,7 +83,7 @@ impl App {
     /// keeps the certificates.
     ///
     /// # Errors
-    /// Nothing is remembered of what is named, or the connection is paused. What happens to one stream stands in its
+    /// Nothing is remembered of what is named, it is staged and not imported, or the connection is paused. What happens to one stream stands in its
     /// outcome, and the others go on.
     pub async fn verify(
         &self,
@@ -96,19 +95,19 @@ impl App {
     ) -> Result<Vec<Verified>, Error> {
         let connection = self.store.connection(connection).await?;
         self.refuse_paused(&connection).await?;
-        let drafts = self.store.drafts(&connection.id).await?;
-        let streams = chosen(&connection, self.store.streams(&connection.id).await?, objects)?;
+        let streams = self.imported(&connection, objects).await?;
         let calls = Calls::of(self.client(&connection));
         let errand =
             Errand { connection: &connection, calls: &calls, purpose: Purpose::Verify, watcher, stop, give_way: None };
         let mut all = Vec::new();
-        for stream in streams.into_iter().filter(|stream| !drafts.contains(&stream.id)) {
+        for stream in streams {
             let result = self.verify_stream(&errand, &stream, how).await;
             all.push(Verified { stream, result });
             if *stop.borrow() {
                 break;
             }
         }
+        self.forget_old_runs().await?;
         Ok(all)
     }
 

@@ -122,7 +122,7 @@ pub(super) fn show(connection: &str, certificate: &Certificate, terminal: &Termi
     }
     if let Some(repaired) = certificate.repaired {
         terminal.say(format!(
-            "  put right before: {} missing, {} left over, {} altered",
+            "  put right: {} missing, {} left over, {} altered",
             grouped(repaired.missing),
             grouped(repaired.extra),
             grouped(repaired.altered)

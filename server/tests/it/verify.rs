@@ -108,6 +108,10 @@ async fn what_cannot_be_verified_says_why_and_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let place = Place::File(folder.path().join("rows.db"));
     let acme = copied(&place).await;
+    let staged = acme.run(&format!("stage build acme Account --fields Name --to {}", place.to())).await;
+    assert_eq!(staged.code, 0, "{staged:?}");
+    let draft = acme.run("verify acme Account --json").await;
+    assert_eq!((draft.code, &draft.json()["error"]["code"]), (3, &json!("not_imported")), "{draft:?}");
     let sample = acme.run(&format!("import acme Account --limit 3 --to {}", place.to())).await;
     assert_eq!(sample.code, 0, "{sample:?}");
     let refused = verify(&acme, "Account").await;
