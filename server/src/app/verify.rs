@@ -7,7 +7,6 @@ use salesforce::Timestamp;
 use serde::Serialize;
 use sync::{
     checkpoint::Epoch,
-    mapping::CompiledMapping,
     run::{Counts, Progress, RunError},
     verify::{Certificate, Depth, Repaired, Verification, VerifyError, verify},
 };
@@ -83,8 +82,8 @@ impl App {
     /// keeps the certificates.
     ///
     /// # Errors
-    /// Nothing is remembered of what is named, it is staged and not imported, or the connection is paused. What happens to one stream stands in its
-    /// outcome, and the others go on.
+    /// Nothing is remembered of what is named, it is staged and not imported, or the connection is paused. What happens to
+    /// one stream stands in its outcome, and the others go on.
     pub async fn verify(
         &self,
         connection: &str,
@@ -118,9 +117,7 @@ impl App {
         let (counts, result) = self.compare(errand, stream, how, &open).await;
         let ending = match &result {
             Ok(certificate) => ending(certificate, counts),
-            Err(Error::Verify { source, .. }) if matches!(**source, VerifyError::Stopped) => {
-                Ending { state: RunState::Stopped, counts: stored(counts), ..failed_quietly() }
-            }
+            Err(Error::Verify { source, .. }) if matches!(**source, VerifyError::Stopped) => stopped(counts),
             Err(error) => Ending { counts: stored(counts), ..failed(error) },
         };
         let kept = match &result {
@@ -141,24 +138,15 @@ impl App {
         how: Comparing,
         open: &OpenRun,
     ) -> (Counts, Result<Certificate, Error>) {
-        let Errand { connection, calls, watcher, .. } = *errand;
+        let Errand { calls, watcher, .. } = *errand;
         let progress = match Mirror::open(self, stream, open, watcher, &calls.client).await {
             Ok(progress) => Arc::new(progress),
             Err(error) => return (Counts::default(), Err(error.into())),
         };
-        let mut result =
-            Err(Error::Verify { connection: connection.name.clone(), source: Box::new(VerifyError::Stopped) });
-        // Where a field has gone since the last describe, a fresh one tells.
-        for is_fresh in [false, true] {
-            result = match self.fitting(connection, &calls.client, stream, is_fresh).await {
-                Ok(mapping) => self.compare_once(errand, stream, how, open, mapping, &progress).await,
-                Err(error) => Err(error),
-            };
-            let is_outdated =
-                matches!(&result, Err(Error::Run { source, .. }) if matches!(**source, RunError::Outdated { .. }));
-            if !is_outdated {
-                break;
-            }
+        let mut result = self.compare_once(errand, stream, how, open, false, &progress).await;
+        if matches!(&result, Err(Error::Run { source, .. }) if matches!(**source, RunError::Outdated { .. })) {
+            // A field has gone since the last describe: a fresh one tells.
+            result = self.compare_once(errand, stream, how, open, true, &progress).await;
         }
         (progress.so_far().0, result)
     }
@@ -169,10 +157,11 @@ impl App {
         stream: &Stream,
         how: Comparing,
         open: &OpenRun,
-        mapping: CompiledMapping,
+        described_anew: bool,
         progress: &Arc<Mirror>,
     ) -> Result<Certificate, Error> {
         let Errand { connection, calls, stop, purpose, .. } = *errand;
+        let mapping = self.fitting(connection, &calls.client, stream, described_anew).await?;
         let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
         let mut destination = destinations::open(&settings).map_err(Error::destination)?;
         let options = self.run_options(stream, purpose);
@@ -209,7 +198,7 @@ fn ending(certificate: &Certificate, counts: Counts) -> Ending {
     Ending { state: RunState::Completed, reading, counts: stored(counts), error: None }
 }
 
-/// An end that is nobody's fault.
-fn failed_quietly() -> Ending {
-    Ending { state: RunState::Stopped, reading: Reading::default(), counts: stored(Counts::default()), error: None }
+/// The record of a comparison that a person has ended.
+fn stopped(counts: Counts) -> Ending {
+    Ending { state: RunState::Stopped, reading: Reading::default(), counts: stored(counts), error: None }
 }

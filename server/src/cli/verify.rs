@@ -64,6 +64,8 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
     let watcher: Arc<dyn Watcher> = Arc::new(Bars::wordless(*terminal));
     let how = Comparing { depth, repair: arguments.repair };
     let verified = app.verify(&arguments.connection, &arguments.objects, how, &watcher, &stop).await?;
+    // The bars go before anything is printed.
+    drop(watcher);
     let documents: Vec<Value> = verified.iter().map(document).collect();
     terminal.document(&json!({ "connection": arguments.connection, "streams": documents }));
     for one in &verified {
