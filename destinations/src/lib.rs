@@ -6,7 +6,6 @@
 //!
 //! Absent on purpose: Salesforce, HTTP, and any knowledge of where rows come from.
 
-mod cells;
 mod held;
 mod lost;
 pub mod matching;

@@ -13,6 +13,7 @@
 
 pub mod batch;
 pub mod catalogue;
+pub mod cells;
 pub mod checkpoint;
 pub mod decode;
 pub mod destination;

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use arrow_array::RecordBatch;
 use bytes::{Bytes, BytesMut};
-use sync::table::{ColumnType, DECIMAL_SCALE};
-
-use crate::cells::{Column, columns};
+use sync::{
+    cells::{Column, columns},
+    table::{ColumnType, DECIMAL_SCALE},
+};
 
 /// Signature, flags, length of the header's extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";

@@ -7,9 +7,10 @@ use rusqlite::{
     Statement, ToSql,
     types::{ToSqlOutput, ValueRef},
 };
-use sync::table::{ColumnType, DECIMAL_SCALE};
-
-use crate::cells::{Column, columns};
+use sync::{
+    cells::{Column, columns},
+    table::{ColumnType, DECIMAL_SCALE},
+};
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 const ONE: u128 = 10u128.pow(DECIMAL_SCALE as u32);

@@ -9,16 +9,16 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use arrow_array::{
-    Array, BooleanArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray, Time32MillisecondArray,
-    TimestampMillisecondArray, cast::AsArray,
-};
+use arrow_array::{Array, RecordBatch, StringArray, TimestampMillisecondArray, cast::AsArray};
 use ring::digest::{SHA256, digest};
 use salesforce::{Timestamp, time::civil_from_days};
 use serde_json::Value;
 
 use super::certificate::{Month, Slice, Sum};
-use crate::table::ColumnType;
+use crate::{
+    cells::{Column, columns},
+    table::ColumnType,
+};
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
@@ -98,7 +98,7 @@ pub(super) struct Rows<'a> {
 impl<'a> Rows<'a> {
     /// `key` and `version` are indexes of the batch's columns, which have these types.
     pub(super) fn new(batch: &'a RecordBatch, kinds: &[ColumnType], key: usize, version: Option<usize>) -> Self {
-        let columns = batch.columns().iter().zip(kinds).map(|(array, kind)| Column::new(array, *kind)).collect();
+        let columns = columns(batch, kinds.iter().copied()).expect("the columns have these types");
         let versions = version.map(|version| batch.column(version).as_primitive());
         Self { columns, keys: batch.column(key).as_string(), versions, buffer: Vec::new() }
     }
@@ -122,7 +122,7 @@ impl<'a> Rows<'a> {
     pub(super) fn digest(&mut self, row: usize) -> Digested {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
-        self.columns.iter().for_each(|column| column.write(row, &mut buffer));
+        self.columns.iter().for_each(|column| write_cell(column, row, &mut buffer));
         let sha = digest(&SHA256, &buffer);
         self.buffer = buffer;
         let half = sha.as_ref().first_chunk().expect("SHA-256 has 32 bytes");
@@ -134,7 +134,7 @@ impl<'a> Rows<'a> {
         let mut cell = Vec::new();
         let digest = |column: &Column<'_>| {
             cell.clear();
-            column.write(row, &mut cell);
+            write_cell(column, row, &mut cell);
             let mut hasher = DefaultHasher::new();
             cell.hash(&mut hasher);
             hasher.finish()
@@ -153,59 +153,20 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// A column, downcast once.
-enum Column<'a> {
-    Text(&'a StringArray),
-    Json(&'a StringArray),
-    Boolean(&'a BooleanArray),
-    Integer(&'a Int64Array),
-    Decimal(&'a Decimal128Array),
-    Date(&'a Date32Array),
-    Timestamp(&'a TimestampMillisecondArray),
-    Time(&'a Time32MillisecondArray),
-}
-
-impl<'a> Column<'a> {
-    fn new(array: &'a dyn Array, kind: ColumnType) -> Self {
-        match kind {
-            ColumnType::Text => Self::Text(array.as_string()),
-            ColumnType::Json => Self::Json(array.as_string()),
-            ColumnType::Boolean => Self::Boolean(array.as_boolean()),
-            ColumnType::Integer => Self::Integer(array.as_primitive()),
-            ColumnType::Decimal => Self::Decimal(array.as_primitive()),
-            ColumnType::Date => Self::Date(array.as_primitive()),
-            ColumnType::Timestamp => Self::Timestamp(array.as_primitive()),
-            ColumnType::Time => Self::Time(array.as_primitive()),
-        }
+fn write_cell(column: &Column<'_>, row: usize, out: &mut Vec<u8>) {
+    if column.is_null(row) {
+        return out.push(0);
     }
-
-    fn is_null(&self, row: usize) -> bool {
-        match self {
-            Self::Text(array) | Self::Json(array) => array.is_null(row),
-            Self::Boolean(array) => array.is_null(row),
-            Self::Integer(array) => array.is_null(row),
-            Self::Decimal(array) => array.is_null(row),
-            Self::Date(array) => array.is_null(row),
-            Self::Timestamp(array) => array.is_null(row),
-            Self::Time(array) => array.is_null(row),
-        }
-    }
-
-    fn write(&self, row: usize, out: &mut Vec<u8>) {
-        if self.is_null(row) {
-            return out.push(0);
-        }
-        out.push(1);
-        match self {
-            Self::Text(array) => write_text(array.value(row), out),
-            Self::Json(array) => write_json(array.value(row), out),
-            Self::Boolean(array) => out.push(u8::from(array.value(row))),
-            Self::Integer(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
-            Self::Decimal(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
-            Self::Date(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
-            Self::Timestamp(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
-            Self::Time(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
-        }
+    out.push(1);
+    match column {
+        Column::Text(array) => write_text(array.value(row), out),
+        Column::Json(array) => write_json(array.value(row), out),
+        Column::Boolean(array) => out.push(u8::from(array.value(row))),
+        Column::Integer(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
+        Column::Decimal(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
+        Column::Date(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
+        Column::Timestamp(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
+        Column::Time(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
     }
 }
 

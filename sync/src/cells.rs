@@ -1,13 +1,14 @@
-//! A batch's columns as the arrays they are, for destinations that write cell by cell.
+//! A batch's columns as the arrays they are, for whoever goes cell by cell.
 
 use arrow_array::{
     Array, BooleanArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray, Time32MillisecondArray,
     TimestampMillisecondArray, cast::AsArray,
 };
-use sync::table::ColumnType;
+
+use crate::table::ColumnType;
 
 /// A column, downcast once.
-pub(crate) enum Column<'a> {
+pub enum Column<'a> {
     Text(&'a StringArray),
     Json(&'a StringArray),
     Boolean(&'a BooleanArray),
@@ -19,10 +20,7 @@ pub(crate) enum Column<'a> {
 }
 
 /// The columns of a batch; `None` when they do not have these types.
-pub(crate) fn columns(
-    batch: &RecordBatch,
-    kinds: impl ExactSizeIterator<Item = ColumnType>,
-) -> Option<Vec<Column<'_>>> {
+pub fn columns(batch: &RecordBatch, kinds: impl ExactSizeIterator<Item = ColumnType>) -> Option<Vec<Column<'_>>> {
     if batch.num_columns() != kinds.len() {
         return None;
     }
@@ -45,8 +43,9 @@ pub(crate) fn columns(
 }
 
 impl Column<'_> {
+    /// Whether a row has nothing in this column.
     #[inline]
-    pub(crate) fn is_null(&self, row: usize) -> bool {
+    pub fn is_null(&self, row: usize) -> bool {
         match self {
             Self::Text(array) | Self::Json(array) => array.is_null(row),
             Self::Boolean(array) => array.is_null(row),
