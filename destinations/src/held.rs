@@ -130,7 +130,7 @@ impl Values {
                 let value = match cell {
                     Cell::Integer(0) => Some(false),
                     Cell::Integer(1) => Some(true),
-                    _ => text.and_then(scalar::boolean),
+                    _ => text.and_then(boolean),
                 };
                 values.append_option(value);
                 value.is_some()
@@ -180,6 +180,15 @@ impl Values {
             Self::Timestamp(values) => Arc::new(values.finish()),
             Self::Time(values) => Arc::new(values.finish()),
         }
+    }
+}
+
+/// A truth value; also one that a column which has become text holds as its number.
+fn boolean(text: &[u8]) -> Option<bool> {
+    match text {
+        b"1" => Some(true),
+        b"0" => Some(false),
+        _ => scalar::boolean(text),
     }
 }
 

@@ -9,8 +9,11 @@
 mod held;
 mod lost;
 pub mod matching;
+pub mod parquet;
 pub mod postgres;
+mod spelling;
 pub mod sqlite;
+mod widening;
 
 use std::{fmt, path::Path, str::FromStr};
 
@@ -20,6 +23,7 @@ use sync::{
 };
 
 use crate::{
+    parquet::{ParquetDestination, ParquetSettings},
     postgres::{PostgresDestination, PostgresSettings},
     sqlite::{SqliteDestination, SqliteSettings},
 };
@@ -29,6 +33,7 @@ use crate::{
 pub enum DestinationSettings {
     Sqlite(SqliteSettings),
     Postgres(Box<PostgresSettings>),
+    Parquet(Box<ParquetSettings>),
 }
 
 impl DestinationSettings {
@@ -38,6 +43,7 @@ impl DestinationSettings {
         match self {
             Self::Sqlite(settings) => Self::Sqlite(settings.absolute()),
             Self::Postgres(settings) => Self::Postgres(Box::new(settings.absolute())),
+            Self::Parquet(settings) => Self::Parquet(Box::new(settings.absolute())),
         }
     }
 }
@@ -45,18 +51,23 @@ impl DestinationSettings {
 impl FromStr for DestinationSettings {
     type Err = DestinationError;
 
-    /// Reads `sqlite:rows.db`, `sqlite:rows.db?synchronous=full`, or a plain path, which means SQLite; and
-    /// `postgres://user@host/database?schema=sales`.
+    /// Reads `sqlite:rows.db`, `sqlite:rows.db?synchronous=full`, or a plain path, which means SQLite;
+    /// `postgres://user@host/database?schema=sales`; `parquet:folder`, and `s3://bucket/prefix?region=eu-central-1`.
     fn from_str(text: &str) -> Result<Self, DestinationError> {
         match text.split_once(':') {
             Some(("sqlite", rest)) => SqliteSettings::parse(rest).map(Self::Sqlite),
             Some(("postgres" | "postgresql", _)) => PostgresSettings::parse(text).map(Box::new).map(Self::Postgres),
+            Some(("parquet", rest)) => ParquetSettings::parse_folder(rest).map(Box::new).map(Self::Parquet),
+            Some(("s3", rest)) => {
+                let bucket = rest.strip_prefix("//").unwrap_or(rest);
+                ParquetSettings::parse_bucket(bucket).map(Box::new).map(Self::Parquet)
+            }
             // A single letter is a drive. The rest is not repeated: there may be a password in it.
             Some((scheme, _)) if is_scheme(scheme) => Err(DestinationError::Unusable {
                 place: "the destination".to_owned(),
                 reason: format!(
-                    "{scheme:?} is no kind of destination; write sqlite:<path>, a path, or \
-                     postgres://<user>@<host>/<database>"
+                    "{scheme:?} is no kind of destination; write sqlite:<path>, a path, \
+                     postgres://<user>@<host>/<database>, parquet:<folder>, or s3://<bucket>/<prefix>"
                 ),
             }),
             Some(_) | None => SqliteSettings::at(Path::new(text)).map(Self::Sqlite),
@@ -70,6 +81,7 @@ impl fmt::Display for DestinationSettings {
         match self {
             Self::Sqlite(settings) => settings.fmt(out),
             Self::Postgres(settings) => settings.fmt(out),
+            Self::Parquet(settings) => settings.fmt(out),
         }
     }
 }
@@ -78,7 +90,7 @@ impl DestinationSettings {
     /// What a stream's table is called in the destination.
     pub fn table_name(&self, stream: &StreamKey) -> String {
         match self {
-            Self::Sqlite(_) => stream.table.clone(),
+            Self::Sqlite(_) | Self::Parquet(_) => stream.table.clone(),
             Self::Postgres(settings) => settings.table_name(stream),
         }
     }
@@ -86,7 +98,7 @@ impl DestinationSettings {
     /// What a column is called in the destination.
     pub fn column_name(&self, column: &str) -> String {
         match self {
-            Self::Sqlite(_) => column.to_owned(),
+            Self::Sqlite(_) | Self::Parquet(_) => column.to_owned(),
             Self::Postgres(_) => postgres::identifier(column).into_owned(),
         }
     }
@@ -100,6 +112,7 @@ pub fn open(settings: &DestinationSettings) -> Result<Box<dyn Destination>, Dest
     match settings {
         DestinationSettings::Sqlite(settings) => Ok(Box::new(SqliteDestination::start(settings.clone())?)),
         DestinationSettings::Postgres(settings) => Ok(Box::new(PostgresDestination::new((**settings).clone()))),
+        DestinationSettings::Parquet(settings) => Ok(Box::new(ParquetDestination::start((**settings).clone())?)),
     }
 }
 
@@ -120,6 +133,7 @@ pub async fn count(settings: &DestinationSettings, stream: &StreamKey) -> Result
     match settings {
         DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::count::count).await,
         DestinationSettings::Postgres(settings) => postgres::count(settings, stream).await,
+        DestinationSettings::Parquet(settings) => blocking(&**settings, stream, parquet::rows::count).await,
     }
 }
 
@@ -132,6 +146,7 @@ pub async fn may_remove(settings: &DestinationSettings, stream: &StreamKey) -> R
     match settings {
         DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::remove::may_remove).await,
         DestinationSettings::Postgres(settings) => postgres::may_remove(settings, stream).await,
+        DestinationSettings::Parquet(settings) => blocking(&**settings, stream, parquet::rows::may_remove).await,
     }
 }
 
@@ -144,6 +159,7 @@ pub async fn remove(settings: &DestinationSettings, stream: &StreamKey) -> Resul
     match settings {
         DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::remove::remove).await,
         DestinationSettings::Postgres(settings) => postgres::remove(settings, stream).await,
+        DestinationSettings::Parquet(settings) => blocking(&**settings, stream, parquet::rows::remove).await,
     }
 }
 
@@ -200,14 +216,15 @@ pub async fn columns(
     match settings {
         DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::columns::columns).await,
         DestinationSettings::Postgres(settings) => postgres::columns(settings, stream).await,
+        DestinationSettings::Parquet(settings) => blocking(&**settings, stream, parquet::rows::columns).await,
     }
 }
 
-/// SQLite works on a thread where it may block.
-async fn blocking<T: Send + 'static>(
-    settings: &SqliteSettings,
+/// Files are worked on where a thread may block.
+async fn blocking<S: Clone + Send + 'static, T: Send + 'static>(
+    settings: &S,
     stream: &StreamKey,
-    work: fn(&SqliteSettings, &StreamKey) -> Result<T, DestinationError>,
+    work: fn(&S, &StreamKey) -> Result<T, DestinationError>,
 ) -> Result<T, DestinationError> {
     let (settings, stream) = (settings.clone(), stream.clone());
     let task = tokio::task::spawn_blocking(move || work(&settings, &stream));

@@ -40,8 +40,8 @@ pub trait Destination: Send {
         epoch: Epoch,
     ) -> BoxFuture<'a, Result<Written, DestinationError>>;
 
-    /// The stream's rows in the order of their keys' bytes, behind the key `after`: about a batch of them, and none when
-    /// there are no more. `columns` are indexes into [`TableSchema::columns`], with the key among them.
+    /// The stream's rows in the order of their keys' bytes, behind the key `after`: some of them, at most about a
+    /// batch, and none when there are no more. `columns` are indexes into [`TableSchema::columns`], with the key among them.
     ///
     /// *Order*: between `prepare` and `close`. What is written meanwhile may be among the rows or not.
     fn read<'a>(

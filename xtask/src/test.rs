@@ -7,6 +7,7 @@ use crate::{
     command::{cargo, in_ci, succeed},
     examples, named_values, postgres,
     runner::{Runner, SELECTION},
+    s3,
     setup::{self, Tools},
     steps::Steps,
     tidy,
@@ -26,7 +27,7 @@ Steps:
   clippy    all targets, warnings denied
   docs      rustdoc, warnings denied
   tests     all tests, by cargo-nextest where it is installed, with private PostgreSQL servers on 127.0.0.1:
-            Debian's, and version 13 from an npm package
+            Debian's, and version 13 from an npm package; and a store that speaks S3, DuckDB and pyarrow, from PyPI
   doctests  the examples in the documentation
   clients   jsforce, simple-salesforce and authlib, unmodified, against the emulated org
   browser   the pages of the emulated org in Chromium
@@ -111,21 +112,28 @@ fn run_tests(root: &Path, tools: &Tools, steps: &mut Steps) {
     if runner == Runner::CargoTest {
         steps.note("cargo-nextest is not installed: the tests run by `cargo test`, which takes longer");
     }
-    let mut postgres_note = None;
+    let (mut postgres_note, mut store_note) = (None, None);
     let mut count = None;
     steps.run("tests", || {
         let servers = postgres::start_all(tools).unwrap_or_else(|Failure(reason)| {
             postgres_note = Some(format!("the tests on PostgreSQL are skipped: {reason}"));
             Vec::new()
         });
-        let variables: Vec<_> = servers.iter().map(|(variable, server)| (*variable, server.url().to_owned())).collect();
+        let mut variables: Vec<_> =
+            servers.iter().map(|(variable, server)| (*variable, server.url().to_owned())).collect();
+        let store = tools.parquet.as_ref().and_then(|packages| {
+            variables.push((s3::READERS, packages.display().to_string()));
+            let started = s3::Store::start(root, packages);
+            started.map_err(|Failure(reason)| store_note = Some(format!("no bucket is tested: {reason}"))).ok()
+        });
+        variables.extend(store.iter().flat_map(s3::Store::variables));
         count = Some(runner.run_all(root, &variables)?);
         Ok(())
     });
     if let Some(count) = count {
         steps.note(format!("{} of {} tests passed", count.passed, count.run));
     }
-    postgres_note.into_iter().for_each(|note| steps.note(note));
+    postgres_note.into_iter().chain(store_note).for_each(|note| steps.note(note));
 }
 
 fn run_clients(root: &Path, tools: &Tools, steps: &mut Steps) {

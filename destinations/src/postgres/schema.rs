@@ -12,11 +12,11 @@ use tokio_postgres::{
 
 use super::{
     checkpoints::{self, CHECKPOINTS},
-    column::{Found, converted, declared, wider},
+    column::{Found, converted, declared},
     fault::Fault,
     name::{identifier, quoted},
 };
-use crate::lost::Lost;
+use crate::{lost::Lost, widening::wider};
 
 pub(super) const CONNECTION: &str = "_connection";
 pub(super) const DELETED: &str = "_deleted";

@@ -9,12 +9,13 @@ use sync::{
 };
 
 use super::{
-    binding::{Cells, write_timestamp},
+    binding::Cells,
     failure::Failure,
     matcher::Matcher,
     schema::OwnColumns,
     statements::{Statement, Statements},
 };
+use crate::spelling::write_timestamp;
 
 /// A stream whose table is ready.
 pub(super) struct Stream {

@@ -25,6 +25,18 @@ use crate::{
     reading,
 };
 
+impl Case {
+    /// Whether it can only be run where there is SQL.
+    pub(crate) fn needs_sql(&self) -> bool {
+        let by_step = |step: &Step| match step {
+            Step::Sql(_) => true,
+            Step::Prepare(Prepare { table: Some(table), .. }) => table.matching.is_some(),
+            _ => false,
+        };
+        self.table.matching.is_some() || self.steps.iter().any(by_step)
+    }
+}
+
 /// A row as cases spell it: column to value.
 pub(crate) type Row = BTreeMap<String, Value>;
 
@@ -262,6 +274,11 @@ pub(crate) trait Place {
 
     /// Every table with its rows.
     fn everything(&self) -> Vec<String>;
+
+    /// Whether there is any SQL, and so anything that it can do to tables or be matched with.
+    fn has_sql(&self) -> bool {
+        true
+    }
 
     /// Runs somebody's own SQL where the tables are.
     fn sql(&self, statement: &str);

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use crate::{
-    case::{Case, run},
+    case::{Case, Place as _, run},
+    parquet::ParquetPlace,
     postgres::PostgresSchema,
     sqlite::SqliteFile,
 };
@@ -14,6 +15,9 @@ async fn hold(name: &str) {
     run(&case, &SqliteFile::new()).await;
     for place in PostgresSchema::on_each_server() {
         run(&case, &place).await;
+    }
+    for place in ParquetPlace::all().iter().filter(|place| place.has_sql() || !case.needs_sql()) {
+        run(&case, place).await;
     }
 }
 

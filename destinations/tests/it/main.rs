@@ -7,6 +7,7 @@ mod conformance;
 mod contact;
 mod foresight;
 mod parity;
+mod parquet;
 mod postgres;
 mod reading;
 mod sqlite;

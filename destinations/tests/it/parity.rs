@@ -10,6 +10,7 @@ use sync::{
 
 use crate::{
     case::{Place, Row, checkpoint, of_key, read_json, record_batch},
+    parquet::ParquetPlace,
     postgres::PostgresSchema,
     sqlite::SqliteFile,
 };
@@ -111,7 +112,9 @@ async fn the_same_batch_reads_the_same_from_every_destination() {
         .collect();
     let sqlite = SqliteFile::new();
     let servers = PostgresSchema::on_each_server();
+    let parquet = ParquetPlace::all();
     let places = servers.iter().map(|server| server as &dyn Place).chain([&sqlite as &dyn Place]);
+    let places = places.chain(parquet.iter().map(|place| place as &dyn Place));
     for place in places {
         let key = StreamKey {
             connection: "acme".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use arrow_array::cast::AsArray;
 use serde_json::Value;
 use sync::{
     destination::Destination,
@@ -21,17 +22,25 @@ pub(crate) async fn assert_same(
     let name = place.settings().table_name(stream);
     let name = name.rsplit_once('.').map_or(name.as_str(), |(_, name)| name);
     let columns: Vec<usize> = (0..table.columns.len()).collect();
-    let held = destination.read(None, &columns).await.unwrap_or_else(|error| panic!("step {index}: {error}"));
-    let read: Vec<Row> = (0..held.rows.num_rows())
-        .map(|row| {
-            let mut shown: Row = shown::row(table, &held.rows, row).into_iter().collect();
-            shown.insert("_deleted".to_owned(), held.deleted.value(row).into());
-            read_json(shown, kinds)
-        })
-        .collect();
-    // A value of another type, which somebody has put there, reads as null.
     let key = &table.columns[table.id].name;
-    let spoiled: Vec<Value> = held.spoiled.iter().map(|row| read[*row][key].clone()).collect();
+    let (mut read, mut spoiled): (Vec<Row>, Vec<Value>) = (Vec::new(), Vec::new());
+    let mut after: Option<String> = None;
+    loop {
+        let held = destination.read(after.as_deref(), &columns).await;
+        let held = held.unwrap_or_else(|error| panic!("step {index}: {error}"));
+        let Some(last) = held.rows.num_rows().checked_sub(1) else { break };
+        let rows: Vec<Row> = (0..=last)
+            .map(|row| {
+                let mut shown: Row = shown::row(table, &held.rows, row).into_iter().collect();
+                shown.insert("_deleted".to_owned(), held.deleted.value(row).into());
+                read_json(shown, kinds)
+            })
+            .collect();
+        // A value of another type, which somebody has put there, reads as null.
+        spoiled.extend(held.spoiled.iter().map(|row| rows[*row][key].clone()));
+        after = held.rows.column(table.id).as_string::<i32>().value(last).to_owned().into();
+        read.extend(rows);
+    }
     let is_readable = |row: &Row| !spoiled.contains(&row[key]);
     let is_own = |row: &Row| {
         row["_connection"] == stream.connection.as_str()

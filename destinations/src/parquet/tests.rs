@@ -1,0 +1,344 @@
+//! Random histories beside those of another destination, and a process that is killed between any two effects.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use arrow_array::{
+    Array as _, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, cast::AsArray,
+};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use proptest::prelude::*;
+use sync::{
+    ApiVersion, Timestamp,
+    checkpoint::{Asked, Checkpoint, Epoch, Position, Window},
+    destination::{Destination, DestinationError},
+    table::{Column, ColumnType, DeleteMode, Deletion, Patch, StreamKey, TableBatch, TableSchema},
+};
+
+use super::{ParquetDestination, ParquetSettings, writer::Writer};
+use crate::sqlite::{SqliteDestination, SqliteSettings};
+
+/// Id, Name, version, `_deleted`, `_stream`, `_generation`.
+type Cells = (Option<String>, Option<i64>, bool, Option<String>, Option<i64>);
+type Rows = BTreeMap<(String, String), Cells>;
+
+fn table(stream: Option<&str>, deletes: DeleteMode) -> TableSchema {
+    let column = |(name, kind): (&str, ColumnType)| Column { name: name.to_owned(), kind };
+    let columns = [("Id", ColumnType::Text), ("Name", ColumnType::Text), ("At", ColumnType::Timestamp)];
+    TableSchema {
+        name: "Contact".to_owned(),
+        columns: columns.map(column).to_vec(),
+        id: 0,
+        version: Some(2),
+        deletes,
+        stream: stream.map(str::to_owned),
+        sweeps: true,
+        matching: None,
+    }
+}
+
+fn key(connection: &str, stream: Option<&str>) -> StreamKey {
+    StreamKey {
+        connection: connection.to_owned(),
+        org: "00D000000000001".to_owned(),
+        installation: "ins_1".to_owned(),
+        object: "Contact".to_owned(),
+        table: "Contact".to_owned(),
+        stream: stream.map(str::to_owned),
+    }
+}
+
+fn resume(position: &str, sweep: Option<i64>, is_complete: bool) -> Checkpoint {
+    let window = Window { from: None, until: Timestamp(0) };
+    let at = match is_complete {
+        true => Position::Complete,
+        false => Position::Query { last_id: position.to_owned() },
+    };
+    Checkpoint { sweep, ..Checkpoint::new(window, Asked::default(), ApiVersion(66), at) }
+}
+
+fn rows_of(rows: &[(String, Option<String>, Option<i64>)]) -> RecordBatch {
+    let ids: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.0)));
+    let names: ArrayRef = Arc::new(StringArray::from_iter(rows.iter().map(|row| row.1.as_ref())));
+    let stamps = rows.iter().map(|row| row.2.map(|stamp| stamp * 1000)).collect::<TimestampMillisecondArray>();
+    let stamps: ArrayRef = Arc::new(stamps.with_timezone("UTC"));
+    RecordBatch::try_from_iter_with_nullable([("Id", ids, true), ("Name", names, true), ("At", stamps, true)]).unwrap()
+}
+
+/// What any reader finds in the folder `current`; two rows of one key fail.
+fn shown(root: &Path) -> Rows {
+    let mut rows = Rows::new();
+    let Ok(files) = fs::read_dir(root.join("Contact/current")) else { return rows };
+    for file in files {
+        let file = fs::File::open(file.unwrap().path()).unwrap();
+        for batch in ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap() {
+            add(&mut rows, &batch.unwrap());
+        }
+    }
+    rows
+}
+
+fn add(rows: &mut Rows, batch: &RecordBatch) {
+    let column = |name: &str| batch.column_by_name(name).unwrap();
+    let text = |name: &str, row: usize| {
+        let texts: &StringArray = column(name).as_string();
+        (!texts.is_null(row)).then(|| texts.value(row).to_owned())
+    };
+    let stamps: &TimestampMillisecondArray = column("At").as_primitive();
+    let flags: Option<&BooleanArray> = batch.column_by_name("_deleted").map(AsArray::as_boolean);
+    let marks: &Int64Array = column("_generation").as_primitive();
+    for row in 0..batch.num_rows() {
+        let stream = batch.column_by_name("_stream").and_then(|_| text("_stream", row));
+        let cells = (
+            text("Name", row),
+            (!stamps.is_null(row)).then(|| stamps.value(row) / 1000),
+            flags.is_some_and(|flags| flags.value(row)),
+            stream,
+            (!marks.is_null(row)).then(|| marks.value(row)),
+        );
+        let key = (text("_connection", row).unwrap(), text("Id", row).unwrap());
+        assert_eq!(rows.insert(key.clone(), cells), None, "{key:?} is there twice");
+    }
+}
+
+fn in_sqlite(path: &Path) -> Rows {
+    let file = rusqlite::Connection::open(path).unwrap();
+    let has = |column: &str| {
+        let sql = "SELECT count(*) FROM pragma_table_info('Contact') WHERE name = ?1";
+        file.query_row(sql, [column], |row| row.get::<_, bool>(0)).unwrap()
+    };
+    let deleted = if has("_deleted") { "_deleted" } else { "0" };
+    let stream = if has("_stream") { "_stream" } else { "NULL" };
+    let sql = format!(
+        "SELECT _connection, Id, Name, CAST(strftime('%s', At) AS INTEGER), {deleted}, {stream}, _generation FROM Contact"
+    );
+    let mut query = file.prepare(&sql).unwrap();
+    let rows = query.query_map([], |row| {
+        let cells = (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
+        Ok(((row.get(0)?, row.get(1)?), cells))
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// In memory where there is such a folder: a thousand histories wait for the disk otherwise.
+fn quick_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// One write of a history.
+#[derive(Debug, Clone)]
+struct Step {
+    connection: usize,
+    stream: usize,
+    rows: Vec<(u16, u8, Option<i64>)>,
+    named: Vec<u16>,
+    patch: Vec<(u16, u8, Option<i64>)>,
+    deletes: Vec<(u16, Option<i64>)>,
+    sweep: bool,
+    is_complete: bool,
+    /// The process ends before the write, and another one goes on.
+    restarts: bool,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let id = || 0..60_u16;
+    let version = || prop::option::weighted(0.9, 0..6_i64);
+    let rows = || prop::collection::vec((id(), any::<u8>(), version()), 0..12);
+    let step =
+        (
+            (0..2_usize, 0..2_usize),
+            rows(),
+            prop::collection::vec(id(), 0..4),
+            prop_oneof![3 => Just(Vec::new()), 1 => rows()],
+            prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec((id(), version()), 0..5)],
+            (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.1)),
+        )
+            .prop_map(|((connection, stream), rows, named, patch, deletes, (sweep, is_complete, restarts))| {
+                Step { connection, stream, rows, named, patch, deletes, sweep, is_complete, restarts }
+            });
+    prop::collection::vec(step, 1..30)
+}
+
+impl Step {
+    fn batch(&self, round: usize) -> TableBatch {
+        let id = |id: &u16| format!("{id:03}");
+        let cells = |rows: &[(u16, u8, Option<i64>)], word: &str| {
+            let row = |(row, value, version): &(u16, u8, Option<i64>)| {
+                let name = (*value > 20).then(|| format!("{word} {value} {round}").repeat(1 + usize::from(value % 3)));
+                (id(row), name, *version)
+            };
+            rows.iter().map(row).collect::<Vec<_>>()
+        };
+        let patch = (!self.patch.is_empty())
+            .then(|| Patch { columns: vec![0, 1, 2], rows: rows_of(&cells(&self.patch, "patched")) });
+        let deletion = |(row, version): &(u16, Option<i64>)| Deletion {
+            id: id(row),
+            version: version.map(|version| Timestamp(version * 1000)),
+        };
+        TableBatch {
+            overrules: false,
+            upserts: rows_of(&cells(&self.rows, "row")),
+            deletes: self.deletes.iter().map(deletion).collect(),
+            patch,
+            named: self.named.iter().map(id).collect(),
+        }
+    }
+}
+
+/// The run of a stream, in Parquet files and in SQLite.
+type Both = (Epoch, [Box<dyn Destination>; 2]);
+
+async fn compare(steps: &[Step], streams: [Option<&str>; 2], deletes: DeleteMode) {
+    let folder = quick_folder();
+    let file = folder.path().join("rows.db");
+    let root = folder.path().join("parquet");
+    let settings = ParquetSettings { keep: Duration::ZERO, ..ParquetSettings::at(&root).unwrap() };
+    let of_parquet = || -> Box<dyn Destination> { Box::new(ParquetDestination::start(settings.clone()).unwrap()) };
+    let of_sqlite =
+        || -> Box<dyn Destination> { Box::new(SqliteDestination::start(SqliteSettings::at(&file).unwrap()).unwrap()) };
+    let mut open: BTreeMap<(usize, usize), Both> = BTreeMap::new();
+    let mut epochs = (1..).map(Epoch);
+    for (round, step) in steps.iter().enumerate() {
+        let who = (step.connection, step.stream);
+        let key = key(["acme", "beta"][step.connection], streams[step.stream]);
+        let table = table(streams[step.stream], deletes);
+        if step.restarts || !open.contains_key(&who) {
+            let epoch = epochs.next().unwrap();
+            let mut both = [of_parquet(), of_sqlite()];
+            let mut checkpoints = Vec::new();
+            for destination in &mut both {
+                checkpoints.push(destination.prepare(&key, &table, epoch).await.unwrap());
+            }
+            assert_eq!(checkpoints[0], checkpoints[1]);
+            // A run that another one has followed writes nothing more.
+            if let Some((older, [mut parquet, _])) = open.insert(who, (epoch, both)) {
+                let late = parquet.write(step.batch(round), &resume("late", None, false), older).await.unwrap_err();
+                assert!(matches!(late, DestinationError::Fenced { .. }), "{late}");
+            }
+        }
+        let (epoch, both) = open.get_mut(&who).unwrap();
+        let resume = resume(&round.to_string(), step.sweep.then_some(round as i64 / 5), step.is_complete);
+        let mut written = Vec::new();
+        for destination in both {
+            written.push(destination.write(step.batch(round), &resume, *epoch).await.unwrap());
+        }
+        assert_eq!(written[0], written[1], "round {round}");
+        assert_eq!(shown(&root), in_sqlite(&file), "round {round}");
+    }
+}
+
+fn run(future: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_history_leaves_the_rows_that_it_leaves_in_sqlite(steps in steps(), removes in any::<bool>(), named in any::<bool>()) {
+        let deletes = if removes { DeleteMode::Remove } else { DeleteMode::Flag };
+        let streams = if named { [Some("one"), Some("two")] } else { [None, None] };
+        let steps: Vec<Step> = match named {
+            true => steps,
+            false => steps.into_iter().map(|step| Step { stream: 0, ..step }).collect(),
+        };
+        run(compare(&steps, streams, deletes));
+    }
+}
+
+/// Writes that make, change, flag and sweep rows, fill gaps, and join neighbours.
+fn story() -> Vec<(TableBatch, Checkpoint)> {
+    let row = |id: usize, name: &str, at: i64| (format!("{id:03}"), Some(name.to_owned()), Some(at));
+    let batch = |rows: &[(String, Option<String>, Option<i64>)]| TableBatch {
+        upserts: rows_of(rows),
+        ..TableBatch::empty(&table(None, DeleteMode::Flag))
+    };
+    let mut story: Vec<(TableBatch, Checkpoint)> = (0..5)
+        .map(|part| {
+            let rows: Vec<_> = (0..6).map(|id| row(part * 20 + id * 2, "first", 1)).collect();
+            (batch(&rows), resume(&part.to_string(), None, false))
+        })
+        .collect();
+    let changed: Vec<_> = [2, 3, 11, 24, 90, 95].map(|id| row(id, "second", 2)).to_vec();
+    let mut second = batch(&changed);
+    second.deletes = vec![Deletion { id: "004".to_owned(), version: None }];
+    story.push((second, resume("second", None, false)));
+    let patch = Patch { columns: vec![0, 1, 2], rows: rows_of(&[row(40, "patched", 3)]) };
+    story.push((TableBatch { patch: Some(patch), ..batch(&[]) }, resume("patch", None, false)));
+    let named: Vec<_> = (0..9).map(|id| row(id * 10, "swept", 4)).collect();
+    story.push((batch(&named), resume("sweep", Some(7), true)));
+    story
+}
+
+/// The rows after so many writes of the story.
+fn told(parts: usize) -> Rows {
+    let folder = quick_folder();
+    tell(&settings(folder.path()), 1, &story()[..parts], None).unwrap();
+    shown(folder.path())
+}
+
+fn settings(root: &Path) -> ParquetSettings {
+    ParquetSettings { keep: Duration::ZERO, ..ParquetSettings::at(root).unwrap() }
+}
+
+/// Prepares and writes, until an effect that the process does not live to see. The checkpoint that there was; `None`: the
+/// process was killed.
+fn tell(
+    settings: &ParquetSettings,
+    epoch: i64,
+    parts: &[(TableBatch, Checkpoint)],
+    killed_after: Option<i64>,
+) -> Option<Option<Checkpoint>> {
+    let mut writer = Writer::new(settings.clone());
+    writer.killed_after = killed_after;
+    let fails = |error: DestinationError| assert!(killed_after.is_some(), "{error}");
+    let prepared = writer.prepare(key("acme", None), table(None, DeleteMode::Flag), Epoch(epoch));
+    let checkpoint = prepared.map_err(fails).ok()?;
+    for (batch, resume) in parts {
+        writer.write(batch, resume, Epoch(epoch)).map_err(fails).ok()?;
+        // A process that was killed while it showed a version or tidied up is not there for the next write.
+        if writer.is_killed() {
+            return None;
+        }
+    }
+    writer.close().unwrap();
+    Some(checkpoint)
+}
+
+fn names_in(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn a_process_that_is_killed_between_any_two_effects_loses_nothing_and_doubles_nothing() {
+    let story = story();
+    let told: Vec<Rows> = (0..=story.len()).map(told).collect();
+    for effects in 0.. {
+        let folder = quick_folder();
+        let settings = settings(folder.path());
+        let first = tell(&settings, 1, &story, Some(effects));
+        // Whatever readers see is the table as it was after one of the writes.
+        let seen = shown(folder.path());
+        assert!(told.contains(&seen), "after {effects} effects readers see {seen:?}");
+        let checkpoint = tell(&settings, 2, &[], None).unwrap();
+        let parts = checkpoint
+            .as_ref()
+            .map_or(0, |checkpoint| 1 + story.iter().position(|(_, resume)| resume == checkpoint).unwrap());
+        assert_eq!(shown(folder.path()), told[parts], "after {effects} effects");
+        // The next run goes on, and repeats the last write as well.
+        tell(&settings, 3, &story[parts.saturating_sub(1)..], None).unwrap();
+        assert_eq!(shown(folder.path()), told[story.len()], "after {effects} effects and another run");
+        let table = folder.path().join("Contact");
+        assert_eq!(names_in(&table.join("data")), names_in(&table.join("current")), "after {effects} effects");
+        if first.is_some() {
+            assert_eq!(parts, story.len());
+            break;
+        }
+    }
+}
