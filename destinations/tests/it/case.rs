@@ -1,9 +1,7 @@
 //! A case: calls to a destination in order, and the rows that must be there.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
-use arrow_schema::{Field, Schema};
 use destinations::{
     DestinationSettings,
     matching::{self, Decider, Decision, Match, MatchStatus},
@@ -12,9 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sync::{
     ApiVersion, Timestamp,
-    batch::ReadField,
     checkpoint::{Asked, Checkpoint, Epoch, Position, Window},
-    decode::JsonDecoder,
     destination::{Destination, DestinationError},
     matching::Matching,
     table::{Column, ColumnType, DeleteMode, Deletion, Patch, StreamKey, TableBatch, TableSchema},
@@ -23,6 +19,7 @@ use sync::{
 use crate::{
     foresight::{self, Ahead},
     reading,
+    rows::{Row, batch_of, expanded, read_json, record_batch},
 };
 
 impl Case {
@@ -36,9 +33,6 @@ impl Case {
         self.table.matching.is_some() || self.steps.iter().any(by_step)
     }
 }
-
-/// A row as cases spell it: column to value.
-pub(crate) type Row = BTreeMap<String, Value>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -555,59 +549,4 @@ impl Table {
 pub(crate) fn checkpoint(last_id: &str) -> Checkpoint {
     let window = Window { from: None, until: Timestamp(1_727_148_367_000) };
     Checkpoint::new(window, Asked::default(), ApiVersion(66), Position::Query { last_id: last_id.to_owned() })
-}
-
-/// A row with `{"repeat": …, "times": …}` written out.
-fn expanded(row: &Row) -> Row {
-    let expand = |value: &Value| match (value["repeat"].as_str(), value["times"].as_u64()) {
-        (Some(text), Some(times)) => Value::String(text.repeat(times as usize)),
-        _ => value.clone(),
-    };
-    row.iter().map(|(name, value)| (name.clone(), expand(value))).collect()
-}
-
-/// A row with JSON as what it says: a destination may keep that rather than its letters.
-pub(crate) fn read_json(row: Row, kinds: &BTreeMap<String, ColumnType>) -> Row {
-    let read = |name: &str, value: Value| match (kinds.get(name), &value) {
-        (Some(ColumnType::Json), Value::String(text)) => serde_json::from_str(text).unwrap_or(value),
-        _ => value,
-    };
-    row.into_iter().map(|(name, value)| (name.clone(), read(&name, value))).collect()
-}
-
-/// Rows as a batch of the table's columns.
-pub(crate) fn record_batch(table: &TableSchema, rows: &[Row]) -> RecordBatch {
-    batch_of(&table.columns.iter().collect::<Vec<_>>(), rows)
-}
-
-fn batch_of(columns: &[&Column], rows: &[Row]) -> RecordBatch {
-    let fields: Vec<Field> =
-        columns.iter().map(|column| Field::new(&column.name, column.kind.data_type(), true)).collect();
-    let arrays = columns
-        .iter()
-        .map(|column| {
-            let values: Vec<Value> = rows.iter().map(|row| row[&column.name].clone()).collect();
-            array(column.kind, values)
-        })
-        .collect();
-    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
-        .expect("a case's values have its columns' types")
-}
-
-/// Texts as they are (the decoder takes the empty one for null); other values as the decoder reads them.
-fn array(kind: ColumnType, values: Vec<Value>) -> ArrayRef {
-    if matches!(kind, ColumnType::Text | ColumnType::Json) || values.is_empty() {
-        let texts = StringArray::from_iter(values.iter().map(Value::as_str));
-        return if values.is_empty() { arrow_array::new_empty_array(&kind.data_type()) } else { Arc::new(texts) };
-    }
-    let records: Vec<Value> = values.into_iter().map(|value| serde_json::json!({ "value": value })).collect();
-    let page = serde_json::json!({ "totalSize": 1, "done": true, "records": records });
-    let mut decoder = JsonDecoder::new(&[ReadField { path: "value".to_owned(), kind }], 0);
-    decoder
-        .push_page(page.to_string().as_bytes(), &mut |_| panic!("cases are small"))
-        .expect("a case's values are JSON");
-    let batch = decoder.flush().expect("there are rows");
-    assert!(batch.misfits.is_empty(), "a case's values have its columns' types: {:?}", batch.misfits);
-    batch.records.column(0).clone()
 }

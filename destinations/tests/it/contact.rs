@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sync::table::{Column, ColumnType, DeleteMode, StreamKey, TableBatch, TableSchema};
 
-use crate::case::{Row, record_batch};
+use crate::rows::{Row, record_batch};
 
 pub(crate) fn table(columns: &[(&str, ColumnType)]) -> TableSchema {
     TableSchema {

@@ -9,7 +9,10 @@ use sync::{
     table::{StreamKey, TableSchema},
 };
 
-use crate::case::{Place, Row, record_batch};
+use crate::{
+    case::Place,
+    rows::{Row, record_batch},
+};
 
 /// Looks ahead at rows; asserts that nothing is written by it.
 pub(crate) async fn look(

@@ -10,4 +10,5 @@ mod parity;
 mod parquet;
 mod postgres;
 mod reading;
+mod rows;
 mod sqlite;

@@ -9,9 +9,10 @@ use sync::{
 };
 
 use crate::{
-    case::{Place, Row, checkpoint, of_key, read_json, record_batch},
+    case::{Place, checkpoint, of_key},
     parquet::ParquetPlace,
     postgres::PostgresSchema,
+    rows::{Row, read_json, record_batch},
     sqlite::SqliteFile,
 };
 

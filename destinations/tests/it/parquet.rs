@@ -27,8 +27,9 @@ use tempfile::TempDir;
 
 use self::reading::{Found, current, rows_of};
 use crate::{
-    case::{Place, Row, checkpoint},
+    case::{Place, checkpoint},
     contact::{batch, names, stream, table},
+    rows::Row,
 };
 
 /// The address of a bucket, with its store: `s3://bucket?endpoint=…&region=…`. Its credentials stand in AWS's variables.

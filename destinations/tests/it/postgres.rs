@@ -21,8 +21,9 @@ use tempfile::TempDir;
 use tokio_postgres::{Client, Config, NoTls, config::Host};
 
 use crate::{
-    case::{Place, Row, checkpoint},
+    case::{Place, checkpoint},
     contact::{batch, names, stream, table},
+    rows::Row,
 };
 
 /// Debian's server, and the oldest one that rows are written to.

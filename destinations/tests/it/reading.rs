@@ -10,7 +10,10 @@ use sync::{
     table::{Column, ColumnType, StreamKey, TableSchema},
 };
 
-use crate::case::{Place, Row, read_json};
+use crate::{
+    case::Place,
+    rows::{Row, read_json},
+};
 
 /// The stream's rows are read back as they are in the table.
 pub(crate) async fn assert_same(

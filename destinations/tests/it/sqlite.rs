@@ -18,8 +18,9 @@ use sync::{
 use tempfile::TempDir;
 
 use crate::{
-    case::{Place, Row, checkpoint},
+    case::{Place, checkpoint},
     contact::{batch, names, stream, table},
+    rows::Row,
 };
 
 /// A file in a folder of its own.

@@ -16,8 +16,9 @@ use sync::{
 
 use super::ParquetPlace;
 use crate::{
-    case::{Place as _, Row, checkpoint, of_key},
+    case::{Place as _, checkpoint, of_key},
     contact::{batch, stream, table},
+    rows::Row,
 };
 
 /// The folder for Python's search path that has DuckDB and pyarrow.

@@ -15,7 +15,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 use sync::Timestamp;
 
-use crate::case::Row;
+use crate::rows::Row;
 
 /// The lists and files of a place.
 pub(crate) struct Found {
