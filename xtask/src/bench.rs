@@ -3,12 +3,14 @@
 //! The method is in docs/performance.md. Nothing is asserted about time; the run fails when both tables differ.
 
 mod columns;
+mod duckdb;
 mod floor;
 mod idle;
 pub(crate) mod memory;
 mod org;
 mod place;
 mod product;
+mod verify;
 mod wide;
 mod wire;
 
@@ -20,47 +22,56 @@ use crate::{
     emulated::EmulatedOrg,
     named_values,
 };
+use duckdb::DuckDb;
 use place::{Place, Server};
 use product::Product;
 use wire::Wire;
 
 pub(crate) const HELP: &str = "\
-Imports contacts with 30 fields by Bulk API 2.0 into SQLite and into PostgreSQL, beside a floor: curl of the same result
-pages, then sqlite3 .import of them, or psql \\copy into a typed table and the same merge. Then imports an object of 800
-fields, and syncs ten objects in which nothing has changed; then asks the emulated org alone, with curl. Prints wall times, their ratio, peak memory, requests and CPU
-time, as the tables of docs/performance.md. Needs curl, sqlite3 and PostgreSQL's programs; 5,000,000 rows need about
-20 GB of free disk.
+Imports contacts with 30 fields by Bulk API 2.0 into SQLite, into PostgreSQL and into Parquet files, beside a floor: curl of
+the same result pages, then sqlite3 .import of them, or psql \\copy into a typed table and the same merge, or DuckDB's COPY
+into Parquet. Then makes certificates of such imports, imports an object of 800 fields, and syncs ten objects in which
+nothing has changed; then asks the emulated org alone, with curl. Prints wall times, their ratio, peak memory, requests and
+CPU time, as the tables of docs/performance.md. Needs curl, sqlite3, PostgreSQL's programs and Python, for which DuckDB is
+installed; 5,000,000 rows need about 20 GB of free disk.
 
 Usage: cargo xtask bench [--rows <number>,<number>…] [--only <part>,<part>…] [--wide-rows <number>]
 
 --rows       how many contacts, one run for each; default 100000,1000000,5000000. Some of them are deleted ones, which
              neither side reads
---only       sqlite, postgres: these destinations alone; plain, gzip: result pages as they are or packed; wide, idle,
-             org: these measurements alone
+--only       sqlite, postgres, parquet: these destinations alone; plain, gzip: result pages as they are or packed;
+             verify, wide, idle, org: these measurements alone
 --wide-rows  how many rows of 800 fields; default 20000
 ";
 
 const DEFAULT_ROWS: &str = "100000,1000000,5000000";
 const DEFAULT_WIDE_ROWS: u64 = 20_000;
-const PLACES: [&str; 2] = ["sqlite", "postgres"];
+const PLACES: [&str; 3] = ["sqlite", "postgres", "parquet"];
 const PAGES: [&str; 2] = ["plain", "gzip"];
 /// Measurements that are no loads of contacts.
-const ALONE: [&str; 3] = ["wide", "idle", "org"];
+const ALONE: [&str; 4] = ["verify", "wide", "idle", "org"];
 
 /// What is measured.
 struct Chosen<'a>(Vec<&'a str>);
 
 impl Chosen<'_> {
-    /// Whether a load with this property is wanted, which is one of `kind`.
-    fn has_load(&self, property: &str, kind: [&str; 2]) -> bool {
-        let is_narrowed = self.0.iter().any(|named| kind.contains(named));
-        let has_loads = self.0.is_empty() || self.0.iter().any(|named| !ALONE.contains(named));
-        has_loads && (!is_narrowed || self.0.contains(&property))
+    /// Whether this place is wanted.
+    fn has_place(&self, place: &str) -> bool {
+        !self.names_any(&PLACES) || self.0.contains(&place)
+    }
+
+    /// Whether a load from such pages is wanted: unless measurements alone are.
+    fn has_load(&self, pages: &str) -> bool {
+        !self.names_any(&ALONE) && (!self.names_any(&PAGES) || self.0.contains(&pages)) || self.0.contains(&pages)
     }
 
     /// Whether a measurement is wanted that stands alone.
     fn has(&self, measurement: &str) -> bool {
-        self.0.is_empty() || self.0.contains(&measurement)
+        !self.names_any(&ALONE) && !self.names_any(&PAGES) && !self.names_any(&PLACES) || self.0.contains(&measurement)
+    }
+
+    fn names_any(&self, parts: &[&str]) -> bool {
+        self.0.iter().any(|named| parts.contains(named))
     }
 }
 
@@ -102,14 +113,20 @@ pub(crate) fn run(root: &Path, options: &[String]) -> Result<(), Failure> {
     succeed(cargo(root).args(["build", "--release", "--package", "orgtide"]))?;
     let program = product::release_build()?;
     let server = Server::start()?;
+    let duckdb = DuckDb::install(root)?;
     let folder = root.join("target/bench/run");
-    let load = Loads { program: &program, server: &server, chosen: &chosen, folder: &folder };
+    let places = [Place::Sqlite, Place::Postgres(&server), Place::Parquet(&duckdb)];
+    let places: Vec<Place<'_>> = places.into_iter().filter(|place| chosen.has_place(place.name())).collect();
+    let load = Loads { program: &program, places: &places, chosen: &chosen, folder: &folder };
     load.run(&sizes)?;
+    if chosen.has("verify") {
+        verify::run(&program, &places, &sizes, &folder)?;
+    }
     if chosen.has("wide") {
-        wide::run(&program, &server, wide_rows, &folder)?;
+        wide::run(&program, &places, wide_rows, &folder)?;
     }
     if chosen.has("idle") {
-        idle::run(&program, &server, &folder)?;
+        idle::run(&program, &places, &folder)?;
     }
     if chosen.has("org") {
         org::run(&program, &folder)?;
@@ -120,7 +137,7 @@ pub(crate) fn run(root: &Path, options: &[String]) -> Result<(), Failure> {
 /// All loads of contacts that are wanted.
 struct Loads<'a> {
     program: &'a Path,
-    server: &'a Server,
+    places: &'a [Place<'a>],
     chosen: &'a Chosen<'a>,
     folder: &'a Path,
 }
@@ -132,14 +149,14 @@ impl Loads<'_> {
              |---|---|---|---|---|---|---|---|---|\n",
         );
         for rows in sizes {
-            for place in [Place::Sqlite, Place::Postgres(self.server)] {
+            for place in self.places {
                 for is_packed in [false, true] {
                     let pages = if is_packed { "gzip" } else { "plain" };
-                    let is_wanted = self.chosen.has_load(place.name(), PLACES) && self.chosen.has_load(pages, PAGES);
-                    if !is_wanted {
+                    if !self.chosen.has_load(pages) {
                         continue;
                     }
-                    let trial = Trial { program: self.program, place, is_packed, rows: *rows, folder: self.folder };
+                    let trial =
+                        Trial { program: self.program, place: *place, is_packed, rows: *rows, folder: self.folder };
                     let figures = in_fresh_folder(self.folder, || trial.run())?;
                     table.push_str(&figures.line(&trial));
                     println!("\n{table}");
@@ -224,16 +241,19 @@ mod tests {
 
     #[test]
     fn what_is_named_narrows_its_own_kind_and_measurements_stand_alone() {
+        let chosen = |only: &[&'static str]| Chosen(only.to_vec());
         let loads = |only: &[&'static str], place: &str, pages: &str| {
-            let chosen = Chosen(only.to_vec());
-            chosen.has_load(place, PLACES) && chosen.has_load(pages, PAGES)
+            chosen(only).has_place(place) && chosen(only).has_load(pages)
         };
         assert!(loads(&[], "sqlite", "gzip"));
         assert!(loads(&["postgres"], "postgres", "gzip") && !loads(&["postgres"], "sqlite", "gzip"));
         assert!(loads(&["plain"], "sqlite", "plain") && !loads(&["plain"], "sqlite", "gzip"));
         assert!(!loads(&["wide"], "sqlite", "plain") && loads(&["wide", "plain"], "sqlite", "plain"));
-        let alone = |only: &[&'static str], part: &str| Chosen(only.to_vec()).has(part);
+        assert!(!loads(&["wide", "plain"], "sqlite", "gzip"));
+        let alone = |only: &[&'static str], part: &str| chosen(only).has(part);
         assert!(alone(&[], "idle") && alone(&["idle"], "idle"));
         assert!(!alone(&["postgres"], "idle") && !alone(&["wide"], "idle"));
+        assert!(alone(&["verify", "parquet"], "verify") && !loads(&["verify", "parquet"], "parquet", "plain"));
+        assert!(!chosen(&["verify", "parquet"]).has_place("sqlite"));
     }
 }

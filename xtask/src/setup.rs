@@ -141,7 +141,7 @@ fn npm_packages(root: &Path, tests: &str) -> Result<PathBuf, Failure> {
 }
 
 /// `pip install --target target/<tests>/python`, of the versions that are pinned in `tests/<tests>`.
-fn python_packages(root: &Path, tests: &str) -> Result<PathBuf, Failure> {
+pub(crate) fn python_packages(root: &Path, tests: &str) -> Result<PathBuf, Failure> {
     let folder = root.join("target").join(tests).join("python");
     fresh(&folder, &[root.join("tests").join(tests).join("requirements.txt")], |folder| {
         let mut pip = Command::new("python3");

@@ -41,6 +41,7 @@ Examples:
   orgtide import acme Account Contact --every 15m
   orgtide import acme Contact --fields Id,Email --where \"Email != null\" --to mails.db
   orgtide import acme Contact --to \"postgres://sync@db.example/crm?schema=acme\"
+  orgtide import acme Contact --to parquet:/data/crm
   orgtide import acme --mapping contacts.toml --deletes remove")]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -59,7 +60,14 @@ pub(super) struct What {
     #[arg(required_unless_present = "mapping")]
     objects: Vec<String>,
     // Not as a comment: its brackets are no links and no tags.
-    #[arg(long, value_name = "DESTINATION", help = "Where the rows go [default: sqlite:<data dir>/<connection>.db]")]
+    #[arg(
+        long,
+        value_name = "DESTINATION",
+        help = "Where the rows go [default: sqlite:<data dir>/<connection>.db]",
+        long_help = "Where the rows go: a SQLite file (rows.db), PostgreSQL \
+                     (postgres://user@host/database?schema=crm), or Parquet files in a folder (parquet:/data/crm) or a \
+                     bucket (s3://bucket/prefix?region=eu-central-1) [default: sqlite:<data dir>/<connection>.db]"
+    )]
     to: Option<String>,
     #[arg(long, value_name = "FILE", help = "A TOML file with one mapping, or several as [[mapping]]")]
     mapping: Option<PathBuf>,

@@ -88,6 +88,20 @@ pub(super) fn typed() -> impl Iterator<Item = (&'static str, &'static str)> {
     })
 }
 
+/// The columns with DuckDB's types.
+pub(super) fn of_duckdb() -> impl Iterator<Item = (&'static str, &'static str)> {
+    COLUMNS.iter().map(|(name, kind)| {
+        let kind = match kind {
+            Kind::Text => "VARCHAR",
+            Kind::Boolean => "BOOLEAN",
+            Kind::Number => "DECIMAL(38, 18)",
+            Kind::Date => "DATE",
+            Kind::Timestamp => "TIMESTAMPTZ",
+        };
+        (*name, kind)
+    })
+}
+
 /// The columns of a PostgreSQL table in one spelling: `5.0` and `5` are one number.
 pub(super) fn typed_values() -> String {
     let value = |(name, kind): &(&str, Kind)| match kind {

@@ -29,11 +29,12 @@ pub(super) fn load(wire: &Wire<'_>, results: &str, place: Place<'_>, folder: &Pa
     let fetch_took = start.elapsed();
 
     let start = Instant::now();
-    match place {
-        Place::Sqlite => import(&place::file(folder, FLOOR), &pages, folder)?,
-        Place::Postgres(server) => copy(server, &pages, folder)?,
-    }
-    Ok(Load { fetch_took, import_took: start.elapsed() })
+    let import_took = match place {
+        Place::Sqlite => import(&place::file(folder, FLOOR), &pages, folder).map(|()| start.elapsed())?,
+        Place::Postgres(server) => copy(server, &pages, folder).map(|()| start.elapsed())?,
+        Place::Parquet(duckdb) => duckdb.load(&pages, &place::parquet_file(folder, FLOOR), folder)?,
+    };
+    Ok(Load { fetch_took, import_took })
 }
 
 /// Returns the names of the pages within `folder`.

@@ -2,23 +2,17 @@
 
 use std::path::Path;
 
-use super::{
-    in_fresh_folder,
-    place::{Place, Server},
-    product::Product,
-    start_org,
-    wire::Wire,
-};
+use super::{in_fresh_folder, place::Place, product::Product, start_org, wire::Wire};
 use crate::Failure;
 
 const OBJECTS: usize = 10;
 /// The first cycle after an import reads what the import's windows overlap, and describes; the later ones are alike.
 const CYCLES: usize = 3;
 
-pub(super) fn run(program: &Path, server: &Server, folder: &Path) -> Result<(), Failure> {
+pub(super) fn run(program: &Path, places: &[Place<'_>], folder: &Path) -> Result<(), Failure> {
     let mut table = format!("| cycle of {OBJECTS} objects | into | requests | CPU |\n|---|---|---|---|\n");
-    for place in [Place::Sqlite, Place::Postgres(server)] {
-        let lines = in_fresh_folder(folder, || measure(program, place, folder))?;
+    for place in places {
+        let lines = in_fresh_folder(folder, || measure(program, *place, folder))?;
         table.push_str(&lines);
         println!("\n{table}");
     }

@@ -1,4 +1,4 @@
-//! Where both sides write: a SQLite file each, or a schema each of a private PostgreSQL.
+//! Where both sides write: a SQLite file each, a schema each of a private PostgreSQL, or Parquet files.
 
 use std::{
     fs,
@@ -7,7 +7,10 @@ use std::{
     process::Command,
 };
 
-use super::columns::{self, Contents};
+use super::{
+    columns::{self, Contents},
+    duckdb::DuckDb,
+};
 use crate::{
     Failure,
     command::{output_of, succeed},
@@ -58,6 +61,7 @@ impl Server {
 pub(super) enum Place<'a> {
     Sqlite,
     Postgres(&'a Server),
+    Parquet(&'a DuckDb),
 }
 
 impl Place<'_> {
@@ -65,13 +69,14 @@ impl Place<'_> {
         match self {
             Self::Sqlite => "sqlite",
             Self::Postgres(_) => "postgres",
+            Self::Parquet(_) => "parquet",
         }
     }
 
     /// Removes what an earlier run has left.
     pub(super) fn prepare(self) -> Result<(), Failure> {
         match self {
-            Self::Sqlite => Ok(()),
+            Self::Sqlite | Self::Parquet(_) => Ok(()),
             Self::Postgres(server) => {
                 let drop = format!("DROP SCHEMA IF EXISTS {OURS}, {FLOOR} CASCADE");
                 succeed(&mut server.psql(&["--command", "SET client_min_messages = error", "--command", &drop]))?;
@@ -86,6 +91,7 @@ impl Place<'_> {
         match self {
             Self::Sqlite => Ok(format!("sqlite:{}", file(folder, OURS).display())),
             Self::Postgres(server) => server.address(OURS, folder),
+            Self::Parquet(_) => Ok(format!("parquet:{}", folder.join(OURS).display())),
         }
     }
 
@@ -102,6 +108,10 @@ impl Place<'_> {
                 ))?;
                 Contents::new(&rows, &checksum)
             }
+            Self::Parquet(duckdb) => duckdb.contents(&match side {
+                OURS => folder.join(OURS).join("Contact/current/*.parquet"),
+                floor => parquet_file(folder, floor),
+            }),
         }
     }
 }
@@ -109,4 +119,9 @@ impl Place<'_> {
 /// One side's SQLite file.
 pub(super) fn file(folder: &Path, side: &str) -> PathBuf {
     folder.join(format!("{side}.db"))
+}
+
+/// One side's Parquet file.
+pub(super) fn parquet_file(folder: &Path, side: &str) -> PathBuf {
+    folder.join(format!("{side}.parquet"))
 }

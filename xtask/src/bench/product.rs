@@ -22,6 +22,21 @@ pub(super) struct Import {
     pub(super) api_calls: u64,
 }
 
+/// A finished certificate.
+pub(super) struct Verified {
+    pub(super) took: Duration,
+    pub(super) peak_kib: u64,
+    pub(super) api_calls: u64,
+}
+
+/// A command that has ended well.
+struct Measured {
+    took: Duration,
+    ended: Instant,
+    peak_kib: u64,
+    api_calls: u64,
+}
+
 /// The release build lies beside the folder of the build that we are.
 pub(super) fn release_build() -> Result<PathBuf, Failure> {
     let ours = env::current_exe()?;
@@ -64,12 +79,25 @@ impl Product<'_> {
 
     /// Imports an object, which comes first among the arguments, into a destination.
     pub(super) fn import(&self, arguments: &[&str], to: &str) -> Result<Import, Failure> {
-        let mut import = self.command(&[&["import", "bench", "--json", "--to", to], arguments].concat());
+        let import = self.command(&[&["import", "bench", "--json", "--to", to], arguments].concat());
+        let Measured { ended, peak_kib, api_calls, .. } = self.measured(import)?;
+        Ok(Import { ended, peak_kib, api_calls })
+    }
+
+    /// Compares the copy of an object with the org; a difference is a failure.
+    pub(super) fn verify(&self, object: &str, depth: &str) -> Result<Verified, Failure> {
+        let verify = self.command(&["verify", "bench", object, "--depth", depth, "--json"]);
+        let Measured { took, peak_kib, api_calls, .. } = self.measured(verify)?;
+        Ok(Verified { took, peak_kib, api_calls })
+    }
+
+    fn measured(&self, mut command: Command) -> Result<Measured, Failure> {
         // A file takes any amount of output while nobody reads.
-        let answer = self.folder.join("import.json");
-        import.stdout(fs::File::create(&answer)?);
-        let line = describe(&import);
-        let mut child = import.spawn()?;
+        let answer = self.folder.join("answer.json");
+        command.stdout(fs::File::create(&answer)?);
+        let line = describe(&command);
+        let started = Instant::now();
+        let mut child = command.spawn()?;
         let (status, peak_kib) = memory::wait(&mut child)?;
         let ended = Instant::now();
         let summary = fs::read_to_string(answer)?;
@@ -78,8 +106,8 @@ impl Product<'_> {
         }
         let api_calls = json::number(&summary, "api_calls");
         let api_calls =
-            api_calls.ok_or_else(|| Failure::new(format!("the import did not count its API calls: {summary}")))?;
-        Ok(Import { ended, peak_kib, api_calls })
+            api_calls.ok_or_else(|| Failure::new(format!("`{line}` did not count its API calls: {summary}")))?;
+        Ok(Measured { took: ended - started, ended, peak_kib, api_calls })
     }
 
     /// Brings everything up to date; returns the CPU time that it took, its start and end included.

@@ -2,20 +2,15 @@
 
 use std::path::Path;
 
-use super::{
-    in_fresh_folder,
-    place::{Place, Server},
-    product::Product,
-    start_org,
-};
+use super::{in_fresh_folder, place::Place, product::Product, start_org};
 use crate::Failure;
 
 const FIELDS: usize = 800;
 const OBJECT: &str = "Wide__c";
 
-pub(super) fn run(program: &Path, server: &Server, rows: u64, folder: &Path) -> Result<(), Failure> {
+pub(super) fn run(program: &Path, places: &[Place<'_>], rows: u64, folder: &Path) -> Result<(), Failure> {
     let mut table = format!("| rows of {FIELDS} fields | into | peak memory |\n|---|---|---|\n");
-    for place in [Place::Sqlite, Place::Postgres(server)] {
+    for place in places {
         let import = in_fresh_folder(folder, || {
             let org = start_org(program, folder, &scenario(rows))?;
             place.prepare()?;
