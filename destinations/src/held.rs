@@ -51,11 +51,17 @@ pub(crate) struct HeldBuilder {
 impl HeldBuilder {
     /// For these columns of a table.
     pub(crate) fn new(table: &TableSchema, columns: &[usize]) -> Self {
-        let columns: Vec<_> = columns.iter().map(|index| &table.columns[*index]).collect();
-        let fields = columns.iter().map(|column| Field::new(&column.name, column.kind.data_type(), true));
+        let columns = columns.iter().map(|index| &table.columns[*index]);
+        Self::of(columns.map(|column| (column.name.as_str(), column.kind)))
+    }
+
+    /// For columns of these names and types.
+    pub(crate) fn of<'a>(columns: impl Iterator<Item = (&'a str, ColumnType)>) -> Self {
+        let columns: Vec<_> = columns.collect();
+        let fields = columns.iter().map(|(name, kind)| Field::new(*name, kind.data_type(), true));
         Self {
             schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
-            values: columns.iter().map(|column| Values::new(column.kind)).collect(),
+            values: columns.iter().map(|(_, kind)| Values::new(*kind)).collect(),
             deleted: Vec::new(),
             spoiled: Vec::new(),
             bytes: 0,

@@ -6,10 +6,10 @@
 //!
 //! Absent on purpose: Salesforce, HTTP, and any knowledge of where rows come from.
 
+pub mod files;
 mod held;
 mod lost;
 pub mod matching;
-pub mod parquet;
 pub mod postgres;
 mod spelling;
 pub mod sqlite;
@@ -23,7 +23,7 @@ use sync::{
 };
 
 use crate::{
-    parquet::{ParquetDestination, ParquetSettings},
+    files::{FilesDestination, FilesSettings},
     postgres::{PostgresDestination, PostgresSettings},
     sqlite::{SqliteDestination, SqliteSettings},
 };
@@ -33,7 +33,7 @@ use crate::{
 pub enum DestinationSettings {
     Sqlite(SqliteSettings),
     Postgres(Box<PostgresSettings>),
-    Parquet(Box<ParquetSettings>),
+    Files(Box<FilesSettings>),
 }
 
 impl DestinationSettings {
@@ -43,7 +43,7 @@ impl DestinationSettings {
         match self {
             Self::Sqlite(settings) => Self::Sqlite(settings.absolute()),
             Self::Postgres(settings) => Self::Postgres(Box::new(settings.absolute())),
-            Self::Parquet(settings) => Self::Parquet(Box::new(settings.absolute())),
+            Self::Files(settings) => Self::Files(Box::new(settings.absolute())),
         }
     }
 }
@@ -52,22 +52,26 @@ impl FromStr for DestinationSettings {
     type Err = DestinationError;
 
     /// Reads `sqlite:rows.db`, `sqlite:rows.db?synchronous=full`, or a plain path, which means SQLite;
-    /// `postgres://user@host/database?schema=sales`; `parquet:folder`, and `s3://bucket/prefix?region=eu-central-1`.
+    /// `postgres://user@host/database?schema=sales`; `parquet:folder`, `csv:folder`, `jsonl:folder`, and `s3://bucket/prefix?region=eu-central-1`.
     fn from_str(text: &str) -> Result<Self, DestinationError> {
+        let folder = text.split_once(':').and_then(|(scheme, rest)| FilesSettings::parse_folder(scheme, rest));
+        if let Some(settings) = folder {
+            return settings.map(Box::new).map(Self::Files);
+        }
         match text.split_once(':') {
             Some(("sqlite", rest)) => SqliteSettings::parse(rest).map(Self::Sqlite),
             Some(("postgres" | "postgresql", _)) => PostgresSettings::parse(text).map(Box::new).map(Self::Postgres),
-            Some(("parquet", rest)) => ParquetSettings::parse_folder(rest).map(Box::new).map(Self::Parquet),
             Some(("s3", rest)) => {
                 let bucket = rest.strip_prefix("//").unwrap_or(rest);
-                ParquetSettings::parse_bucket(bucket).map(Box::new).map(Self::Parquet)
+                FilesSettings::parse_bucket(bucket).map(Box::new).map(Self::Files)
             }
             // A single letter is a drive. The rest is not repeated: there may be a password in it.
             Some((scheme, _)) if is_scheme(scheme) => Err(DestinationError::Unusable {
                 place: "the destination".to_owned(),
                 reason: format!(
                     "{scheme:?} is no kind of destination; write sqlite:<path>, a path, \
-                     postgres://<user>@<host>/<database>, parquet:<folder>, or s3://<bucket>/<prefix>"
+                     postgres://<user>@<host>/<database>, parquet:<folder>, csv:<folder>, jsonl:<folder>, or \
+                     s3://<bucket>/<prefix>"
                 ),
             }),
             Some(_) | None => SqliteSettings::at(Path::new(text)).map(Self::Sqlite),
@@ -81,7 +85,7 @@ impl fmt::Display for DestinationSettings {
         match self {
             Self::Sqlite(settings) => settings.fmt(out),
             Self::Postgres(settings) => settings.fmt(out),
-            Self::Parquet(settings) => settings.fmt(out),
+            Self::Files(settings) => settings.fmt(out),
         }
     }
 }
@@ -90,7 +94,7 @@ impl DestinationSettings {
     /// What a stream's table is called in the destination.
     pub fn table_name(&self, stream: &StreamKey) -> String {
         match self {
-            Self::Sqlite(_) | Self::Parquet(_) => stream.table.clone(),
+            Self::Sqlite(_) | Self::Files(_) => stream.table.clone(),
             Self::Postgres(settings) => settings.table_name(stream),
         }
     }
@@ -98,7 +102,7 @@ impl DestinationSettings {
     /// What a column is called in the destination.
     pub fn column_name(&self, column: &str) -> String {
         match self {
-            Self::Sqlite(_) | Self::Parquet(_) => column.to_owned(),
+            Self::Sqlite(_) | Self::Files(_) => column.to_owned(),
             Self::Postgres(_) => postgres::identifier(column).into_owned(),
         }
     }
@@ -112,7 +116,7 @@ pub fn open(settings: &DestinationSettings) -> Result<Box<dyn Destination>, Dest
     match settings {
         DestinationSettings::Sqlite(settings) => Ok(Box::new(SqliteDestination::start(settings.clone())?)),
         DestinationSettings::Postgres(settings) => Ok(Box::new(PostgresDestination::new((**settings).clone()))),
-        DestinationSettings::Parquet(settings) => Ok(Box::new(ParquetDestination::start((**settings).clone())?)),
+        DestinationSettings::Files(settings) => Ok(Box::new(FilesDestination::start((**settings).clone())?)),
     }
 }
 
@@ -133,7 +137,7 @@ pub async fn count(settings: &DestinationSettings, stream: &StreamKey) -> Result
     match settings {
         DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::count::count).await,
         DestinationSettings::Postgres(settings) => postgres::count(settings, stream).await,
-        DestinationSettings::Parquet(settings) => blocking(&**settings, stream, parquet::rows::count).await,
+        DestinationSettings::Files(settings) => blocking(&**settings, stream, files::rows::count).await,
     }
 }
 
@@ -146,7 +150,7 @@ pub async fn may_remove(settings: &DestinationSettings, stream: &StreamKey) -> R
     match settings {
         DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::remove::may_remove).await,
         DestinationSettings::Postgres(settings) => postgres::may_remove(settings, stream).await,
-        DestinationSettings::Parquet(settings) => blocking(&**settings, stream, parquet::rows::may_remove).await,
+        DestinationSettings::Files(settings) => blocking(&**settings, stream, files::rows::may_remove).await,
     }
 }
 
@@ -159,7 +163,7 @@ pub async fn remove(settings: &DestinationSettings, stream: &StreamKey) -> Resul
     match settings {
         DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::remove::remove).await,
         DestinationSettings::Postgres(settings) => postgres::remove(settings, stream).await,
-        DestinationSettings::Parquet(settings) => blocking(&**settings, stream, parquet::rows::remove).await,
+        DestinationSettings::Files(settings) => blocking(&**settings, stream, files::rows::remove).await,
     }
 }
 
@@ -216,7 +220,7 @@ pub async fn columns(
     match settings {
         DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::columns::columns).await,
         DestinationSettings::Postgres(settings) => postgres::columns(settings, stream).await,
-        DestinationSettings::Parquet(settings) => blocking(&**settings, stream, parquet::rows::columns).await,
+        DestinationSettings::Files(settings) => blocking(&**settings, stream, files::rows::columns).await,
     }
 }
 

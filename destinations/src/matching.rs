@@ -150,7 +150,7 @@ pub async fn list(
             sqlite::links::blocking(settings, stream, move |links| links.list(status, limit)).await
         }
         DestinationSettings::Postgres(settings) => postgres::links::list(settings, stream, status, limit).await,
-        DestinationSettings::Parquet(_) => Err(not_matching(stream)),
+        DestinationSettings::Files(_) => Err(not_matching(stream)),
     }
 }
 
@@ -169,7 +169,7 @@ pub async fn compare(
             sqlite::links::blocking(settings, stream, move |links| links.compare(&record)).await
         }
         DestinationSettings::Postgres(settings) => postgres::links::compare(settings, stream, record).await,
-        DestinationSettings::Parquet(_) => Err(not_matching(stream)),
+        DestinationSettings::Files(_) => Err(not_matching(stream)),
     }
 }
 
@@ -194,7 +194,7 @@ pub async fn decide(
         DestinationSettings::Postgres(settings) => {
             postgres::links::decide(settings, stream, record, &decision, decider).await
         }
-        DestinationSettings::Parquet(_) => Err(not_matching(stream)),
+        DestinationSettings::Files(_) => Err(not_matching(stream)),
     }
 }
 
@@ -214,7 +214,7 @@ pub async fn retry(
             sqlite::links::blocking(settings, stream, move |links| links.retry(&records, at)).await
         }
         DestinationSettings::Postgres(settings) => postgres::links::retry(settings, stream, records, at).await,
-        DestinationSettings::Parquet(_) => Err(not_matching(stream)),
+        DestinationSettings::Files(_) => Err(not_matching(stream)),
     }
 }
 

@@ -14,7 +14,7 @@ use sync::{
 };
 
 use super::{MatchError, MatchStatus, Rules};
-use crate::{DestinationSettings, parquet, postgres, sqlite};
+use crate::{DestinationSettings, files, postgres, sqlite};
 
 /// What a run would make of a record, as far as matching goes. Personal data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -114,7 +114,7 @@ pub async fn foresee(
             task.await.expect("looking ahead does not panic")
         }
         DestinationSettings::Postgres(settings) => postgres::foresee::foresee(settings, &asked).await,
-        DestinationSettings::Parquet(_) => Err(parquet::no_matching(settings, &table.name)),
+        DestinationSettings::Files(_) => Err(files::no_matching(settings, &table.name)),
     };
     Ok(foreseen?)
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use crate::{
     case::{Case, Place as _, run},
-    parquet::ParquetPlace,
+    files::FilesPlace,
     postgres::PostgresSchema,
     sqlite::SqliteFile,
 };
@@ -16,7 +16,7 @@ async fn hold(name: &str) {
     for place in PostgresSchema::on_each_server() {
         run(&case, &place).await;
     }
-    for place in ParquetPlace::all().iter().filter(|place| place.has_sql() || !case.needs_sql()) {
+    for place in FilesPlace::all().iter().filter(|place| place.has_sql() || !case.needs_sql()) {
         run(&case, place).await;
     }
 }

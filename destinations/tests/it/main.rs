@@ -5,9 +5,9 @@
 mod case;
 mod conformance;
 mod contact;
+mod files;
 mod foresight;
 mod parity;
-mod parquet;
 mod postgres;
 mod reading;
 mod rows;

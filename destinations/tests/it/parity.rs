@@ -10,7 +10,7 @@ use sync::{
 
 use crate::{
     case::{Place, checkpoint, of_key},
-    parquet::ParquetPlace,
+    files::FilesPlace,
     postgres::PostgresSchema,
     rows::{Row, read_json, record_batch},
     sqlite::SqliteFile,
@@ -113,7 +113,7 @@ async fn the_same_batch_reads_the_same_from_every_destination() {
         .collect();
     let sqlite = SqliteFile::new();
     let servers = PostgresSchema::on_each_server();
-    let parquet = ParquetPlace::all();
+    let parquet = FilesPlace::all();
     let places = servers.iter().map(|server| server as &dyn Place).chain([&sqlite as &dyn Place]);
     let places = places.chain(parquet.iter().map(|place| place as &dyn Place));
     for place in places {

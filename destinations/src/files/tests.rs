@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::Read as _,
     path::Path,
     sync::Arc,
     time::Duration,
@@ -11,8 +12,10 @@ use std::{
 use arrow_array::{
     Array as _, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, cast::AsArray,
 };
+use flate2::read::MultiGzDecoder;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
+use serde_json::Value;
 use sync::{
     ApiVersion, Timestamp,
     checkpoint::{Asked, Checkpoint, Epoch, Position, Window},
@@ -20,7 +23,7 @@ use sync::{
     table::{Column, ColumnType, DeleteMode, Deletion, Patch, StreamKey, TableBatch, TableSchema},
 };
 
-use super::{ParquetDestination, ParquetSettings, writer::Writer};
+use super::{FileFormat, FilesDestination, FilesSettings, Packing, writer::Writer};
 use crate::sqlite::{SqliteDestination, SqliteSettings};
 
 /// Id, Name, version, `_deleted`, `_stream`, `_generation`.
@@ -75,12 +78,49 @@ fn shown(root: &Path) -> Rows {
     let mut rows = Rows::new();
     let Ok(files) = fs::read_dir(root.join("Contact/current")) else { return rows };
     for file in files {
-        let file = fs::File::open(file.unwrap().path()).unwrap();
-        for batch in ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap() {
-            add(&mut rows, &batch.unwrap());
+        let path = file.unwrap().path();
+        let name = path.to_str().unwrap();
+        if name.ends_with(".parquet") {
+            let file = fs::File::open(&path).unwrap();
+            for batch in ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap() {
+                add(&mut rows, &batch.unwrap());
+            }
+            continue;
         }
+        let mut text = String::new();
+        match name.ends_with(".gz") {
+            true => MultiGzDecoder::new(fs::File::open(&path).unwrap()).read_to_string(&mut text).unwrap(),
+            false => fs::File::open(&path).unwrap().read_to_string(&mut text).unwrap(),
+        };
+        add_lines(&mut rows, &text, name.contains(".csv"));
     }
     rows
+}
+
+/// Lines without quotes, which no value of these tests needs; or lines of JSON.
+fn add_lines(rows: &mut Rows, text: &str, is_csv: bool) {
+    let mut lines = text.lines();
+    let names: Vec<&str> = if is_csv { lines.next().unwrap().split(',').collect() } else { Vec::new() };
+    for line in lines {
+        let cells: BTreeMap<String, Value> = match is_csv {
+            false => serde_json::from_str(line).unwrap(),
+            true => {
+                let cell = |(name, text): (&&str, &str)| ((*name).to_owned(), Value::from(text));
+                names.iter().zip(line.split(',')).filter(|(_, text)| !text.is_empty()).map(cell).collect()
+            }
+        };
+        let text = |name: &str| match cells.get(name) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(other) => Some(other.to_string()),
+        };
+        let stamp = text("At").map(|text| text[17..19].parse().unwrap());
+        let is_deleted = text("_deleted").as_deref() == Some("true");
+        let generation = text("_generation").map(|text| text.parse().unwrap());
+        let found = (text("Name"), stamp, is_deleted, text("_stream"), generation);
+        let key = (text("_connection").unwrap(), text("Id").unwrap());
+        assert_eq!(rows.insert(key.clone(), found), None, "{key:?} is there twice");
+    }
 }
 
 fn add(rows: &mut Rows, batch: &RecordBatch) {
@@ -190,15 +230,19 @@ impl Step {
     }
 }
 
-/// The run of a stream, in Parquet files and in SQLite.
+/// The formats, each packed one way.
+const FORMATS: [FileFormat; 3] =
+    [FileFormat::Parquet, FileFormat::Csv(Packing::Gzip), FileFormat::Jsonl(Packing::Plain)];
+
+/// The run of a stream, in files and in SQLite.
 type Both = (Epoch, [Box<dyn Destination>; 2]);
 
-async fn compare(steps: &[Step], streams: [Option<&str>; 2], deletes: DeleteMode) {
+async fn compare(format: FileFormat, steps: &[Step], streams: [Option<&str>; 2], deletes: DeleteMode) {
     let folder = quick_folder();
     let file = folder.path().join("rows.db");
-    let root = folder.path().join("parquet");
-    let settings = ParquetSettings { keep: Duration::ZERO, ..ParquetSettings::at(&root).unwrap() };
-    let of_parquet = || -> Box<dyn Destination> { Box::new(ParquetDestination::start(settings.clone()).unwrap()) };
+    let root = folder.path().join("files");
+    let settings = settings(&root, format);
+    let of_files = || -> Box<dyn Destination> { Box::new(FilesDestination::start(settings.clone()).unwrap()) };
     let of_sqlite =
         || -> Box<dyn Destination> { Box::new(SqliteDestination::start(SqliteSettings::at(&file).unwrap()).unwrap()) };
     let mut open: BTreeMap<(usize, usize), Both> = BTreeMap::new();
@@ -209,15 +253,15 @@ async fn compare(steps: &[Step], streams: [Option<&str>; 2], deletes: DeleteMode
         let table = table(streams[step.stream], deletes);
         if step.restarts || !open.contains_key(&who) {
             let epoch = epochs.next().unwrap();
-            let mut both = [of_parquet(), of_sqlite()];
+            let mut both = [of_files(), of_sqlite()];
             let mut checkpoints = Vec::new();
             for destination in &mut both {
                 checkpoints.push(destination.prepare(&key, &table, epoch).await.unwrap());
             }
             assert_eq!(checkpoints[0], checkpoints[1]);
             // A run that another one has followed writes nothing more.
-            if let Some((older, [mut parquet, _])) = open.insert(who, (epoch, both)) {
-                let late = parquet.write(step.batch(round), &resume("late", None, false), older).await.unwrap_err();
+            if let Some((older, [mut files, _])) = open.insert(who, (epoch, both)) {
+                let late = files.write(step.batch(round), &resume("late", None, false), older).await.unwrap_err();
                 assert!(matches!(late, DestinationError::Fenced { .. }), "{late}");
             }
         }
@@ -240,14 +284,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_history_leaves_the_rows_that_it_leaves_in_sqlite(steps in steps(), removes in any::<bool>(), named in any::<bool>()) {
+    fn any_history_leaves_the_rows_that_it_leaves_in_sqlite(format in prop::sample::select(FORMATS.to_vec()), steps in steps(), removes in any::<bool>(), named in any::<bool>()) {
         let deletes = if removes { DeleteMode::Remove } else { DeleteMode::Flag };
         let streams = if named { [Some("one"), Some("two")] } else { [None, None] };
         let steps: Vec<Step> = match named {
             true => steps,
             false => steps.into_iter().map(|step| Step { stream: 0, ..step }).collect(),
         };
-        run(compare(&steps, streams, deletes));
+        run(compare(format, &steps, streams, deletes));
     }
 }
 
@@ -276,20 +320,20 @@ fn story() -> Vec<(TableBatch, Checkpoint)> {
 }
 
 /// The rows after so many writes of the story.
-fn told(parts: usize) -> Rows {
+fn told(format: FileFormat, parts: usize) -> Rows {
     let folder = quick_folder();
-    tell(&settings(folder.path()), 1, &story()[..parts], None).unwrap();
+    tell(&settings(folder.path(), format), 1, &story()[..parts], None).unwrap();
     shown(folder.path())
 }
 
-fn settings(root: &Path) -> ParquetSettings {
-    ParquetSettings { keep: Duration::ZERO, ..ParquetSettings::at(root).unwrap() }
+fn settings(root: &Path, format: FileFormat) -> FilesSettings {
+    FilesSettings { keep: Duration::ZERO, format, ..FilesSettings::at(root).unwrap() }
 }
 
 /// Prepares and writes, until an effect that the process does not live to see. The checkpoint that there was; `None`: the
 /// process was killed.
 fn tell(
-    settings: &ParquetSettings,
+    settings: &FilesSettings,
     epoch: i64,
     parts: &[(TableBatch, Checkpoint)],
     killed_after: Option<i64>,
@@ -317,25 +361,33 @@ fn names_in(folder: &Path) -> BTreeSet<String> {
 
 #[test]
 fn a_process_that_is_killed_between_any_two_effects_loses_nothing_and_doubles_nothing() {
+    FORMATS.into_iter().for_each(kill_everywhere);
+}
+
+fn kill_everywhere(format: FileFormat) {
     let story = story();
-    let told: Vec<Rows> = (0..=story.len()).map(told).collect();
+    let told: Vec<Rows> = (0..=story.len()).map(|parts| told(format, parts)).collect();
     for effects in 0.. {
         let folder = quick_folder();
-        let settings = settings(folder.path());
+        let settings = settings(folder.path(), format);
         let first = tell(&settings, 1, &story, Some(effects));
         // Whatever readers see is the table as it was after one of the writes.
         let seen = shown(folder.path());
-        assert!(told.contains(&seen), "after {effects} effects readers see {seen:?}");
+        assert!(told.contains(&seen), "{format}: after {effects} effects readers see {seen:?}");
         let checkpoint = tell(&settings, 2, &[], None).unwrap();
         let parts = checkpoint
             .as_ref()
             .map_or(0, |checkpoint| 1 + story.iter().position(|(_, resume)| resume == checkpoint).unwrap());
-        assert_eq!(shown(folder.path()), told[parts], "after {effects} effects");
+        assert_eq!(shown(folder.path()), told[parts], "{format}: after {effects} effects");
         // The next run goes on, and repeats the last write as well.
         tell(&settings, 3, &story[parts.saturating_sub(1)..], None).unwrap();
-        assert_eq!(shown(folder.path()), told[story.len()], "after {effects} effects and another run");
+        assert_eq!(shown(folder.path()), told[story.len()], "{format}: after {effects} effects and another run");
         let table = folder.path().join("Contact");
-        assert_eq!(names_in(&table.join("data")), names_in(&table.join("current")), "after {effects} effects");
+        assert_eq!(
+            names_in(&table.join("data")),
+            names_in(&table.join("current")),
+            "{format}: after {effects} effects"
+        );
         if first.is_some() {
             assert_eq!(parts, story.len());
             break;

@@ -5,11 +5,11 @@ use sync::{destination::DestinationError, table::StreamKey};
 
 use super::{
     apply::Change,
-    files::DataReader,
+    data::DataReader,
     foreign::not_ours,
     manifest::Manifest,
     publish::{columns as columns_of, publish},
-    settings::ParquetSettings,
+    settings::FilesSettings,
     shape::{CONNECTION, DELETED, STREAM},
     store::{DATA, Store},
     versions::{Attempt, last, make, remove_all},
@@ -21,7 +21,7 @@ type Outcome<T> = Result<T, DestinationError>;
 
 const ATTEMPTS: usize = 50;
 
-pub(crate) fn count(settings: &ParquetSettings, stream: &StreamKey) -> Outcome<RowCounts> {
+pub(crate) fn count(settings: &FilesSettings, stream: &StreamKey) -> Outcome<RowCounts> {
     let store = Store::new(settings, stream)?;
     let Some((manifest, _)) = last(&store)? else {
         return Err(DestinationError::Incompatible {
@@ -32,8 +32,8 @@ pub(crate) fn count(settings: &ParquetSettings, stream: &StreamKey) -> Outcome<R
     };
     let mut counts = RowCounts::default();
     for file in manifest.files_of(&stream.connection) {
-        let reader = DataReader::open(&store, &file)?;
-        for group in 0..reader.keys.len() {
+        let reader = DataReader::open(&store, &file, &manifest.shape)?;
+        for group in 0..reader.groups() {
             let rows = reader.decode_columns(group, &[CONNECTION, DELETED, STREAM])?;
             let names = rows.column_by_name(STREAM).map(AsArray::as_string::<i32>);
             let flags = rows.column_by_name(DELETED).map(AsArray::as_boolean);
@@ -50,7 +50,7 @@ pub(crate) fn count(settings: &ParquetSettings, stream: &StreamKey) -> Outcome<R
     Ok(counts)
 }
 
-pub(crate) fn columns(settings: &ParquetSettings, stream: &StreamKey) -> Outcome<Vec<DeclaredColumn>> {
+pub(crate) fn columns(settings: &FilesSettings, stream: &StreamKey) -> Outcome<Vec<DeclaredColumn>> {
     let store = Store::new(settings, stream)?;
     let Some((manifest, _)) = last(&store)? else { return Ok(Vec::new()) };
     let column =
@@ -59,7 +59,7 @@ pub(crate) fn columns(settings: &ParquetSettings, stream: &StreamKey) -> Outcome
 }
 
 /// Looks whether the rows are the stream's own to remove.
-pub(crate) fn may_remove(settings: &ParquetSettings, stream: &StreamKey) -> Outcome<()> {
+pub(crate) fn may_remove(settings: &FilesSettings, stream: &StreamKey) -> Outcome<()> {
     let store = Store::new(settings, stream)?;
     last(&store)?.map_or(Ok(()), |(manifest, _)| refuse_what_is_not_ours(&store, &manifest, stream))
 }
@@ -76,7 +76,7 @@ fn refuse_what_is_not_ours(store: &Store, manifest: &Manifest, stream: &StreamKe
 }
 
 /// Removes the rows and the checkpoint together, and the table when no rows are left. Files that had the rows go at once.
-pub(crate) fn remove(settings: &ParquetSettings, stream: &StreamKey) -> Outcome<u64> {
+pub(crate) fn remove(settings: &FilesSettings, stream: &StreamKey) -> Outcome<u64> {
     let store = Store::new(settings, stream)?;
     for _ in 0..ATTEMPTS {
         let Some((manifest, _)) = last(&store)? else { return Ok(0) };

@@ -14,7 +14,7 @@ use sync::{
     table::{ColumnType, Deletion, Patch, TableBatch, TableSchema},
 };
 
-use super::ParquetPlace;
+use super::FilesPlace;
 use crate::{
     case::{Place as _, checkpoint, of_key},
     contact::{batch, stream, table},
@@ -25,7 +25,7 @@ use crate::{
 const READERS: &str = "ORGTIDE_TEST_READERS";
 
 /// Each reader finds the table's rows once, with the types that they have.
-fn assert_read(place: &ParquetPlace, types: &serde_json::Value) {
+fn assert_read(place: &FilesPlace, types: &serde_json::Value) {
     let Ok(packages) = std::env::var(READERS) else { return };
     let rows: Vec<Row> = place.rows("Contact", &of_key(), &BTreeMap::new());
     let wanted = json!({ "rows": rows, "types": types }).to_string();
@@ -89,7 +89,7 @@ fn row(id: usize, second: u32) -> serde_json::Value {
 
 #[tokio::test]
 async fn duckdb_and_pyarrow_read_one_table_without_duplicates_after_every_kind_of_run() {
-    let place = ParquetPlace::folder();
+    let place = FilesPlace::folder();
     let schema = contacts();
     let mut destination = place.prepared(&schema).await.unwrap();
     assert_read_when_there_are_rows(&place);
@@ -136,7 +136,7 @@ async fn duckdb_and_pyarrow_read_one_table_without_duplicates_after_every_kind_o
 }
 
 /// A folder without files is none that readers can infer columns from; the view is.
-fn assert_read_when_there_are_rows(place: &ParquetPlace) {
+fn assert_read_when_there_are_rows(place: &FilesPlace) {
     let view = std::fs::read_to_string(place.path().join("Contact/view.sql")).unwrap();
     assert!(view.contains("NULL::DECIMAL(38,18) AS \"Amount\"") && view.contains("WHERE false"), "{view}");
 }

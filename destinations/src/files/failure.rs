@@ -129,8 +129,14 @@ pub(super) fn missing(place: &str, name: &str) -> DestinationError {
     }
 }
 
+/// A file is not as it was written.
+pub(super) fn damaged(place: &str, name: &str, reason: &str) -> DestinationError {
+    let reason = format!("data/{name} cannot be read: {reason}; {DAMAGED}");
+    DestinationError::Unusable { place: place.to_owned(), reason }
+}
+
 /// What cures a table that lacks a file or has a damaged one.
-pub(super) const DAMAGED: &str = "put it back from a backup, or move the table's whole folder away: the next run makes \
+const DAMAGED: &str = "put it back from a backup, or move the table's whole folder away: the next run makes \
                                   the table again and imports everything";
 
 fn cause(error: &ParquetError) -> Option<&io::Error> {

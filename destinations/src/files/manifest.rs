@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sync::table::{ColumnType, StreamKey};
 
-use super::name::hash;
+use super::{data::TextGroup, format::FileFormat, name::hash};
 
 /// The only format so far.
 const FORMAT: u32 = 1;
@@ -17,6 +17,9 @@ pub(super) struct Manifest {
     pub(super) table: String,
     /// The name of the key column beside `_connection`.
     pub(super) key: String,
+    /// What every file is.
+    #[serde(default)]
+    pub(super) files_are: FileFormat,
     pub(super) shape: Shape,
     pub(super) streams: Vec<StreamEntry>,
     /// By connection and key; no two of a connection overlap.
@@ -67,6 +70,9 @@ pub(super) struct DataFile {
     pub(super) bytes: u64,
     pub(super) min: String,
     pub(super) max: String,
+    /// Where its row groups are, unless it says so itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) groups: Vec<TextGroup>,
 }
 
 /// A file that is no part of the table any more.
@@ -86,12 +92,13 @@ impl StreamEntry {
 
 impl Manifest {
     /// A table without rows and streams, before its first version.
-    pub(super) fn empty(table: &str, key: &str, shape: Shape) -> Self {
+    pub(super) fn empty(table: &str, key: &str, files_are: FileFormat, shape: Shape) -> Self {
         Self {
             format: FORMAT,
             version: 0,
             table: table.to_owned(),
             key: key.to_owned(),
+            files_are,
             shape,
             streams: Vec::new(),
             files: Vec::new(),
@@ -174,7 +181,7 @@ mod tests {
 
     fn manifest() -> Manifest {
         let shape = Shape { columns: Vec::new(), deleted: true, stream: false, generation: false };
-        Manifest::empty("Contact", "Id", shape)
+        Manifest::empty("Contact", "Id", FileFormat::Parquet, shape)
     }
 
     #[test]
@@ -202,6 +209,7 @@ mod tests {
             bytes: 1,
             min: min.to_owned(),
             max: min.to_owned(),
+            groups: Vec::new(),
         };
         let mut table = manifest();
         table.replace(&[], vec![file("b", "2"), file("a", "1")]);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sync::{destination::DestinationError, table::ColumnType};
 
 use super::{
+    format::FileFormat,
     manifest::Manifest,
     shape::{CONNECTION, DELETED, GENERATION, STREAM},
     store::Store,
@@ -49,8 +50,32 @@ fn view(manifest: &Manifest, files: &[String]) -> String {
         let columns: Vec<String> = columns(manifest).into_iter().map(column).collect();
         return format!("CREATE OR REPLACE VIEW {name} AS SELECT {} WHERE false;\n", columns.join(", "));
     }
-    let files: Vec<String> = files.iter().map(|file| format!("  '{}'", file.replace('\'', "''"))).collect();
-    format!("CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([\n{}\n]);\n", files.join(",\n"))
+    let files: Vec<String> = files.iter().map(|file| format!("  {}", text(file))).collect();
+    let (function, options) = match manifest.files_are {
+        FileFormat::Parquet => ("read_parquet", String::new()),
+        FileFormat::Csv(_) => (
+            "read_csv",
+            format!(
+                ", columns = {}, auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', \
+                 nullstr = '', allow_quoted_nulls = false",
+                typed(manifest)
+            ),
+        ),
+        FileFormat::Jsonl(_) => ("read_json", format!(", columns = {}, format = 'newline_delimited'", typed(manifest))),
+    };
+    let files = files.join(",\n");
+    format!("CREATE OR REPLACE VIEW {name} AS SELECT * FROM {function}([\n{files}\n]{options});\n")
+}
+
+/// The columns of files that say no types, as DuckDB takes them.
+fn typed(manifest: &Manifest) -> String {
+    let column = |(name, kind): (&str, &str)| format!("{}: {}", text(name), text(kind));
+    let columns: Vec<String> = columns(manifest).into_iter().map(column).collect();
+    format!("{{{}}}", columns.join(", "))
+}
+
+fn text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// The columns of the files, with DuckDB's names for their types.

@@ -16,7 +16,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use sync::destination::DestinationError;
 
 use super::{Chunks, DATA, Listed, MANIFESTS, Outcome};
-use crate::parquet::{failure::io_fault, name::hash};
+use crate::files::{failure::io_fault, name::hash};
 
 /// A name that is linked to the version that readers see.
 const CURRENT: &str = "current";
@@ -306,7 +306,7 @@ impl LocalStore {
 }
 
 /// A data file on its way.
-pub(in crate::parquet) struct LocalOutput {
+pub(in crate::files) struct LocalOutput {
     store: LocalStore,
     file: Option<io::BufWriter<File>>,
     unfinished: PathBuf,

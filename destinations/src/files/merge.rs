@@ -8,7 +8,7 @@ use sync::destination::DestinationError;
 
 use super::{
     apply::{Change, Ending, Event},
-    files::{DataReader, DataWriter, FILE_BYTES, GROUP_BYTES, sources},
+    data::{DataReader, DataWriter, FILE_BYTES, GROUP_BYTES, sources},
     manifest::{DataFile, Manifest, Shape},
     shape::{DELETED, GENERATION, STREAM},
     store::Store,
@@ -66,7 +66,7 @@ impl Workshop<'_> {
     }
 
     fn writer<'a>(&'a self, connection: &'a str, shape: &Shape) -> DataWriter<'a> {
-        DataWriter::new(self.store, connection, &shape.schema(), self.key, self.name)
+        DataWriter::new(self.store, connection, shape, self.key, self.name)
     }
 
     fn fill_gap(&self, change: &Change, events: Range<usize>) -> Outcome<Vec<DataFile>> {
@@ -83,15 +83,18 @@ impl Workshop<'_> {
         events: Range<usize>,
         ended: &mut u64,
     ) -> Outcome<Option<Vec<DataFile>>> {
-        let reader = DataReader::open(self.store, file)?;
+        let reader = DataReader::open(self.store, file, &change.shape)?;
         let events = &change.events[events];
         let mut writer: Option<DataWriter<'_>> = None;
         let mut next = 0;
-        for (group, keys) in reader.keys.iter().enumerate() {
-            let is_last = group + 1 == reader.keys.len();
+        for group in 0..reader.groups() {
+            let is_last = group + 1 == reader.groups();
             let until = match is_last {
                 true => events.len(),
-                false => next + events[next..].partition_point(|event| change.key_of(event) <= keys.max.as_str()),
+                false => {
+                    next + events[next..]
+                        .partition_point(|event| change.key_of(event) <= reader.keys(group).max.as_str())
+                }
             };
             let changed = changed_group(&reader, group, change, &events[next..until], ended)?;
             next = until;
@@ -126,8 +129,8 @@ impl Workshop<'_> {
         let Some(range) = small_neighbours(&files) else { return Ok(merged) };
         let mut writer = self.writer(connection, shape);
         for file in &files[range.clone()] {
-            let reader = DataReader::open(self.store, file)?;
-            for group in 0..reader.keys.len() {
+            let reader = DataReader::open(self.store, file, shape)?;
+            for group in 0..reader.groups() {
                 match reader.bytes(group) >= GROUP_BYTES / 4 {
                     true => writer.copy(&reader, group)?,
                     false => writer.push(reader.decode(group)?)?,
@@ -152,9 +155,9 @@ impl Workshop<'_> {
         let mut merged = Merged::default();
         let sources = sources(&manifest.shape, shape);
         for file in &manifest.files {
-            let reader = DataReader::open(self.store, file)?;
+            let reader = DataReader::open(self.store, file, &manifest.shape)?;
             let mut writer = self.writer(&file.connection, shape);
-            for group in 0..reader.keys.len() {
+            for group in 0..reader.groups() {
                 writer.copy_widened(&reader, group, &sources)?;
             }
             merged.made.extend(writer.finish()?);

@@ -14,7 +14,7 @@ use sync::{
 
 use super::version::Version;
 use crate::{
-    parquet::{convert::converted, manifest::Shape},
+    files::{convert::converted, manifest::Shape},
     spelling::MILLIS_PER_DAY,
 };
 
@@ -29,7 +29,7 @@ pub(super) enum Op {
 
 /// One thing that happens to one row.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::parquet) struct Event {
+pub(in crate::files) struct Event {
     pub(super) op: Op,
     /// Its place among its kind.
     pub(super) row: usize,
@@ -37,7 +37,7 @@ pub(in crate::parquet) struct Event {
 
 /// What happens to all rows of a stream at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::parquet) enum Ending {
+pub(in crate::files) enum Ending {
     /// Those that this reading has not named are deleted.
     Sweep(i64),
     /// They are removed.
@@ -45,13 +45,13 @@ pub(in crate::parquet) enum Ending {
 }
 
 /// One write.
-pub(in crate::parquet) struct Change {
-    pub(in crate::parquet) connection: String,
-    pub(in crate::parquet) shape: Shape,
-    pub(in crate::parquet) schema: SchemaRef,
-    pub(in crate::parquet) ending: Option<Ending>,
+pub(in crate::files) struct Change {
+    pub(in crate::files) connection: String,
+    pub(in crate::files) shape: Shape,
+    pub(in crate::files) schema: SchemaRef,
+    pub(in crate::files) ending: Option<Ending>,
     /// In the order of their keys.
-    pub(in crate::parquet) events: Vec<Event>,
+    pub(in crate::files) events: Vec<Event>,
     pub(super) stream: Option<String>,
     /// Places among the mapped columns.
     pub(super) key: usize,
@@ -78,7 +78,7 @@ struct PatchRows {
 
 impl Change {
     /// `None`: what arrives has other columns than the table.
-    pub(in crate::parquet) fn new(
+    pub(in crate::files) fn new(
         shape: &Shape,
         key: &StreamKey,
         table: &TableSchema,
@@ -116,7 +116,7 @@ impl Change {
     }
 
     /// The removal of a stream's rows.
-    pub(in crate::parquet) fn removal(shape: &Shape, key: &StreamKey, id: &str) -> Option<Self> {
+    pub(in crate::files) fn removal(shape: &Shape, key: &StreamKey, id: &str) -> Option<Self> {
         let id = shape.position(id)?;
         Some(Self { key: id, ending: Some(Ending::Everything), removes: true, ..Self::nothing(shape, key) })
     }
@@ -160,7 +160,7 @@ impl Change {
     }
 
     /// The key of the row that something happens to.
-    pub(in crate::parquet) fn key_of(&self, event: &Event) -> &str {
+    pub(in crate::files) fn key_of(&self, event: &Event) -> &str {
         match (event.op, &self.patch) {
             (Op::Named, _) => &self.named[event.row],
             (Op::Delete, _) => &self.deletes[event.row].id,
@@ -170,7 +170,7 @@ impl Change {
     }
 
     /// Whether rows come to be by these where there are none.
-    pub(in crate::parquet) fn inserts(&self, events: &[Event]) -> bool {
+    pub(in crate::files) fn inserts(&self, events: &[Event]) -> bool {
         events.iter().any(|event| event.op == Op::Upsert)
     }
 

@@ -12,11 +12,12 @@ use sync::{
 use super::{
     apply::Change,
     foreign::other_writer,
+    format::FileFormat,
     manifest::{Manifest, Shape, StreamEntry},
     merge::{Merged, Workshop},
     publish::publish,
     read::RowReader,
-    settings::ParquetSettings,
+    settings::FilesSettings,
     shape::check_names,
     store::{DATA, Store},
     versions::{Attempt, Stamps, last, make, mark_of, refuse_without_conditions, remove_orphans, tidy},
@@ -29,7 +30,7 @@ const ATTEMPTS: usize = 50;
 type Outcome<T> = Result<T, DestinationError>;
 
 pub(super) struct Writer {
-    settings: ParquetSettings,
+    settings: FilesSettings,
     stream: Option<Stream>,
     #[cfg(test)]
     pub(super) killed_after: Option<i64>,
@@ -47,7 +48,7 @@ struct Stream {
 }
 
 impl Writer {
-    pub(super) fn new(settings: ParquetSettings) -> Self {
+    pub(super) fn new(settings: FilesSettings) -> Self {
         Self {
             settings,
             stream: None,
@@ -247,7 +248,7 @@ pub(super) fn work(
     let mark = mark_of(key);
     let names = RefCell::new(Vec::new());
     let name = || {
-        let name = format!("{mark}-{epoch}-{}.parquet", random());
+        let name = format!("{mark}-{epoch}-{}.{}", random(), manifest.files_are.extension());
         names.borrow_mut().push(name.clone());
         name
     };
@@ -267,7 +268,7 @@ fn ready(store: &Store, key: &StreamKey, table: &TableSchema, epoch: Epoch) -> O
     for _ in 0..ATTEMPTS {
         let found = last(store)?;
         let held = found.as_ref().map(|(manifest, _)| manifest);
-        refuse(store, table, check(held, key, table).err())?;
+        refuse(store, table, check(held, key, table, store.format()).err())?;
         if let Some(held) = held {
             refuse_older_epoch(store, key, held, epoch)?;
             checkpoint(store, key, held)?;
@@ -282,7 +283,8 @@ fn ready(store: &Store, key: &StreamKey, table: &TableSchema, epoch: Epoch) -> O
         }
         let id = &table.columns[table.id].name;
         let is_new = held.is_none();
-        let mut next = found.map_or_else(|| Manifest::empty(&table.name, id, shape.clone()), |(held, _)| held);
+        let mut next =
+            found.map_or_else(|| Manifest::empty(&table.name, id, store.format(), shape.clone()), |(held, _)| held);
         let made = match next.shape == shape {
             true => None,
             false => Some(work(store, key, &next, epoch.0, |workshop| workshop.widen(&next, &shape))?),
@@ -354,16 +356,20 @@ fn claim(manifest: &mut Manifest, key: &StreamKey, epoch: Epoch, commit: &str) {
     });
 }
 
-pub(super) const NO_MATCHING: &str = "Parquet files have no table of yours beside them that records could be matched with. Write to \
+pub(super) const NO_MATCHING: &str = "Files have no table of yours beside them that records could be matched with. Write to \
                            SQLite or PostgreSQL, or take the [match] section out of the mapping";
 
 /// Why the table cannot take this stream.
-fn check(held: Option<&Manifest>, key: &StreamKey, table: &TableSchema) -> Result<(), String> {
+fn check(held: Option<&Manifest>, key: &StreamKey, table: &TableSchema, format: FileFormat) -> Result<(), String> {
     check_names(table, held.map(|held| &held.shape))?;
     let Some(held) = held else { return Ok(()) };
     let id = &table.columns[table.id].name;
     if held.table != table.name {
         return Err(format!("its folder holds table {:?}; choose another table name in the mapping", held.table));
+    }
+    if held.files_are != format {
+        let held = held.files_are;
+        return Err(format!("its files are {held}, and the address asks for {format}; name another folder"));
     }
     if held.key != *id {
         let held = &held.key;
@@ -407,7 +413,7 @@ fn checkpoint(store: &Store, key: &StreamKey, manifest: &Manifest) -> Outcome<Op
     })
 }
 
-fn unprepared(settings: &ParquetSettings) -> DestinationError {
+fn unprepared(settings: &FilesSettings) -> DestinationError {
     let reason = "rows were written or read before the table was prepared".to_owned();
     DestinationError::Other { place: settings.place(), reason }
 }

@@ -1,4 +1,4 @@
-//! Rows in Parquet files, in a local folder or in an S3-compatible store.
+//! Rows in files, in a local folder or in an S3-compatible store: Parquet, CSV or JSON Lines.
 //!
 //! A table is a folder. Its rows lie in `data/`, in files that are written once; which of them are the table says a
 //! manifest in `_orgtide/manifests/`, of which every write makes a new version, by a number that can be taken once. So a
@@ -6,28 +6,33 @@
 //!
 //! The files of a connection are in the order of their keys and do not overlap. Rows that change are written again with the
 //! row group they are in, and its file with its other row groups copied as they are ([`merge`]): a version never has two
-//! files with one row, and any reader of Parquet sees a table ([`publish`]). Salesforce's ids ascend, so that records that are
-//! created come in files of their own at the end; small neighbours are joined.
+//! files with one row, and any reader of the format sees a table ([`publish`]). Salesforce's ids ascend, so that records that
+//! are created come in files of their own at the end; small neighbours are joined.
 //!
-//! | Orgtide's type | Parquet |
-//! |---|---|
-//! | text, JSON | `STRING` |
-//! | decimal | `DECIMAL(38, 18)` |
-//! | date, time of day | `DATE`, `TIME(MILLIS)` without a zone |
-//! | timestamp | `TIMESTAMP(MILLIS, UTC)` |
-//! | boolean, integer | `BOOLEAN`, `INT64` |
+//! What a row group is depends on the format ([`data`]): one of Parquet's own, or a block of lines.
+//!
+//! | Orgtide's type | Parquet | CSV and JSON Lines |
+//! |---|---|---|
+//! | text | `STRING` | text |
+//! | JSON | `STRING` | text; an object or array as it is in JSON Lines |
+//! | decimal | `DECIMAL(38, 18)` | its shortest exact text, in quotes in JSON Lines |
+//! | date, time of day | `DATE`, `TIME(MILLIS)` without a zone | `2024-09-24`, `10:15:00.000` |
+//! | timestamp | `TIMESTAMP(MILLIS, UTC)` | `2024-09-24T03:26:07.000Z` |
+//! | boolean, integer | `BOOLEAN`, `INT64` | `true`, digits |
 //!
 //! One thread does the work, so that decoding goes on while rows are encoded. The clock that decides what is old is the
 //! store's.
 
 mod apply;
 mod convert;
+mod data;
 mod failure;
-mod files;
 mod foreign;
+mod format;
 mod manifest;
 mod merge;
 mod name;
+mod parquet;
 mod publish;
 mod read;
 pub(crate) mod rows;
@@ -36,6 +41,7 @@ mod shape;
 mod store;
 #[cfg(test)]
 mod tests;
+mod text;
 mod versions;
 mod writer;
 
@@ -48,8 +54,11 @@ use sync::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-pub use self::settings::{Bucket, ParquetPlace, ParquetSettings};
 use self::writer::Writer;
+pub use self::{
+    format::{FileFormat, Packing},
+    settings::{Bucket, FilesPlace, FilesSettings},
+};
 
 type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -64,21 +73,21 @@ enum Command {
 type Reply<T> = oneshot::Sender<Result<T, DestinationError>>;
 
 /// Writes one stream into one table of Parquet files; see the [module](self).
-pub struct ParquetDestination {
+pub struct FilesDestination {
     place: String,
     commands: mpsc::Sender<Command>,
 }
 
-impl ParquetDestination {
+impl FilesDestination {
     /// Starts the thread; nothing is touched before the first `prepare`.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(settings: ParquetSettings) -> Result<Self, DestinationError> {
+    pub fn start(settings: FilesSettings) -> Result<Self, DestinationError> {
         let place = settings.place();
         let (commands, queue) = mpsc::channel(1);
         thread::Builder::new()
-            .name("parquet-writer".to_owned())
+            .name("files-writer".to_owned())
             .spawn(move || serve(settings, queue))
             .map_err(|error| DestinationError::Unreachable { place: place.clone(), reason: error.to_string() })?;
         Ok(Self { place, commands })
@@ -96,7 +105,7 @@ impl ParquetDestination {
     }
 }
 
-impl Destination for ParquetDestination {
+impl Destination for FilesDestination {
     fn prepare<'a>(
         &'a mut self,
         stream: &'a StreamKey,
@@ -141,7 +150,7 @@ pub(crate) fn no_matching(settings: &impl std::fmt::Display, table: &str) -> Des
 }
 
 /// The thread: one call after the other, until the destination is closed or dropped.
-fn serve(settings: ParquetSettings, mut queue: mpsc::Receiver<Command>) {
+fn serve(settings: FilesSettings, mut queue: mpsc::Receiver<Command>) {
     let mut writer = Writer::new(settings);
     // A caller that no longer waits for the answer is no error: the call has happened.
     while let Some(command) = queue.blocking_recv() {

@@ -1,4 +1,4 @@
-//! What is particular to Parquet files, in a folder and in a bucket.
+//! What is particular to files, in a folder and in a bucket.
 
 mod readers;
 mod reading;
@@ -13,8 +13,8 @@ use std::{
 
 use destinations::{
     DestinationSettings, RowCounts,
+    files::FilesSettings,
     matching::{self, MatchError},
-    parquet::ParquetSettings,
 };
 use serde_json::{Value, json};
 use sync::{
@@ -25,7 +25,7 @@ use sync::{
 };
 use tempfile::TempDir;
 
-use self::reading::{Found, current, rows_of};
+use self::reading::{Found, current};
 use crate::{
     case::{Place, checkpoint},
     contact::{batch, names, stream, table},
@@ -36,38 +36,49 @@ use crate::{
 const S3: &str = "ORGTIDE_TEST_S3";
 
 /// A folder or a prefix of its own.
-pub(crate) enum ParquetPlace {
-    Folder(TempDir),
+pub(crate) enum FilesPlace {
+    Folder(TempDir, &'static str),
     Bucket(String),
 }
 
-impl ParquetPlace {
+impl FilesPlace {
     pub(crate) fn folder() -> Self {
-        Self::Folder(tempfile::tempdir().unwrap())
+        Self::folder_of("parquet")
     }
 
-    /// The places of this machine: a folder, and a bucket where there is one.
+    /// A folder whose files an address of this scheme, and these parameters, asks for.
+    pub(crate) fn folder_of(files: &'static str) -> Self {
+        Self::Folder(tempfile::tempdir().unwrap(), files)
+    }
+
+    /// The places of this machine: a folder for each format, and a bucket where there is one.
     pub(crate) fn all() -> Vec<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let mut places = vec![Self::folder()];
+        let mut places: Vec<Self> = ["parquet", "csv", "jsonl?compress=gzip"].map(Self::folder_of).into();
         if let Ok(address) = std::env::var(S3) {
-            let own = format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-            let (bucket, parameters) = address.split_once('?').unwrap();
-            places.push(Self::Bucket(format!("{}/{own}?{parameters}", bucket.trim_end_matches('/'))));
+            for format in ["parquet", "csv&compress=gzip", "jsonl"] {
+                let own = format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+                let (bucket, parameters) = address.split_once('?').unwrap();
+                places
+                    .push(Self::Bucket(format!("{}/{own}?{parameters}&format={format}", bucket.trim_end_matches('/'))));
+            }
         }
         places
     }
 
     fn address(&self) -> String {
         match self {
-            Self::Folder(folder) => format!("parquet:{}", folder.path().join("rows").display()),
+            Self::Folder(folder, files) => {
+                let (scheme, parameters) = files.split_once('?').unwrap_or((files, "keep=3600"));
+                format!("{scheme}:{}?{parameters}", folder.path().join("rows").display())
+            }
             Self::Bucket(address) => address.clone(),
         }
     }
 
     fn path(&self) -> PathBuf {
         match self {
-            Self::Folder(folder) => folder.path().join("rows"),
+            Self::Folder(folder, _) => folder.path().join("rows"),
             Self::Bucket(address) => panic!("{address} is no folder"),
         }
     }
@@ -90,9 +101,12 @@ impl ParquetPlace {
     }
 }
 
-impl Place for ParquetPlace {
+impl Place for FilesPlace {
     fn name(&self) -> &'static str {
-        "parquet"
+        match self {
+            Self::Folder(_, files) => files,
+            Self::Bucket(_) => "bucket",
+        }
     }
 
     fn open(&self) -> Box<dyn Destination> {
@@ -109,10 +123,10 @@ impl Place for ParquetPlace {
 
     fn rows(&self, table: &str, order: &[String], _kinds: &BTreeMap<String, ColumnType>) -> Vec<Row> {
         let found = match self {
-            Self::Folder(_) => Found::in_folder(&self.path()),
+            Self::Folder(..) => Found::in_folder(&self.path()),
             Self::Bucket(address) => Found::in_bucket(address),
         };
-        let mut rows = rows_of(&found.files_of(table));
+        let mut rows = found.rows_of(table);
         rows.sort_by_key(|row| order.iter().map(|name| row[name].to_string()).collect::<Vec<_>>());
         rows
     }
@@ -132,7 +146,7 @@ fn one(id: &str) -> TableBatch {
 
 #[tokio::test]
 async fn a_file_of_somebody_elses_is_never_touched_and_never_read() {
-    let place = ParquetPlace::folder();
+    let place = FilesPlace::folder();
     let mut destination = place.prepared(&names()).await.unwrap();
     destination.write(one("1"), &checkpoint("1"), Epoch(1)).await.unwrap();
     let table = place.path().join("Contact");
@@ -153,9 +167,9 @@ async fn a_file_of_somebody_elses_is_never_touched_and_never_read() {
 
 #[tokio::test]
 async fn a_place_that_cannot_be_written_says_which_and_what_to_do() {
-    let place = ParquetPlace::folder();
+    let place = FilesPlace::folder();
     let refused_at = async |path: &Path| {
-        let settings = DestinationSettings::Parquet(Box::new(ParquetSettings::at(path).unwrap()));
+        let settings = DestinationSettings::Files(Box::new(FilesSettings::at(path).unwrap()));
         let mut destination = destinations::open(&settings).unwrap();
         destination.prepare(&stream(), &names(), Epoch(1)).await.unwrap_err()
     };
@@ -176,7 +190,7 @@ async fn a_place_that_cannot_be_written_says_which_and_what_to_do() {
 
 #[tokio::test]
 async fn a_damaged_manifest_and_a_missing_file_stop_the_run_and_say_what_cures_it() {
-    let place = ParquetPlace::folder();
+    let place = FilesPlace::folder();
     let mut destination = place.prepared(&names()).await.unwrap();
     destination.write(one("1"), &checkpoint("1"), Epoch(1)).await.unwrap();
     destination.write(one("2"), &checkpoint("2"), Epoch(1)).await.unwrap();
@@ -204,7 +218,7 @@ async fn a_damaged_manifest_and_a_missing_file_stop_the_run_and_say_what_cures_i
 
 #[tokio::test]
 async fn a_table_whose_folder_was_removed_takes_no_rows_until_it_is_made_again() {
-    let place = ParquetPlace::folder();
+    let place = FilesPlace::folder();
     let mut destination = place.prepared(&names()).await.unwrap();
     destination.write(one("1"), &checkpoint("1"), Epoch(1)).await.unwrap();
     let table = place.path().join("Contact");
@@ -221,7 +235,7 @@ async fn a_table_whose_folder_was_removed_takes_no_rows_until_it_is_made_again()
 
 #[tokio::test]
 async fn rows_before_prepare_and_rows_of_another_shape_are_refused() {
-    for place in ParquetPlace::all() {
+    for place in FilesPlace::all() {
         let error = place.open().write(one("1"), &checkpoint("1"), Epoch(1)).await.unwrap_err();
         assert!(error.to_string().contains("before the table was prepared"), "{error}");
         let dated = table(&[("Id", ColumnType::Text), ("Name", ColumnType::Date)]);
@@ -242,7 +256,7 @@ async fn rows_before_prepare_and_rows_of_another_shape_are_refused() {
 
 #[tokio::test]
 async fn rows_are_counted_and_removed_with_their_checkpoint() {
-    for place in ParquetPlace::all() {
+    for place in FilesPlace::all() {
         let settings = place.settings();
         let other = StreamKey { connection: "beta".to_owned(), ..stream() };
         assert_eq!(destinations::remove(&settings, &stream()).await.unwrap(), 0);
@@ -271,7 +285,7 @@ async fn rows_are_counted_and_removed_with_their_checkpoint() {
 
 #[tokio::test]
 async fn a_stream_of_another_installation_or_org_is_refused_and_nothing_of_it_is_removed() {
-    for place in ParquetPlace::all() {
+    for place in FilesPlace::all() {
         let mut destination = place.prepared(&names()).await.unwrap();
         destination.write(one("1"), &checkpoint("1"), Epoch(1)).await.unwrap();
         for theirs in [
@@ -289,7 +303,7 @@ async fn a_stream_of_another_installation_or_org_is_refused_and_nothing_of_it_is
 
 #[tokio::test]
 async fn a_table_of_files_is_matched_with_no_other_and_says_so() {
-    let place = ParquetPlace::folder();
+    let place = FilesPlace::folder();
     let matching = json!({"table": "customers", "key": "id", "by": [["Name"]], "columns": {}});
     let schema = TableSchema { matching: Some(serde_json::from_value(matching).unwrap()), ..names() };
     let error = place.refused(&schema).await;
@@ -303,7 +317,7 @@ async fn a_table_of_files_is_matched_with_no_other_and_says_so() {
 
 #[tokio::test]
 async fn two_connections_that_write_at_once_lose_nothing_of_each_other() {
-    for place in ParquetPlace::all() {
+    for place in FilesPlace::all() {
         let write_all = async |connection: &str| {
             let key = StreamKey { connection: connection.to_owned(), ..stream() };
             let mut destination = place.open();
@@ -321,7 +335,7 @@ async fn two_connections_that_write_at_once_lose_nothing_of_each_other() {
 
 #[tokio::test]
 async fn a_row_that_arrives_as_it_is_is_not_written_again_and_small_files_are_joined() {
-    let place = ParquetPlace::folder();
+    let place = FilesPlace::folder();
     let mut destination = place.prepared(&names()).await.unwrap();
     for id in 0..15 {
         destination.write(one(&format!("{id:02}")), &checkpoint("1"), Epoch(1)).await.unwrap();
@@ -339,8 +353,8 @@ async fn a_row_that_arrives_as_it_is_is_not_written_again_and_small_files_are_jo
 
 #[tokio::test]
 async fn files_that_were_replaced_stay_as_long_as_the_address_says() {
-    for (keep, left) in [("", 3), ("?keep=0", 1)] {
-        let place = ParquetPlace::folder();
+    for (keep, left) in [("", 3), ("&keep=0", 1)] {
+        let place = FilesPlace::folder();
         let settings: DestinationSettings = format!("{}{keep}", place.address()).parse().unwrap();
         let mut destination = destinations::open(&settings).unwrap();
         destination.prepare(&stream(), &names(), Epoch(1)).await.unwrap();
@@ -352,12 +366,12 @@ async fn files_that_were_replaced_stay_as_long_as_the_address_says() {
         assert_eq!(fs::read_dir(place.path().join("Contact/data")).unwrap().count(), left, "{keep}");
         assert_eq!(current(&place.path(), "Contact").len(), 1);
     }
-    assert_eq!(ParquetSettings::at(Path::new("x")).unwrap().keep, Duration::from_secs(3600));
+    assert_eq!(FilesSettings::at(Path::new("x")).unwrap().keep, Duration::from_secs(3600));
 }
 
 #[tokio::test]
 async fn values_of_a_column_that_widens_stay_and_other_connections_get_the_column() {
-    for place in ParquetPlace::all() {
+    for place in FilesPlace::all() {
         let other = StreamKey { connection: "beta".to_owned(), ..stream() };
         let numbers = table(&[("Id", ColumnType::Text), ("Code", ColumnType::Integer)]);
         for key in [&stream(), &other] {

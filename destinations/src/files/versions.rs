@@ -9,6 +9,7 @@ use std::time::Duration;
 use sync::{destination::DestinationError, table::StreamKey};
 
 use super::{
+    format::FileFormat,
     manifest::{Manifest, sealed, unsealed},
     name::hash,
     store::{DATA, Listed, MANIFESTS, Store},
@@ -63,11 +64,7 @@ pub(super) fn mark_of(stream: &StreamKey) -> String {
 
 /// The mark and the epoch of a file that Orgtide has made or begun.
 fn maker(name: &str) -> Option<(&str, i64)> {
-    let (stem, rest) = name.split_once(".parquet")?;
-    if !(rest.is_empty() || rest.ends_with(".unfinished")) {
-        return None;
-    }
-    let (mark, rest) = stem.split_once('-')?;
+    let (mark, rest) = FileFormat::stem(name)?.split_once('-')?;
     let (epoch, random) = rest.rsplit_once('-')?;
     let is_hex = |text: &str, digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     (is_hex(mark, 12) && is_hex(random, 16)).then_some((mark, epoch.parse().ok()?))
@@ -205,6 +202,8 @@ mod tests {
         assert_eq!(maker(&format!("{mark}-7-0123456789abcdef.parquet")), Some((mark, 7)));
         assert_eq!(maker(&format!("{mark}--7-0123456789abcdef.parquet")), Some((mark, -7)));
         assert_eq!(maker(&format!("{mark}-7-0123456789abcdef.parquet-aa.unfinished")), Some((mark, 7)));
+        assert_eq!(maker(&format!("{mark}-7-0123456789abcdef.jsonl.gz")), Some((mark, 7)));
+        assert_eq!(maker(&format!("{mark}-7-0123456789abcdef.csv.gz-aa.unfinished")), Some((mark, 7)));
         for name in
             ["part-0.parquet", "0123456789ab-7.parquet", "notes.txt", "0123456789ab-7-0123456789abcdef.parquet.bak"]
         {

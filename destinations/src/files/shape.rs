@@ -45,6 +45,18 @@ impl Shape {
         self.columns.iter().position(|column| column.name == name)
     }
 
+    /// Every column of the files, in their order, with `_connection` and those of ours that there are.
+    pub(super) fn own_columns(&self) -> Vec<(&str, ColumnType)> {
+        let ours = [
+            (self.deleted, DELETED, ColumnType::Boolean),
+            (self.stream, STREAM, ColumnType::Text),
+            (self.generation, GENERATION, ColumnType::Integer),
+        ];
+        let ours = ours.into_iter().filter(|(is_there, ..)| *is_there).map(|(_, name, kind)| (name, kind));
+        let mapped = self.columns.iter().map(|column| (column.name.as_str(), column.kind));
+        [(CONNECTION, ColumnType::Text)].into_iter().chain(mapped).chain(ours).collect()
+    }
+
     /// The schema of every file: `_connection`, the columns, and those of ours that there are.
     pub(super) fn schema(&self) -> SchemaRef {
         let described = |kind: &str| HashMap::from([(TYPE.to_owned(), kind.to_owned())]);

@@ -14,8 +14,9 @@ use sync::{destination::DestinationError, table::StreamKey};
 
 use self::{local::LocalStore, s3::S3Store};
 use super::{
+    format::FileFormat,
     name::safe,
-    settings::{ParquetPlace, ParquetSettings},
+    settings::{FilesPlace, FilesSettings},
 };
 
 /// Where the versions of a table are, and where its files.
@@ -27,6 +28,7 @@ type Outcome<T> = Result<T, DestinationError>;
 /// One table's folder. Used by one thread.
 pub(super) struct Store {
     place: String,
+    format: FileFormat,
     kind: Kind,
 }
 
@@ -45,20 +47,25 @@ pub(super) struct Listed {
 
 impl Store {
     /// The folder of a stream's table; nothing is touched.
-    pub(super) fn new(settings: &ParquetSettings, stream: &StreamKey) -> Outcome<Self> {
+    pub(super) fn new(settings: &FilesSettings, stream: &StreamKey) -> Outcome<Self> {
         let settings = settings.of(stream);
         let place = settings.place();
         let table = safe(&stream.table);
         let kind = match &settings.place {
-            ParquetPlace::Folder(path) => Kind::Local(LocalStore::new(path, &table, place.clone())),
-            ParquetPlace::Bucket(bucket) => Kind::S3(S3Store::new(bucket, &table, place.clone())?),
+            FilesPlace::Folder(path) => Kind::Local(LocalStore::new(path, &table, place.clone())),
+            FilesPlace::Bucket(bucket) => Kind::S3(S3Store::new(bucket, &table, place.clone())?),
         };
-        Ok(Self { place, kind })
+        Ok(Self { place, format: settings.format, kind })
     }
 
     /// The folder or bucket, as messages name it.
     pub(super) fn place(&self) -> &str {
         &self.place
+    }
+
+    /// What the files of a new table are.
+    pub(super) fn format(&self) -> FileFormat {
+        self.format
     }
 
     pub(super) fn is_bucket(&self) -> bool {

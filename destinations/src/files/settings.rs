@@ -1,4 +1,4 @@
-//! Where Parquet files go: a folder, or a bucket of an S3-compatible store.
+//! Where files go, and what they are: a folder, or a bucket of an S3-compatible store.
 
 use std::{
     fmt,
@@ -9,7 +9,10 @@ use std::{
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use sync::{destination::DestinationError, table::StreamKey};
 
-use super::name::safe;
+use super::{
+    format::{FileFormat, Packing},
+    name::safe,
+};
 
 /// How long files stay after a write has put others in their place, unless the address says otherwise.
 const KEEP: Duration = Duration::from_secs(3600);
@@ -18,15 +21,16 @@ const IN_A_VALUE: AsciiSet = CONTROLS.add(b' ').add(b'%').add(b'&').add(b'#').ad
 
 /// Where, and how long readers of an older version find its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParquetSettings {
-    pub place: ParquetPlace,
+pub struct FilesSettings {
+    pub place: FilesPlace,
+    pub format: FileFormat,
     /// Files that a write has replaced are there for this long.
     pub keep: Duration,
 }
 
 /// A folder or a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ParquetPlace {
+pub enum FilesPlace {
     Folder(PathBuf),
     Bucket(Bucket),
 }
@@ -44,8 +48,8 @@ pub struct Bucket {
     pub virtual_hosted: bool,
 }
 
-impl ParquetSettings {
-    /// Files in a folder, otherwise as by default.
+impl FilesSettings {
+    /// Parquet files in a folder, otherwise as by default.
     ///
     /// # Errors
     /// The path is empty.
@@ -53,13 +57,13 @@ impl ParquetSettings {
         if path.as_os_str().is_empty() {
             return Err(unusable("name a folder, such as parquet:/data/salesforce".to_owned()));
         }
-        Ok(Self { place: ParquetPlace::Folder(path.to_owned()), keep: KEEP })
+        Ok(Self { place: FilesPlace::Folder(path.to_owned()), format: FileFormat::Parquet, keep: KEEP })
     }
 
     /// The same with a path that means the same from any working directory.
     #[must_use]
     pub fn absolute(mut self) -> Self {
-        if let ParquetPlace::Folder(path) = &mut self.place
+        if let FilesPlace::Folder(path) = &mut self.place
             && let Ok(absolute) = std::path::absolute(&*path)
         {
             *path = absolute;
@@ -67,17 +71,26 @@ impl ParquetSettings {
         self
     }
 
-    /// Reads `path?keep=3600`, which follows `parquet:`.
-    pub(crate) fn parse_folder(text: &str) -> Result<Self, DestinationError> {
+    /// Reads `path?keep=3600`, which follows `parquet:`, `csv:` or `jsonl:`; `None`: this is no such scheme.
+    pub(crate) fn parse_folder(scheme: &str, text: &str) -> Option<Result<Self, DestinationError>> {
+        FileFormat::of_word(scheme).map(|format| Self::folder(format, text))
+    }
+
+    fn folder(format: FileFormat, text: &str) -> Result<Self, DestinationError> {
         let (path, parameter) = match text.rsplit_once('?') {
             Some((path, parameter)) if parameter.contains('=') => (path, Some(parameter)),
             Some(_) | None => (text, None),
         };
-        let mut settings = Self::at(Path::new(path))?;
+        let mut settings = Self { format, ..Self::at(Path::new(path))? };
         for (name, value) in parameter.into_iter().flat_map(parameters) {
             match name.as_str() {
                 "keep" => settings.keep = seconds(&value)?,
-                _ => return Err(unusable(format!("{name:?} is no setting of a folder; there is keep=<seconds>"))),
+                "compress" => settings.format = compressed(settings.format, &value)?,
+                _ => {
+                    let reason =
+                        format!("{name:?} is no setting of a folder; there are keep=<seconds> and compress=gzip|none");
+                    return Err(unusable(reason));
+                }
             }
         }
         Ok(settings)
@@ -102,7 +115,7 @@ impl ParquetSettings {
             return Err(unusable("a part of the prefix is empty, a dot or two; leave it out".to_owned()));
         }
         let mut bucket = Bucket { name: name.to_owned(), prefix, region: None, endpoint: None, virtual_hosted: false };
-        let mut keep = KEEP;
+        let (mut keep, mut format, mut compress) = (KEEP, FileFormat::Parquet, None);
         for (name, value) in parameters(query) {
             match (name.as_str(), value.as_str()) {
                 ("region", _) if !value.is_empty() => bucket.region = Some(value),
@@ -110,6 +123,10 @@ impl ParquetSettings {
                 ("style", "path") => bucket.virtual_hosted = false,
                 ("style", "virtual") => bucket.virtual_hosted = true,
                 ("keep", _) => keep = seconds(&value)?,
+                ("format", word) if FileFormat::of_word(word).is_some() => {
+                    format = FileFormat::of_word(word).unwrap_or_default();
+                }
+                ("compress", _) => compress = Some(value),
                 _ if is_secret(&name) => {
                     let reason = "an address holds no credentials, because it is stored and shown: set \
                                   AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment instead";
@@ -118,13 +135,17 @@ impl ParquetSettings {
                 _ => {
                     let reason = format!(
                         "{name:?} is no setting of a bucket, or its value is none; there are region=<region>, \
-                         endpoint=<URL>, style=path|virtual and keep=<seconds>"
+                         endpoint=<URL>, style=path|virtual, format=parquet|csv|jsonl, compress=gzip|none and \
+                         keep=<seconds>"
                     );
                     return Err(unusable(reason));
                 }
             }
         }
-        Ok(Self { place: ParquetPlace::Bucket(bucket), keep })
+        if let Some(compress) = compress {
+            format = compressed(format, &compress)?;
+        }
+        Ok(Self { place: FilesPlace::Bucket(bucket), format, keep })
     }
 
     /// The same with the connection's name where the address says `{connection}`.
@@ -132,12 +153,12 @@ impl ParquetSettings {
         let mut settings = self.clone();
         let connection = safe(&stream.connection);
         match &mut settings.place {
-            ParquetPlace::Folder(path) => {
+            FilesPlace::Folder(path) => {
                 if let Some(text) = path.to_str().filter(|text| text.contains(PLACEHOLDER)) {
                     *path = PathBuf::from(text.replace(PLACEHOLDER, &connection));
                 }
             }
-            ParquetPlace::Bucket(bucket) => bucket.prefix = bucket.prefix.replace(PLACEHOLDER, &connection),
+            FilesPlace::Bucket(bucket) => bucket.prefix = bucket.prefix.replace(PLACEHOLDER, &connection),
         }
         settings
     }
@@ -145,8 +166,8 @@ impl ParquetSettings {
     /// The folder or bucket, as messages name it.
     pub(super) fn place(&self) -> String {
         match &self.place {
-            ParquetPlace::Folder(path) => format!("Parquet folder {}", path.display()),
-            ParquetPlace::Bucket(bucket) => format!("Parquet bucket s3://{}", bucket.path()),
+            FilesPlace::Folder(path) => format!("{} folder {}", self.format.family(), path.display()),
+            FilesPlace::Bucket(bucket) => format!("{} bucket s3://{}", self.format.family(), bucket.path()),
         }
     }
 }
@@ -162,12 +183,12 @@ impl Bucket {
     }
 }
 
-impl fmt::Display for ParquetSettings {
+impl fmt::Display for FilesSettings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parameters = Vec::new();
         match &self.place {
-            ParquetPlace::Folder(path) => write!(out, "parquet:{}", path.display())?,
-            ParquetPlace::Bucket(bucket) => {
+            FilesPlace::Folder(path) => write!(out, "{}:{}", self.format.word(), path.display())?,
+            FilesPlace::Bucket(bucket) => {
                 write!(out, "s3://{}", bucket.path())?;
                 let mut add = |name: &str, value: &str| {
                     parameters.push(format!("{name}={}", utf8_percent_encode(value, &IN_A_VALUE)));
@@ -177,10 +198,16 @@ impl fmt::Display for ParquetSettings {
                 if bucket.virtual_hosted {
                     add("style", "virtual");
                 }
+                if self.format.word() != FileFormat::Parquet.word() {
+                    add("format", self.format.word());
+                }
             }
         }
+        if self.format.packing() == Packing::Gzip {
+            parameters.push("compress=gzip".to_owned());
+        }
         let may_be_read_as_a_parameter =
-            matches!(&self.place, ParquetPlace::Folder(path) if path.to_string_lossy().contains('?'));
+            matches!(&self.place, FilesPlace::Folder(path) if path.to_string_lossy().contains('?'));
         if self.keep != KEEP || may_be_read_as_a_parameter {
             parameters.push(format!("keep={}", self.keep.as_secs()));
         }
@@ -198,6 +225,16 @@ fn parameters(query: &str) -> Vec<(String, String)> {
         (decoded(name), decoded(value))
     };
     query.split('&').filter(|text| !text.is_empty()).map(pair).collect()
+}
+
+fn compressed(format: FileFormat, text: &str) -> Result<FileFormat, DestinationError> {
+    let packing = match text {
+        "none" => Packing::Plain,
+        "gzip" => Packing::Gzip,
+        _ => return Err(unusable(format!("compress is gzip or none, not {text:?}"))),
+    };
+    let reason = "Parquet files are compressed as they are; leave compress out";
+    format.packed(packing).ok_or_else(|| unusable(reason.to_owned()))
 }
 
 fn seconds(text: &str) -> Result<Duration, DestinationError> {
@@ -221,7 +258,7 @@ fn is_secret(name: &str) -> bool {
 }
 
 fn unusable(reason: String) -> DestinationError {
-    DestinationError::Unusable { place: "the Parquet destination".to_owned(), reason }
+    DestinationError::Unusable { place: "the destination".to_owned(), reason }
 }
 
 #[cfg(test)]
@@ -243,6 +280,10 @@ mod tests {
             "s3://rows/a/b?region=eu-central-1",
             "s3://rows/a?region=us-east-1&endpoint=http://127.0.0.1:9000&keep=0",
             "s3://rows?style=virtual",
+            "csv:/data/salesforce",
+            "jsonl:/data?compress=gzip&keep=60",
+            "csv:/odd?name?keep=3600",
+            "s3://rows/a?region=us-east-1&format=csv&compress=gzip",
         ] {
             assert_eq!(read(text), text);
         }
@@ -257,6 +298,10 @@ mod tests {
             ("parquet:/data?fast=yes", "keep=<seconds>"),
             ("parquet:/data?keep=soon", "number of seconds"),
             ("s3://", "name a bucket"),
+            ("parquet:/data?compress=gzip", "compressed as they are"),
+            ("csv:/data?compress=zip", "gzip or none"),
+            ("s3://rows?format=xml", "format=parquet|csv|jsonl"),
+            ("csv:", "name a folder"),
             ("s3://a b/c", "name a bucket"),
             ("s3://AKIA:hunter2@rows/a", "AWS_SECRET_ACCESS_KEY"),
             ("s3://rows?secret_access_key=hunter2", "AWS_SECRET_ACCESS_KEY"),
@@ -281,7 +326,7 @@ mod tests {
             stream: None,
         };
         let of = |text: &str| {
-            let DestinationSettings::Parquet(settings) = text.parse().unwrap() else { panic!("{text} is Parquet") };
+            let DestinationSettings::Files(settings) = text.parse().unwrap() else { panic!("{text} is files") };
             settings.of(&stream).to_string()
         };
         assert_eq!(of("parquet:/data/{connection}"), "parquet:/data/a%2Fb");

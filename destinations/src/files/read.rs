@@ -12,7 +12,7 @@ use sync::{
 
 use super::{
     convert::converted,
-    files::DataReader,
+    data::DataReader,
     manifest::{DataFile, Manifest, Shape},
     shape::{DELETED, STREAM},
     store::Store,
@@ -39,8 +39,8 @@ impl RowReader {
     ) -> Outcome<Held> {
         let wanted = Wanted { shape: &manifest.shape, stream, table, after: after.unwrap_or_default(), columns };
         for file in manifest.files_of(&stream.connection).iter().filter(|file| wanted.is_behind(&file.max)) {
-            let reader = self.reader(store, file)?;
-            for (group, _) in reader.keys.iter().enumerate().filter(|(_, keys)| wanted.is_behind(&keys.max)) {
+            let reader = self.reader(store, file, &manifest.shape)?;
+            for group in (0..reader.groups()).filter(|group| wanted.is_behind(&reader.keys(*group).max)) {
                 let rows = reader.decode_columns(group, &wanted.names())?;
                 let own = filter_record_batch(&rows, &wanted.own(&rows)).expect("a mask is as long as its rows");
                 if own.num_rows() > 0 {
@@ -52,10 +52,10 @@ impl RowReader {
         Ok(HeldBuilder::new(table, columns).finish())
     }
 
-    fn reader(&mut self, store: &Store, file: &DataFile) -> Outcome<&DataReader> {
+    fn reader(&mut self, store: &Store, file: &DataFile, shape: &Shape) -> Outcome<&DataReader> {
         if self.open.as_ref().is_none_or(|(name, _)| *name != file.name) {
             self.open = None;
-            self.open = Some((file.name.clone(), DataReader::open(store, file)?));
+            self.open = Some((file.name.clone(), DataReader::open(store, file, shape)?));
         }
         Ok(&self.open.as_ref().expect("it has just been opened").1)
     }

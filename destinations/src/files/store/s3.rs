@@ -16,13 +16,13 @@ use sync::destination::DestinationError;
 use tokio::runtime::Runtime;
 
 use super::{Listed, Outcome};
-use crate::parquet::{failure::store_fault, settings::Bucket};
+use crate::files::{failure::store_fault, settings::Bucket};
 
 /// How long a request is tried for before the run ends and the next one goes on.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
-pub(in crate::parquet) struct S3Store {
+pub(in crate::files) struct S3Store {
     place: String,
     bucket: String,
     folder: String,
