@@ -217,6 +217,41 @@ async fn a_damaged_manifest_and_a_missing_file_stop_the_run_and_say_what_cures_i
 }
 
 #[tokio::test]
+async fn a_file_of_text_that_somebody_has_changed_stops_the_run_and_nothing_of_it_is_lost() {
+    for files in ["csv", "jsonl"] {
+        let place = FilesPlace::folder_of(files);
+        let mut destination = place.prepared(&names()).await.unwrap();
+        destination.write(one("1"), &checkpoint("1"), Epoch(1)).await.unwrap();
+        let file = fs::canonicalize(&current(&place.path(), "Contact")[0]).unwrap();
+        let whole = fs::read_to_string(&file).unwrap();
+        for (changed, words) in [
+            (whole.replace('1', "\""), "somebody has changed it"),
+            (format!("{whole}\n"), "another length"),
+            (whole.replace('1', ""), "another length"),
+        ] {
+            fs::write(&file, changed).unwrap();
+            let renamed = batch(&names(), &[json!({"Id": "1", "Name": "b"})]);
+            let error = destination.write(renamed, &checkpoint("2"), Epoch(1)).await.unwrap_err();
+            assert!(matches!(&error, DestinationError::Unusable { reason, .. } if reason.contains(words)), "{error}");
+        }
+        fs::write(&file, whole).unwrap();
+        assert_eq!(place.ids(), ["1"]);
+    }
+}
+
+#[tokio::test]
+async fn a_folder_of_one_format_takes_no_other() {
+    let place = FilesPlace::folder_of("csv");
+    place.prepared(&names()).await.unwrap();
+    for address in [format!("parquet:{}", place.path().display()), format!("{}&compress=gzip", place.address())] {
+        let settings: DestinationSettings = address.parse().unwrap();
+        let mut destination = destinations::open(&settings).unwrap();
+        let error = destination.prepare(&stream(), &names(), Epoch(2)).await.unwrap_err();
+        assert!(matches!(&error, DestinationError::Incompatible { reason, .. } if reason.contains("CSV")), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_table_whose_folder_was_removed_takes_no_rows_until_it_is_made_again() {
     let place = FilesPlace::folder();
     let mut destination = place.prepared(&names()).await.unwrap();

@@ -42,6 +42,7 @@ Examples:
   orgtide import acme Contact --fields Id,Email --where \"Email != null\" --to mails.db
   orgtide import acme Contact --to \"postgres://sync@db.example/crm?schema=acme\"
   orgtide import acme Contact --to parquet:/data/crm
+  orgtide import acme Contact --to \"csv:/data/crm?compress=gzip\"
   orgtide import acme --mapping contacts.toml --deletes remove")]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -65,8 +66,8 @@ pub(super) struct What {
         value_name = "DESTINATION",
         help = "Where the rows go [default: sqlite:<data dir>/<connection>.db]",
         long_help = "Where the rows go: a SQLite file (rows.db), PostgreSQL \
-                     (postgres://user@host/database?schema=crm), or Parquet files in a folder (parquet:/data/crm) or a \
-                     bucket (s3://bucket/prefix?region=eu-central-1) [default: sqlite:<data dir>/<connection>.db]"
+                     (postgres://user@host/database?schema=crm), or files in a folder (parquet:/data/crm, csv:/data/crm, \
+                     jsonl:/data/crm) or a bucket (s3://bucket/prefix?region=eu-central-1&format=parquet) [default: sqlite:<data dir>/<connection>.db]"
     )]
     to: Option<String>,
     #[arg(long, value_name = "FILE", help = "A TOML file with one mapping, or several as [[mapping]]")]

@@ -89,7 +89,12 @@ fn row(id: usize, second: u32) -> serde_json::Value {
 
 #[tokio::test]
 async fn duckdb_and_pyarrow_read_one_table_without_duplicates_after_every_kind_of_run() {
-    let place = FilesPlace::folder();
+    for files in ["parquet", "csv", "jsonl?compress=gzip"] {
+        assert_read_after_every_kind_of_run(FilesPlace::folder_of(files)).await;
+    }
+}
+
+async fn assert_read_after_every_kind_of_run(place: FilesPlace) {
     let schema = contacts();
     let mut destination = place.prepared(&schema).await.unwrap();
     assert_read_when_there_are_rows(&place);
