@@ -5,6 +5,7 @@
 mod callers;
 mod copies;
 mod killed;
+mod parquet;
 mod process;
 mod served;
 

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::process::Child;
 use url::Url;
 
-use super::Random;
+use super::{Random, parquet};
 use crate::{
     database::{Fixture, postgres},
     org::{Acme, CLIENT_ID, ORG, ended as output_of},
@@ -50,7 +50,10 @@ enum Phase {
 
 /// Where the control store and the copies are.
 enum Place {
-    Files,
+    /// Each a SQLite file.
+    Sqlite,
+    /// The control store in a SQLite file, copies in folders of Parquet files.
+    Parquet,
     Server(Fixture),
 }
 
@@ -103,7 +106,8 @@ impl Scene {
     /// Where the copy of that name is, as the command line takes it.
     fn destination(&self, name: &str) -> String {
         match &self.place {
-            Place::Files => format!("sqlite:{}", self.org.directory.path().join(name).with_extension("db").display()),
+            Place::Sqlite => format!("sqlite:{}", self.org.directory.path().join(name).with_extension("db").display()),
+            Place::Parquet => format!("parquet:{}?keep=0", self.org.directory.path().join(name).display()),
             Place::Server(fixture) => {
                 let mut url = Url::parse(&fixture.place()).unwrap();
                 url.set_password(None).unwrap();
@@ -188,13 +192,14 @@ impl Scene {
         self.succeed(&self.import(&truth, fields)).await;
         let columns = fields.split(',').map(|field| format!("\"{field}\"")).collect::<Vec<_>>().join(", ");
         let differences = match &self.place {
-            Place::Files => self.differences_of_files(name, &truth, &columns),
+            Place::Sqlite => self.differences_of_databases(name, &truth, &columns),
+            Place::Parquet => self.differences_of_folders(name, &truth, fields),
             Place::Server(fixture) => differences_of_schemas(&fixture.place(), name, &truth, &columns).await,
         };
         assert_eq!(differences, (0, 0), "{name} lacks so many records, and has so many that are not there");
     }
 
-    fn differences_of_files(&self, name: &str, truth: &str, columns: &str) -> (i64, i64) {
+    fn differences_of_databases(&self, name: &str, truth: &str, columns: &str) -> (i64, i64) {
         let file = |name: &str| self.org.directory.path().join(name).with_extension("db");
         let database = rusqlite::Connection::open(file(name)).unwrap();
         database.execute("ATTACH ?1 AS truth", [file(truth).display().to_string()]).unwrap();
@@ -204,6 +209,15 @@ impl Scene {
             database.query_row(&sql, [], |row| row.get(0)).unwrap()
         };
         (minus("truth", "main"), minus("main", "truth"))
+    }
+
+    fn differences_of_folders(&self, name: &str, truth: &str, fields: &str) -> (i64, i64) {
+        let living = |name: &str| parquet::living(&self.org.directory.path().join(name).join("Contact"), fields);
+        let (copy, truth) = (living(name), living(truth));
+        let lacking = |from: &BTreeMap<String, String>, among: &BTreeMap<String, String>| {
+            from.iter().filter(|(id, row)| among.get(*id) != Some(row)).count() as i64
+        };
+        (lacking(&truth, &copy), lacking(&copy, &truth))
     }
 
     /// One copy from its first import to a back-fill, under fire in each phase.
@@ -271,8 +285,13 @@ async fn differences_of_schemas(url: &str, name: &str, truth: &str, columns: &st
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_in_files_whose_processes_are_killed_is_the_copy_of_one_that_is_not() {
-    Scene::open(Place::Files).await.prove("sqlite").await;
+async fn a_copy_in_a_file_whose_processes_are_killed_is_the_copy_of_one_that_is_not() {
+    Scene::open(Place::Sqlite).await.prove("sqlite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_in_parquet_files_whose_processes_are_killed_is_the_copy_of_one_that_is_not() {
+    Scene::open(Place::Parquet).await.prove("parquet").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
