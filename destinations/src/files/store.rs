@@ -1,7 +1,8 @@
 //! The folder of one table, on a disk or in a bucket: a few operations, each of which happens wholly or not at all.
 
+mod fuse;
 mod local;
-mod s3;
+pub(in crate::files) mod s3;
 
 use std::io::{self, Write};
 
@@ -176,8 +177,8 @@ impl Store {
     #[cfg(test)]
     pub(super) fn is_killed(&self) -> bool {
         match &self.kind {
-            Kind::Local(store) => store.is_killed(),
-            Kind::S3(_) => false,
+            Kind::Local(store) => store.fuse.is_burnt(),
+            Kind::S3(store) => store.fuse.is_burnt(),
         }
     }
 
@@ -185,8 +186,8 @@ impl Store {
     #[cfg(test)]
     pub(super) fn kill_after(&mut self, effects: i64) {
         match &mut self.kind {
-            Kind::Local(store) => store.kill_after(effects),
-            Kind::S3(_) => {}
+            Kind::Local(store) => store.fuse = fuse::Fuse::of(effects),
+            Kind::S3(store) => store.fuse = fuse::Fuse::of(effects),
         }
     }
 }

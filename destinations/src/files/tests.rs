@@ -5,14 +5,20 @@ use std::{
     fs,
     io::Read as _,
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use arrow_array::{
     Array as _, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, cast::AsArray,
 };
+use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
+use futures_util::TryStreamExt as _;
+use object_store::ObjectStoreExt as _;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -23,7 +29,9 @@ use sync::{
     table::{Column, ColumnType, DeleteMode, Deletion, Patch, StreamKey, TableBatch, TableSchema},
 };
 
-use super::{FileFormat, FilesDestination, FilesSettings, Packing, writer::Writer};
+use super::{
+    Bucket, FileFormat, FilesDestination, FilesPlace, FilesSettings, Packing, store::s3::memory, writer::Writer,
+};
 use crate::sqlite::{SqliteDestination, SqliteSettings};
 
 /// Id, Name, version, `_deleted`, `_stream`, `_generation`.
@@ -73,28 +81,110 @@ fn rows_of(rows: &[(String, Option<String>, Option<i64>)]) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable([("Id", ids, true), ("Name", names, true), ("At", stamps, true)]).unwrap()
 }
 
+/// Where a table of the tests is.
+enum Somewhere {
+    Folder(tempfile::TempDir),
+    Bucket(String),
+}
+
+impl Somewhere {
+    fn folder() -> Self {
+        Self::Folder(quick_folder())
+    }
+
+    fn bucket() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self::Bucket(format!("memory-{}", NEXT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    fn settings(&self, format: FileFormat) -> FilesSettings {
+        match self {
+            Self::Folder(folder) => settings(folder.path(), format),
+            Self::Bucket(name) => FilesSettings {
+                place: FilesPlace::Bucket(Bucket {
+                    name: name.clone(),
+                    prefix: String::new(),
+                    region: None,
+                    endpoint: None,
+                    virtual_hosted: false,
+                }),
+                ..settings(Path::new("x"), format)
+            },
+        }
+    }
+
+    /// What any reader finds by the folder `current`, or by the list; two rows of one key fail.
+    fn shown(&self) -> Rows {
+        match self {
+            Self::Folder(folder) => shown(folder.path()),
+            Self::Bucket(name) => {
+                let mut rows = Rows::new();
+                for file in listed(name) {
+                    let content = fetched(name, &format!("Contact/data/{file}")).expect("a file of the list is there");
+                    add_file(&mut rows, &file, content);
+                }
+                rows
+            }
+        }
+    }
+
+    /// The data files that are there, and those that readers are shown.
+    fn files(&self) -> [BTreeSet<String>; 2] {
+        match self {
+            Self::Folder(folder) => ["data", "current"].map(|name| names_in(&folder.path().join("Contact").join(name))),
+            Self::Bucket(name) => {
+                let bucket = memory::of(name).unwrap();
+                let prefix = object_store::path::Path::from("Contact/data");
+                let found = wait(bucket.list(Some(&prefix)).try_collect::<Vec<_>>()).unwrap();
+                let there = found.iter().map(|object| object.location.filename().unwrap().to_owned());
+                [there.collect(), listed(name).into_iter().collect()]
+            }
+        }
+    }
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+fn fetched(bucket: &str, path: &str) -> Option<Bytes> {
+    let path = object_store::path::Path::from(path);
+    let bucket = memory::of(bucket).unwrap();
+    wait(async { bucket.get(&path).await.ok()?.bytes().await.ok() })
+}
+
+/// The names of the files in the list of a bucket.
+fn listed(bucket: &str) -> Vec<String> {
+    let Some(list) = fetched(bucket, "Contact/current.json") else { return Vec::new() };
+    let list: Value = serde_json::from_slice(&list).unwrap();
+    let name = |address: &Value| address.as_str().unwrap().rsplit_once('/').unwrap().1.to_owned();
+    list["files"].as_array().unwrap().iter().map(name).collect()
+}
+
 /// What any reader finds in the folder `current`; two rows of one key fail.
 fn shown(root: &Path) -> Rows {
     let mut rows = Rows::new();
     let Ok(files) = fs::read_dir(root.join("Contact/current")) else { return rows };
     for file in files {
         let path = file.unwrap().path();
-        let name = path.to_str().unwrap();
-        if name.ends_with(".parquet") {
-            let file = fs::File::open(&path).unwrap();
-            for batch in ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap() {
-                add(&mut rows, &batch.unwrap());
-            }
-            continue;
-        }
-        let mut text = String::new();
-        match name.ends_with(".gz") {
-            true => MultiGzDecoder::new(fs::File::open(&path).unwrap()).read_to_string(&mut text).unwrap(),
-            false => fs::File::open(&path).unwrap().read_to_string(&mut text).unwrap(),
-        };
-        add_lines(&mut rows, &text, name.contains(".csv"));
+        add_file(&mut rows, path.to_str().unwrap(), fs::read(&path).unwrap().into());
     }
     rows
+}
+
+fn add_file(rows: &mut Rows, name: &str, content: Bytes) {
+    if name.ends_with(".parquet") {
+        for batch in ParquetRecordBatchReaderBuilder::try_new(content).unwrap().build().unwrap() {
+            add(rows, &batch.unwrap());
+        }
+        return;
+    }
+    let mut text = String::new();
+    match name.ends_with(".gz") {
+        true => MultiGzDecoder::new(&content[..]).read_to_string(&mut text).unwrap(),
+        false => (&content[..]).read_to_string(&mut text).unwrap(),
+    };
+    add_lines(rows, &text, name.contains(".csv"));
 }
 
 /// Lines without quotes, which no value of these tests needs; or lines of JSON.
@@ -321,9 +411,9 @@ fn story() -> Vec<(TableBatch, Checkpoint)> {
 
 /// The rows after so many writes of the story.
 fn told(format: FileFormat, parts: usize) -> Rows {
-    let folder = quick_folder();
-    tell(&settings(folder.path(), format), 1, &story()[..parts], None).unwrap();
-    shown(folder.path())
+    let place = Somewhere::folder();
+    tell(&place.settings(format), 1, &story()[..parts], None).unwrap();
+    place.shown()
 }
 
 fn settings(root: &Path, format: FileFormat) -> FilesSettings {
@@ -361,33 +451,32 @@ fn names_in(folder: &Path) -> BTreeSet<String> {
 
 #[test]
 fn a_process_that_is_killed_between_any_two_effects_loses_nothing_and_doubles_nothing() {
-    FORMATS.into_iter().for_each(kill_everywhere);
+    for format in FORMATS {
+        kill_everywhere(format, Somewhere::folder);
+        kill_everywhere(format, Somewhere::bucket);
+    }
 }
 
-fn kill_everywhere(format: FileFormat) {
+fn kill_everywhere(format: FileFormat, new_place: fn() -> Somewhere) {
     let story = story();
     let told: Vec<Rows> = (0..=story.len()).map(|parts| told(format, parts)).collect();
     for effects in 0.. {
-        let folder = quick_folder();
-        let settings = settings(folder.path(), format);
+        let place = new_place();
+        let settings = place.settings(format);
         let first = tell(&settings, 1, &story, Some(effects));
         // Whatever readers see is the table as it was after one of the writes.
-        let seen = shown(folder.path());
+        let seen = place.shown();
         assert!(told.contains(&seen), "{format}: after {effects} effects readers see {seen:?}");
         let checkpoint = tell(&settings, 2, &[], None).unwrap();
         let parts = checkpoint
             .as_ref()
             .map_or(0, |checkpoint| 1 + story.iter().position(|(_, resume)| resume == checkpoint).unwrap());
-        assert_eq!(shown(folder.path()), told[parts], "{format}: after {effects} effects");
+        assert_eq!(place.shown(), told[parts], "{format}: after {effects} effects");
         // The next run goes on, and repeats the last write as well.
         tell(&settings, 3, &story[parts.saturating_sub(1)..], None).unwrap();
-        assert_eq!(shown(folder.path()), told[story.len()], "{format}: after {effects} effects and another run");
-        let table = folder.path().join("Contact");
-        assert_eq!(
-            names_in(&table.join("data")),
-            names_in(&table.join("current")),
-            "{format}: after {effects} effects"
-        );
+        assert_eq!(place.shown(), told[story.len()], "{format}: after {effects} effects and another run");
+        let [there, shown] = place.files();
+        assert_eq!(there, shown, "{format}: after {effects} effects");
         if first.is_some() {
             assert_eq!(parts, story.len());
             break;

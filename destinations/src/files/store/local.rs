@@ -15,7 +15,7 @@ use bytes::Bytes;
 use ring::rand::{SecureRandom, SystemRandom};
 use sync::destination::DestinationError;
 
-use super::{Chunks, DATA, Listed, MANIFESTS, Outcome};
+use super::{Chunks, DATA, Listed, MANIFESTS, Outcome, fuse::Fuse};
 use crate::files::{failure::io_fault, name::hash};
 
 /// A name that is linked to the version that readers see.
@@ -29,19 +29,12 @@ pub(super) struct LocalStore {
     root: PathBuf,
     folder: PathBuf,
     place: String,
-    #[cfg(test)]
-    fuse: Option<Arc<std::sync::atomic::AtomicI64>>,
+    pub(super) fuse: Fuse,
 }
 
 impl LocalStore {
     pub(super) fn new(root: &Path, table: &str, place: String) -> Self {
-        Self {
-            root: root.to_owned(),
-            folder: root.join(table),
-            place,
-            #[cfg(test)]
-            fuse: None,
-        }
+        Self { root: root.to_owned(), folder: root.join(table), place, fuse: Fuse::default() }
     }
 
     pub(super) fn make_ready(&self) -> Outcome<()> {
@@ -277,31 +270,8 @@ impl LocalStore {
         io_fault(&self.place, doing, error)
     }
 
-    #[cfg(not(test))]
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "a kill point of tests")]
     fn burn(&self) -> Outcome<()> {
-        Ok(())
-    }
-
-    #[cfg(test)]
-    fn burn(&self) -> Outcome<()> {
-        use std::sync::atomic::Ordering::SeqCst;
-        match &self.fuse {
-            Some(fuse) if fuse.fetch_sub(1, SeqCst) <= 0 => {
-                Err(DestinationError::Unreachable { place: self.place.clone(), reason: "killed".to_owned() })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn is_killed(&self) -> bool {
-        self.fuse.as_ref().is_some_and(|fuse| fuse.load(std::sync::atomic::Ordering::SeqCst) < 0)
-    }
-
-    #[cfg(test)]
-    pub(super) fn kill_after(&mut self, effects: i64) {
-        self.fuse = Some(Arc::new(effects.into()));
+        self.fuse.burn(&self.place)
     }
 }
 

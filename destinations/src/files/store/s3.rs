@@ -9,13 +9,12 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::{
     BackoffConfig, ClientOptions, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload, RetryConfig,
-    aws::{AmazonS3, AmazonS3Builder},
-    path::Path,
+    aws::AmazonS3Builder, path::Path,
 };
 use sync::destination::DestinationError;
 use tokio::runtime::Runtime;
 
-use super::{Listed, Outcome};
+use super::{Listed, Outcome, fuse::Fuse};
 use crate::files::{failure::store_fault, settings::Bucket};
 
 /// How long a request is tried for before the run ends and the next one goes on.
@@ -26,8 +25,9 @@ pub(in crate::files) struct S3Store {
     place: String,
     bucket: String,
     folder: String,
-    store: Arc<AmazonS3>,
+    store: Arc<dyn ObjectStore>,
     runtime: Arc<Runtime>,
+    pub(super) fuse: Fuse,
 }
 
 impl S3Store {
@@ -38,13 +38,13 @@ impl S3Store {
             .enable_all()
             .build()
             .map_err(|error| DestinationError::Unreachable { place: place.clone(), reason: error.to_string() })?;
-        let store = builder(bucket).build().map_err(|error| store_fault(&place, "opening the bucket", &error))?;
         let folder = match bucket.prefix.is_empty() {
             true => table.to_owned(),
             false => format!("{}/{table}", bucket.prefix),
         };
-        let (store, runtime) = (Arc::new(store), Arc::new(runtime));
-        Ok(Self { place, bucket: bucket.name.clone(), folder, store, runtime })
+        let store = opened(bucket, &place)?;
+        let fuse = Fuse::default();
+        Ok(Self { place, bucket: bucket.name.clone(), folder, store, runtime: Arc::new(runtime), fuse })
     }
 
     pub(super) fn list(&self, folder: &str) -> Outcome<Vec<Listed>> {
@@ -72,6 +72,7 @@ impl S3Store {
     }
 
     pub(super) fn create(&self, path: &str, content: &[u8]) -> Outcome<bool> {
+        self.fuse.burn(&self.place)?;
         let key = self.path(path)?;
         let payload = PutPayload::from(content.to_vec());
         match self.runtime.block_on(self.store.put_opts(&key, payload, PutMode::Create.into())) {
@@ -86,12 +87,14 @@ impl S3Store {
     }
 
     pub(super) fn put(&self, path: &str, content: Vec<u8>) -> Outcome<()> {
+        self.fuse.burn(&self.place)?;
         let key = self.path(path)?;
         let put = self.runtime.block_on(self.store.put(&key, PutPayload::from(content)));
         put.map(drop).map_err(|error| self.fault(path, &error))
     }
 
     pub(super) fn delete(&self, path: &str) -> Outcome<()> {
+        self.fuse.burn(&self.place)?;
         let key = self.path(path)?;
         match self.runtime.block_on(self.store.delete(&key)) {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
@@ -112,6 +115,34 @@ impl S3Store {
 
     fn fault(&self, doing: &str, error: &Error) -> DestinationError {
         store_fault(&self.place, doing, error)
+    }
+}
+
+fn opened(bucket: &Bucket, place: &str) -> Outcome<Arc<dyn ObjectStore>> {
+    #[cfg(test)]
+    if let Some(store) = memory::of(&bucket.name) {
+        return Ok(store);
+    }
+    let store = builder(bucket).build().map_err(|error| store_fault(place, "opening the bucket", &error))?;
+    Ok(Arc::new(store))
+}
+
+/// Buckets that live as long as the process.
+#[cfg(test)]
+pub(in crate::files) mod memory {
+    use std::{
+        collections::BTreeMap,
+        sync::{Arc, Mutex},
+    };
+
+    use object_store::{ObjectStore, memory::InMemory};
+
+    static BUCKETS: Mutex<BTreeMap<String, Arc<InMemory>>> = Mutex::new(BTreeMap::new());
+
+    /// The bucket of a name that begins with `memory`.
+    pub(in crate::files) fn of(name: &str) -> Option<Arc<dyn ObjectStore>> {
+        let named = name.starts_with("memory");
+        named.then(|| BUCKETS.lock().unwrap().entry(name.to_owned()).or_default().clone() as Arc<dyn ObjectStore>)
     }
 }
 
