@@ -127,6 +127,24 @@ fn opened(bucket: &Bucket, place: &str) -> Outcome<Arc<dyn ObjectStore>> {
     Ok(Arc::new(store))
 }
 
+/// Credentials, and what the address leaves open, come from AWS's environment variables, or from the machine's role.
+fn builder(bucket: &Bucket) -> AmazonS3Builder {
+    let is_plain = bucket.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+    let retry = RetryConfig { backoff: BackoffConfig::default(), max_retries: 8, retry_timeout: PATIENCE };
+    let mut builder = AmazonS3Builder::from_env()
+        .with_bucket_name(&bucket.name)
+        .with_virtual_hosted_style_request(bucket.virtual_hosted)
+        .with_retry(retry)
+        .with_client_options(ClientOptions::new().with_allow_http(is_plain).with_timeout(PATIENCE));
+    if let Some(region) = &bucket.region {
+        builder = builder.with_region(region);
+    }
+    if let Some(endpoint) = &bucket.endpoint {
+        builder = builder.with_endpoint(endpoint);
+    }
+    builder
+}
+
 /// Buckets that live as long as the process.
 #[cfg(test)]
 pub(in crate::files) mod memory {
@@ -144,22 +162,4 @@ pub(in crate::files) mod memory {
         let named = name.starts_with("memory");
         named.then(|| BUCKETS.lock().unwrap().entry(name.to_owned()).or_default().clone() as Arc<dyn ObjectStore>)
     }
-}
-
-/// Credentials, and what the address leaves open, come from AWS's environment variables, or from the machine's role.
-fn builder(bucket: &Bucket) -> AmazonS3Builder {
-    let is_plain = bucket.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
-    let retry = RetryConfig { backoff: BackoffConfig::default(), max_retries: 8, retry_timeout: PATIENCE };
-    let mut builder = AmazonS3Builder::from_env()
-        .with_bucket_name(&bucket.name)
-        .with_virtual_hosted_style_request(bucket.virtual_hosted)
-        .with_retry(retry)
-        .with_client_options(ClientOptions::new().with_allow_http(is_plain).with_timeout(PATIENCE));
-    if let Some(region) = &bucket.region {
-        builder = builder.with_region(region);
-    }
-    if let Some(endpoint) = &bucket.endpoint {
-        builder = builder.with_endpoint(endpoint);
-    }
-    builder
 }
