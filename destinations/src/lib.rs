@@ -4,7 +4,8 @@
 //! contract; every case in `cases/` runs against every destination. To add one: a file here, a variant of
 //! [`DestinationSettings`], and an arm in each `match` that the compiler then names.
 //!
-//! Absent on purpose: Salesforce, HTTP, and any knowledge of where rows come from.
+//! Absent on purpose: Salesforce, and any knowledge of where rows come from. HTTP is in `webhook` alone, which has a
+//! client of its own with a policy of its own: its addresses are given by users.
 
 pub mod files;
 mod held;
@@ -13,6 +14,7 @@ pub mod matching;
 pub mod postgres;
 mod spelling;
 pub mod sqlite;
+pub mod webhook;
 mod widening;
 
 use std::{fmt, path::Path, str::FromStr};
@@ -26,6 +28,7 @@ use crate::{
     files::{FilesDestination, FilesSettings},
     postgres::{PostgresDestination, PostgresSettings},
     sqlite::{SqliteDestination, SqliteSettings},
+    webhook::{Surroundings, WebhookDestination, WebhookSettings},
 };
 
 /// Which destination, and how it is used.
@@ -34,6 +37,7 @@ pub enum DestinationSettings {
     Sqlite(SqliteSettings),
     Postgres(Box<PostgresSettings>),
     Files(Box<FilesSettings>),
+    Webhook(Box<WebhookSettings>),
 }
 
 impl DestinationSettings {
@@ -44,6 +48,25 @@ impl DestinationSettings {
             Self::Sqlite(settings) => Self::Sqlite(settings.absolute()),
             Self::Postgres(settings) => Self::Postgres(Box::new(settings.absolute())),
             Self::Files(settings) => Self::Files(Box::new(settings.absolute())),
+            Self::Webhook(settings) => Self::Webhook(Box::new(settings.absolute())),
+        }
+    }
+
+    /// The same, reaching others as the program around it may.
+    #[must_use]
+    pub fn within(self, surroundings: &Surroundings) -> Self {
+        match self {
+            Self::Webhook(settings) => Self::Webhook(Box::new(settings.within(surroundings))),
+            Self::Sqlite(_) | Self::Postgres(_) | Self::Files(_) => self,
+        }
+    }
+
+    /// The same with what it keeps beside the rows in `folder`, unless the address says where.
+    #[must_use]
+    pub fn with_files_in(self, folder: &Path, connection: &str) -> Self {
+        match self {
+            Self::Webhook(settings) => Self::Webhook(Box::new(settings.with_ledger_in(folder, connection))),
+            Self::Sqlite(_) | Self::Postgres(_) | Self::Files(_) => self,
         }
     }
 }
@@ -52,7 +75,8 @@ impl FromStr for DestinationSettings {
     type Err = DestinationError;
 
     /// Reads `sqlite:rows.db`, `sqlite:rows.db?synchronous=full`, or a plain path, which means SQLite;
-    /// `postgres://user@host/database?schema=sales`; `parquet:folder`, `csv:folder`, `jsonl:folder`, and `s3://bucket/prefix?region=eu-central-1`.
+    /// `postgres://user@host/database?schema=sales`; `parquet:folder`, `csv:folder`, `jsonl:folder`, `s3://bucket/prefix?region=eu-central-1`; and
+    /// `webhook:https://host/path`.
     fn from_str(text: &str) -> Result<Self, DestinationError> {
         let folder = text.split_once(':').and_then(|(scheme, rest)| FilesSettings::parse_folder(scheme, rest));
         if let Some(settings) = folder {
@@ -65,13 +89,14 @@ impl FromStr for DestinationSettings {
                 let bucket = rest.strip_prefix("//").unwrap_or(rest);
                 FilesSettings::parse_bucket(bucket).map(Box::new).map(Self::Files)
             }
+            Some(("webhook", _)) => WebhookSettings::parse(text).map(Box::new).map(Self::Webhook),
             // A single letter is a drive. The rest is not repeated: there may be a password in it.
             Some((scheme, _)) if is_scheme(scheme) => Err(DestinationError::Unusable {
                 place: "the destination".to_owned(),
                 reason: format!(
                     "{scheme:?} is no kind of destination; write sqlite:<path>, a path, \
-                     postgres://<user>@<host>/<database>, parquet:<folder>, csv:<folder>, jsonl:<folder>, or \
-                     s3://<bucket>/<prefix>"
+                     postgres://<user>@<host>/<database>, parquet:<folder>, csv:<folder>, jsonl:<folder>, \
+                     s3://<bucket>/<prefix>, or webhook:https://<host>/<path>"
                 ),
             }),
             Some(_) | None => SqliteSettings::at(Path::new(text)).map(Self::Sqlite),
@@ -86,6 +111,7 @@ impl fmt::Display for DestinationSettings {
             Self::Sqlite(settings) => settings.fmt(out),
             Self::Postgres(settings) => settings.fmt(out),
             Self::Files(settings) => settings.fmt(out),
+            Self::Webhook(settings) => settings.fmt(out),
         }
     }
 }
@@ -94,7 +120,7 @@ impl DestinationSettings {
     /// What a stream's table is called in the destination.
     pub fn table_name(&self, stream: &StreamKey) -> String {
         match self {
-            Self::Sqlite(_) | Self::Files(_) => stream.table.clone(),
+            Self::Sqlite(_) | Self::Files(_) | Self::Webhook(_) => stream.table.clone(),
             Self::Postgres(settings) => settings.table_name(stream),
         }
     }
@@ -102,7 +128,7 @@ impl DestinationSettings {
     /// What a column is called in the destination.
     pub fn column_name(&self, column: &str) -> String {
         match self {
-            Self::Sqlite(_) | Self::Files(_) => column.to_owned(),
+            Self::Sqlite(_) | Self::Files(_) | Self::Webhook(_) => column.to_owned(),
             Self::Postgres(_) => postgres::identifier(column).into_owned(),
         }
     }
@@ -111,12 +137,13 @@ impl DestinationSettings {
 /// A destination for one stream. Nothing is touched before its `prepare`.
 ///
 /// # Errors
-/// The destination's thread cannot be started.
+/// The destination's thread cannot be started, or a webhook has no ledger.
 pub fn open(settings: &DestinationSettings) -> Result<Box<dyn Destination>, DestinationError> {
     match settings {
         DestinationSettings::Sqlite(settings) => Ok(Box::new(SqliteDestination::start(settings.clone())?)),
         DestinationSettings::Postgres(settings) => Ok(Box::new(PostgresDestination::new((**settings).clone()))),
         DestinationSettings::Files(settings) => Ok(Box::new(FilesDestination::start((**settings).clone())?)),
+        DestinationSettings::Webhook(settings) => Ok(Box::new(WebhookDestination::new((**settings).clone())?)),
     }
 }
 
@@ -138,6 +165,7 @@ pub async fn count(settings: &DestinationSettings, stream: &StreamKey) -> Result
         DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::count::count).await,
         DestinationSettings::Postgres(settings) => postgres::count(settings, stream).await,
         DestinationSettings::Files(settings) => blocking(&**settings, stream, files::rows::count).await,
+        DestinationSettings::Webhook(settings) => webhook::count(settings, stream).await,
     }
 }
 
@@ -151,6 +179,7 @@ pub async fn may_remove(settings: &DestinationSettings, stream: &StreamKey) -> R
         DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::remove::may_remove).await,
         DestinationSettings::Postgres(settings) => postgres::may_remove(settings, stream).await,
         DestinationSettings::Files(settings) => blocking(&**settings, stream, files::rows::may_remove).await,
+        DestinationSettings::Webhook(settings) => webhook::may_remove(settings, stream).await,
     }
 }
 
@@ -164,6 +193,7 @@ pub async fn remove(settings: &DestinationSettings, stream: &StreamKey) -> Resul
         DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::remove::remove).await,
         DestinationSettings::Postgres(settings) => postgres::remove(settings, stream).await,
         DestinationSettings::Files(settings) => blocking(&**settings, stream, files::rows::remove).await,
+        DestinationSettings::Webhook(settings) => webhook::remove(settings, stream).await,
     }
 }
 
@@ -221,6 +251,7 @@ pub async fn columns(
         DestinationSettings::Sqlite(settings) => blocking(settings, stream, sqlite::columns::columns).await,
         DestinationSettings::Postgres(settings) => postgres::columns(settings, stream).await,
         DestinationSettings::Files(settings) => blocking(&**settings, stream, files::rows::columns).await,
+        DestinationSettings::Webhook(_) => Ok(Vec::new()),
     }
 }
 

@@ -150,7 +150,7 @@ pub async fn list(
             sqlite::links::blocking(settings, stream, move |links| links.list(status, limit)).await
         }
         DestinationSettings::Postgres(settings) => postgres::links::list(settings, stream, status, limit).await,
-        DestinationSettings::Files(_) => Err(not_matching(stream)),
+        DestinationSettings::Files(_) | DestinationSettings::Webhook(_) => Err(not_matching(stream)),
     }
 }
 
@@ -169,7 +169,7 @@ pub async fn compare(
             sqlite::links::blocking(settings, stream, move |links| links.compare(&record)).await
         }
         DestinationSettings::Postgres(settings) => postgres::links::compare(settings, stream, record).await,
-        DestinationSettings::Files(_) => Err(not_matching(stream)),
+        DestinationSettings::Files(_) | DestinationSettings::Webhook(_) => Err(not_matching(stream)),
     }
 }
 
@@ -194,7 +194,7 @@ pub async fn decide(
         DestinationSettings::Postgres(settings) => {
             postgres::links::decide(settings, stream, record, &decision, decider).await
         }
-        DestinationSettings::Files(_) => Err(not_matching(stream)),
+        DestinationSettings::Files(_) | DestinationSettings::Webhook(_) => Err(not_matching(stream)),
     }
 }
 
@@ -214,11 +214,11 @@ pub async fn retry(
             sqlite::links::blocking(settings, stream, move |links| links.retry(&records, at)).await
         }
         DestinationSettings::Postgres(settings) => postgres::links::retry(settings, stream, records, at).await,
-        DestinationSettings::Files(_) => Err(not_matching(stream)),
+        DestinationSettings::Files(_) | DestinationSettings::Webhook(_) => Err(not_matching(stream)),
     }
 }
 
-/// Files have no table of somebody's beside them.
+/// Neither files nor a webhook have tables of somebody's beside them.
 fn not_matching(stream: &StreamKey) -> MatchError {
     MatchError::NotMatching { table: stream.table.clone() }
 }

@@ -23,13 +23,13 @@
 //! dropped by hand is added again, and the checkpoints of the table's streams forget it, so that it is filled again.
 
 mod binding;
-mod checkpoints;
+pub(crate) mod checkpoints;
 pub(crate) mod columns;
 pub(crate) mod count;
-mod failure;
+pub(crate) mod failure;
 mod fault;
 pub(crate) mod foresee;
-mod identity;
+pub(crate) mod identity;
 pub(crate) mod links;
 mod matcher;
 mod read;

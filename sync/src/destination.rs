@@ -82,6 +82,11 @@ pub enum DestinationError {
     Incompatible { place: String, table: String, reason: String },
     #[error("{place}: the rows in table {table:?} are not removed: {reason}")]
     NotOurs { place: String, table: String, reason: String },
+    #[error(
+        "{place}: what was sent there cannot be read back, so nothing can be held against the org. Compare what the \
+         receiver has made of it, over there"
+    )]
+    WriteOnly { place: String },
     #[error("{place} cannot be used: {reason}")]
     Unusable { place: String, reason: String },
     #[error("{place}: {reason}")]
@@ -97,6 +102,7 @@ impl DestinationError {
             | Self::Denied { .. }
             | Self::Incompatible { .. }
             | Self::NotOurs { .. }
+            | Self::WriteOnly { .. }
             | Self::Unusable { .. } => Recovery::Configure,
             Self::Fenced { .. } | Self::Other { .. } => Recovery::Bug,
         }

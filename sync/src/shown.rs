@@ -18,7 +18,8 @@ pub fn row(table: &TableSchema, rows: &RecordBatch, row: usize) -> Map<String, V
     cells.map(|(column, array)| (column.name.clone(), cell(column.kind, array, row))).collect()
 }
 
-fn cell(kind: ColumnType, array: &ArrayRef, row: usize) -> Value {
+/// One cell, as [`row`] gives it.
+pub fn cell(kind: ColumnType, array: &ArrayRef, row: usize) -> Value {
     if array.is_null(row) {
         return Value::Null;
     }

@@ -115,6 +115,7 @@ pub async fn foresee(
         }
         DestinationSettings::Postgres(settings) => postgres::foresee::foresee(settings, &asked).await,
         DestinationSettings::Files(_) => Err(files::no_matching(settings, &table.name)),
+        DestinationSettings::Webhook(_) => return Err(MatchError::NotMatching { table: table.name.clone() }),
     };
     Ok(foreseen?)
 }

@@ -10,7 +10,7 @@ use sync::{
 use super::failure::Failure;
 use crate::{lost::Lost, other_writer};
 
-pub(super) const CHECKPOINTS: &str = "_orgtide_checkpoints";
+pub(crate) const CHECKPOINTS: &str = "_orgtide_checkpoints";
 
 /// `stream` is empty for a stream without a name.
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS _orgtide_checkpoints (
@@ -31,7 +31,7 @@ const WRITER: [&str; 2] = ["org", "installation"];
 const OF_STREAM: &str = "connection = ?1 AND object = ?2 AND \"table\" = ?3 AND stream = ?4";
 
 /// Creates the table of checkpoints, or gives one that knows neither names of streams nor who writes them those columns.
-pub(super) fn make_ready(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+pub(crate) fn make_ready(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     if has_table(transaction)? && !has_column(transaction, "stream")? {
         transaction.execute_batch(&format!("ALTER TABLE {CHECKPOINTS} RENAME TO _orgtide_unnamed; {CREATE};"))?;
         transaction.execute_batch(
@@ -50,13 +50,13 @@ pub(super) fn make_ready(transaction: &Transaction<'_>) -> rusqlite::Result<()> 
     Ok(())
 }
 
-pub(super) fn has_table(connection: &Connection) -> rusqlite::Result<bool> {
+pub(crate) fn has_table(connection: &Connection) -> rusqlite::Result<bool> {
     let query = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
     connection.query_row(query, [CHECKPOINTS], |row| row.get(0))
 }
 
 /// True when the file has checkpoints that say who writes.
-pub(super) fn know_writers(connection: &Connection) -> rusqlite::Result<bool> {
+pub(crate) fn know_writers(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(has_table(connection)? && has_column(connection, WRITER[0])? && has_column(connection, WRITER[1])?)
 }
 
@@ -66,7 +66,7 @@ fn has_column(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
 }
 
 /// Refuses a stream whose rows would take the place of another org's, or of those that another installation writes.
-pub(super) fn refuse_other_writer(transaction: &Transaction<'_>, place: &str, key: &StreamKey) -> Result<(), Failure> {
+pub(crate) fn refuse_other_writer(transaction: &Transaction<'_>, place: &str, key: &StreamKey) -> Result<(), Failure> {
     match other_writer_of(transaction, key)? {
         Some((org, installation)) => Err(DestinationError::Incompatible {
             place: place.to_owned(),
@@ -79,7 +79,7 @@ pub(super) fn refuse_other_writer(transaction: &Transaction<'_>, place: &str, ke
 }
 
 /// The org and the installation that write the table under the connection's name, unless these are the stream's.
-pub(super) fn other_writer_of(file: &Connection, key: &StreamKey) -> rusqlite::Result<Option<(String, String)>> {
+pub(crate) fn other_writer_of(file: &Connection, key: &StreamKey) -> rusqlite::Result<Option<(String, String)>> {
     let query = format!(
         "SELECT org, installation FROM {CHECKPOINTS} WHERE connection = ?1 AND \"table\" = ?2 \
          AND (org NOT IN ('', ?3) OR installation NOT IN ('', ?4)) LIMIT 1"
@@ -89,7 +89,7 @@ pub(super) fn other_writer_of(file: &Connection, key: &StreamKey) -> rusqlite::R
 }
 
 /// Records the epoch and returns the stored checkpoint, unless a newer epoch holds the stream.
-pub(super) fn claim(
+pub(crate) fn claim(
     transaction: &Transaction<'_>,
     place: &str,
     key: &StreamKey,
@@ -119,7 +119,7 @@ pub(super) fn claim(
 }
 
 /// Saves the checkpoint of a stream that was claimed.
-pub(super) fn save(transaction: &Transaction<'_>, key: &StreamKey, checkpoint: &str) -> rusqlite::Result<()> {
+pub(crate) fn save(transaction: &Transaction<'_>, key: &StreamKey, checkpoint: &str) -> rusqlite::Result<()> {
     let StreamKey { connection, object, table, stream, .. } = key;
     let save = format!("UPDATE {CHECKPOINTS} SET checkpoint = ?5 WHERE {OF_STREAM}");
     let stream = stream.as_deref().unwrap_or_default();
@@ -128,7 +128,7 @@ pub(super) fn save(transaction: &Transaction<'_>, key: &StreamKey, checkpoint: &
 }
 
 /// Removes a stream's epoch and checkpoint.
-pub(super) fn remove(transaction: &Transaction<'_>, key: &StreamKey) -> rusqlite::Result<()> {
+pub(crate) fn remove(transaction: &Transaction<'_>, key: &StreamKey) -> rusqlite::Result<()> {
     let StreamKey { connection, object, table, stream, .. } = key;
     let remove = format!("DELETE FROM {CHECKPOINTS} WHERE {OF_STREAM}");
     transaction.execute(&remove, params![connection, object, table, stream.as_deref().unwrap_or_default()])?;
@@ -136,7 +136,7 @@ pub(super) fn remove(transaction: &Transaction<'_>, key: &StreamKey) -> rusqlite
 }
 
 /// Somebody has dropped the table: what its checkpoints say was written is gone.
-pub(super) fn forget(transaction: &Transaction<'_>, table: &str) -> rusqlite::Result<()> {
+pub(crate) fn forget(transaction: &Transaction<'_>, table: &str) -> rusqlite::Result<()> {
     let forget = format!("UPDATE {CHECKPOINTS} SET checkpoint = NULL WHERE \"table\" = ?1");
     transaction.execute(&forget, [table])?;
     Ok(())
@@ -144,7 +144,7 @@ pub(super) fn forget(transaction: &Transaction<'_>, table: &str) -> rusqlite::Re
 
 /// Somebody has altered the table: each of its streams learns what it has to read again. A checkpoint that this version
 /// cannot read stays as it is, for the version that can.
-pub(super) fn revise(transaction: &Transaction<'_>, table: &str, lost: &Lost) -> rusqlite::Result<()> {
+pub(crate) fn revise(transaction: &Transaction<'_>, table: &str, lost: &Lost) -> rusqlite::Result<()> {
     if lost.is_nothing() {
         return Ok(());
     }

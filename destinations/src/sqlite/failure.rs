@@ -24,7 +24,7 @@ impl From<DestinationError> for Failure {
 
 impl Failure {
     /// What it means for the stream that writes to `table`.
-    pub(super) fn resolve(self, place: &str, table: &str) -> DestinationError {
+    pub(crate) fn resolve(self, place: &str, table: &str) -> DestinationError {
         match self {
             Self::Sqlite(error) => fault(place, table, &error),
             Self::Destination(error) => error,

@@ -7,7 +7,7 @@ use sync::destination::DestinationError;
 /// Which file a path named when it was opened. SQLite goes on writing into a file that was removed, where nobody finds
 /// the rows.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct FileIdentity {
+pub(crate) struct FileIdentity {
     #[cfg(unix)]
     device_and_inode: (u64, u64),
 }
@@ -27,16 +27,16 @@ impl FileIdentity {
     }
 
     /// The file that has just been opened.
-    pub(super) fn opened(path: &Path, place: &str) -> Result<Self, DestinationError> {
+    pub(crate) fn opened(path: &Path, place: &str) -> Result<Self, DestinationError> {
         Self::of(path).ok_or_else(|| gone(place))
     }
 
     /// Refuses a path that names another file, or none.
-    pub(super) fn check(&self, path: &Path, place: &str) -> Result<(), DestinationError> {
+    pub(crate) fn check(&self, path: &Path, place: &str) -> Result<(), DestinationError> {
         if self.is_at(path) { Ok(()) } else { Err(gone(place)) }
     }
 
-    pub(super) fn is_at(&self, path: &Path) -> bool {
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
         Self::of(path).as_ref() == Some(self)
     }
 }

@@ -12,3 +12,4 @@ mod postgres;
 mod reading;
 mod rows;
 mod sqlite;
+mod webhook;

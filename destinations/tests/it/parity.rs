@@ -14,6 +14,7 @@ use crate::{
     postgres::PostgresSchema,
     rows::{Row, read_json, record_batch},
     sqlite::SqliteFile,
+    webhook::Hook,
 };
 
 /// Each type with its extremes and what is easily lost.
@@ -113,9 +114,9 @@ async fn the_same_batch_reads_the_same_from_every_destination() {
         .collect();
     let sqlite = SqliteFile::new();
     let servers = PostgresSchema::on_each_server();
-    let parquet = FilesPlace::all();
-    let places = servers.iter().map(|server| server as &dyn Place).chain([&sqlite as &dyn Place]);
-    let places = places.chain(parquet.iter().map(|place| place as &dyn Place));
+    let (files, hook) = (FilesPlace::all(), Hook::new().await);
+    let places = servers.iter().map(|server| server as &dyn Place).chain([&sqlite as &dyn Place, &hook]);
+    let places = places.chain(files.iter().map(|place| place as &dyn Place));
     for place in places {
         let key = StreamKey {
             connection: "acme".to_owned(),

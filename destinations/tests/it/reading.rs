@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow_array::cast::AsArray;
 use serde_json::Value;
 use sync::{
-    destination::Destination,
+    destination::{Destination, DestinationError},
     shown,
     table::{Column, ColumnType, StreamKey, TableSchema},
 };
@@ -29,8 +29,10 @@ pub(crate) async fn assert_same(
     let (mut read, mut spoiled): (Vec<Row>, Vec<Value>) = (Vec::new(), Vec::new());
     let mut after: Option<String> = None;
     loop {
-        let held = destination.read(after.as_deref(), &columns).await;
-        let held = held.unwrap_or_else(|error| panic!("step {index}: {error}"));
+        let held = match destination.read(after.as_deref(), &columns).await {
+            Err(DestinationError::WriteOnly { .. }) if place.name() == "webhook" => return,
+            held => held.unwrap_or_else(|error| panic!("step {index}: {error}")),
+        };
         let Some(last) = held.rows.num_rows().checked_sub(1) else { break };
         let rows: Vec<Row> = (0..=last)
             .map(|row| {

@@ -200,6 +200,7 @@ pub(super) fn documents(outcomes: &[StreamOutcome]) -> Value {
 pub(super) fn destination_place(destination: &str) -> String {
     match destination.parse() {
         Ok(DestinationSettings::Sqlite(sqlite)) => sqlite.path.display().to_string(),
+        Ok(DestinationSettings::Webhook(webhook)) => webhook.place(),
         Ok(DestinationSettings::Postgres(_) | DestinationSettings::Files(_)) | Err(_) => destination.to_owned(),
     }
 }

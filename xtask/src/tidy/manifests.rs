@@ -14,7 +14,7 @@ const BORDERS: [(&str, &[&str]); 6] = [
 
 /// What only some crates may depend on, tests excepted.
 const RESERVED: [(&str, &[&str]); 4] = [
-    ("reqwest", &["salesforce"]),
+    ("reqwest", &["salesforce", "destinations"]),
     ("rusqlite", &["destinations", "server"]),
     ("tokio-postgres", &["destinations", "server"]),
     ("deadpool-postgres", &["destinations", "server"]),

@@ -46,13 +46,19 @@ const PLACED: [Placed; 3] = [
     },
     Placed {
         marks: &["env::var", "env::args", "use std::env;"],
-        places: &["server/src/config", "destinations/src/postgres/password.rs", "xtask/"],
-        reason: "the environment is read in server/src/config.rs, and by a destination's password",
+        places: &[
+            "server/src/config",
+            "destinations/src/postgres/password.rs",
+            "destinations/src/webhook/secret.rs",
+            "xtask/",
+        ],
+        reason: "the environment is read in server/src/config.rs, and by a destination's password or secret",
     },
     Placed {
         marks: &["reqwest::"],
-        places: &["salesforce/", "xtask/"],
-        reason: "requests to Salesforce are sent by the crate `salesforce`",
+        places: &["salesforce/", "destinations/src/webhook", "xtask/"],
+        reason: "requests to Salesforce are sent by the crate `salesforce`, and those to addresses that users give by the webhook \
+                 destination",
     },
 ];
 
