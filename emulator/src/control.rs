@@ -19,7 +19,7 @@ use crate::journal::JournalEntry;
 use crate::login_history::LoginEntry;
 use crate::mailbox::Message;
 use crate::metadata::{self, DeployError};
-use crate::org::{Org, audit};
+use crate::org::{Org, PopulateError, audit};
 use crate::scenario::{Advance, ScenarioError, Setup};
 use crate::world::World;
 
@@ -43,7 +43,23 @@ impl Control {
     /// The same for the org with another My Domain, such as `acme--uat`; `None` when there is no such org.
     pub fn org(&self, my_domain: &str) -> Option<Self> {
         let org = self.world.org_named(my_domain)?;
-        Some(Self::new(Arc::clone(&self.world), Arc::clone(org)))
+        Some(Self::new(Arc::clone(&self.world), org))
+    }
+
+    /// Refreshes the org, a sandbox such as `acme--uat`: a copy of the org it belongs to, as that is now, takes its place.
+    /// Hosts and record ids stay; the org id is another (`id`, or any that no org has), and users, sessions and grants of
+    /// the former org are gone. This handle stays with the former org; the one that is returned leads to the new one.
+    ///
+    /// # Errors
+    /// When the org is no sandbox of an org of this process, or `id` is no org id or another org's.
+    pub fn refresh_sandbox(&self, id: Option<&str>) -> Result<Self, PopulateError> {
+        let org = self.world.refresh_sandbox(&self.org.scenario.org.my_domain, id)?;
+        Ok(Self::new(Arc::clone(&self.world), org))
+    }
+
+    /// The org's id, in 18 characters.
+    pub fn org_id(&self) -> String {
+        self.org.id.to_string()
     }
 
     /// The configuration of the org as an admin sees it in Setup: with every change that has been saved.

@@ -134,6 +134,11 @@ impl Database {
         Self::over(Snapshot { schema: Arc::new(schema), tables, oldest_transaction: None }, seed)
     }
 
+    /// An org with the objects and rows of another one.
+    pub(crate) fn copied(rows: Snapshot, seed: u64) -> Self {
+        Self::over(Snapshot { oldest_transaction: None, ..rows }, seed)
+    }
+
     fn over(current: Snapshot, seed: u64) -> Self {
         Self {
             current,

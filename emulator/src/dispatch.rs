@@ -104,7 +104,7 @@ impl World {
             return instead;
         }
         if let (Some(Effect::ExpireSession), Some(token)) = (effect, call.bearer()) {
-            self.orgs.iter().for_each(|org| {
+            self.orgs().iter().for_each(|org| {
                 org.sessions.end(token);
             });
         }

@@ -5,6 +5,7 @@ mod computed;
 mod configuration;
 mod password;
 mod population;
+mod refresh;
 mod system;
 
 use std::path::PathBuf;
@@ -99,6 +100,20 @@ impl Org {
         let mut database = Database::new(schema, scenario.seed);
         let system = SystemRows::default();
         population::populate(&mut database, &system, &scenario, id, Timestamp::from(now))?;
+        Ok(Self::of(scenario, id, configuration, shared, is_primary, spool, (database, system)))
+    }
+
+    /// An org with these rows.
+    fn of(
+        scenario: Scenario,
+        id: RecordId,
+        configuration: Arc<Configuration>,
+        shared: Arc<Shared>,
+        is_primary: bool,
+        spool: Option<PathBuf>,
+        (mut database, system): (Database, SystemRows),
+    ) -> Arc<Self> {
+        let now = shared.clock.now();
         database.set_rules(scenario.rules.clone());
         database.set_storage_limit(scenario.limits.data_storage_megabytes);
         let faults = Arc::clone(&shared);
@@ -129,7 +144,7 @@ impl Org {
         };
         org.grant_issued_tokens();
         org.refresh_system_rows();
-        Ok(Arc::new(org))
+        Arc::new(org)
     }
 
     fn grant_issued_tokens(&self) {

@@ -98,7 +98,7 @@ impl Emulator {
         let proxy = listen(options.proxy).await?;
         let address = |listener: &Option<TcpListener>| listener.as_ref().and_then(|l| l.local_addr().ok());
         let mut emulator = Self {
-            control: Control::new(Arc::clone(&world), Arc::clone(world.primary())),
+            control: Control::new(Arc::clone(&world), world.primary()),
             http: address(&http),
             listeners: JoinSet::new(),
             world,
@@ -169,7 +169,7 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         let now = self.world.shared.clock.now();
-        self.world.orgs.iter().for_each(|org| org.jobs.abort_all(now));
+        self.world.orgs().iter().for_each(|org| org.jobs.abort_all(now));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
@@ -84,8 +84,10 @@ impl Shared {
 /// Every org of one process.
 pub(crate) struct World {
     pub(crate) shared: Arc<Shared>,
-    /// At least one; the first is the one that plain HTTP stands for.
-    pub(crate) orgs: Vec<Arc<Org>>,
+    /// At least one; the first is the one that plain HTTP stands for. A sandbox that is refreshed gives its place to
+    /// another org.
+    orgs: RwLock<Vec<Arc<Org>>>,
+    spool: Option<PathBuf>,
 }
 
 impl World {
@@ -119,23 +121,61 @@ impl World {
                 Org::new(scenario, Arc::clone(configuration), Arc::clone(&shared), index == 0, spool.clone())
             })
             .collect::<Result<_, _>>()?;
-        Ok(Arc::new(Self { shared, orgs }))
+        Ok(Arc::new(Self { shared, orgs: RwLock::new(orgs), spool }))
+    }
+
+    /// Every org, as they are now.
+    pub(crate) fn orgs(&self) -> Vec<Arc<Org>> {
+        self.orgs.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The first org of which this is true.
+    pub(crate) fn org_that(&self, is_meant: impl Fn(&Org) -> bool) -> Option<Arc<Org>> {
+        self.orgs.read().unwrap_or_else(PoisonError::into_inner).iter().find(|org| is_meant(org)).cloned()
     }
 
     /// The org that plain HTTP stands for.
-    pub(crate) fn primary(&self) -> &Arc<Org> {
-        self.orgs.first().expect("a world without orgs is refused when it is made")
+    pub(crate) fn primary(&self) -> Arc<Org> {
+        self.org_that(|_| true).expect("a world without orgs is refused when it is made")
     }
 
     /// The org with a My Domain, such as `acme` or `acme--uat`.
-    pub(crate) fn org_named(&self, my_domain: &str) -> Option<&Arc<Org>> {
-        self.orgs.iter().find(|org| org.scenario.org.my_domain == my_domain)
+    pub(crate) fn org_named(&self, my_domain: &str) -> Option<Arc<Org>> {
+        self.org_that(|org| org.scenario.org.my_domain == my_domain)
+    }
+
+    /// Copies an org into its sandbox anew: another org takes the place of the one that was there, which ends with its
+    /// users, sessions and grants. `id`: that of the org that comes; `None`: any that no org has.
+    ///
+    /// Source: Salesforce Help, "Refresh Your Sandbox" and "Sandbox Setup Considerations".
+    pub(crate) fn refresh_sandbox(&self, my_domain: &str, id: Option<&str>) -> Result<Arc<Org>, PopulateError> {
+        let inconsistent = |problem: String| PopulateError::from(ScenarioError::Inconsistent(problem));
+        // Held throughout, so that two refreshes are one after the other.
+        let mut orgs = self.orgs.write().unwrap_or_else(PoisonError::into_inner);
+        let named = |name: &str| orgs.iter().position(|org| org.scenario.org.my_domain == name);
+        let place = named(my_domain).ok_or_else(|| inconsistent(format!("there is no org {my_domain:?}")))?;
+        let origin = my_domain.split_once("--").and_then(|(origin, name)| Some((named(origin)?, name)));
+        let Some((origin, name)) = origin else {
+            return Err(inconsistent(format!("{my_domain:?} is no sandbox of an org of this process")));
+        };
+        let (origin, replaced) = (Arc::clone(&orgs[origin]), Arc::clone(&orgs[place]));
+        let id = match id {
+            Some(id) => id.to_owned(),
+            None => next_id(&replaced.scenario.org.id, &orgs).ok_or_else(|| inconsistent("no org id is left".into()))?,
+        };
+        if orgs.iter().any(|org| org.is_named(&id)) {
+            return Err(inconsistent(format!("another org of this process has the id {id:?}")));
+        }
+        let refreshed = origin.copied_into(name, &id, &replaced, self.spool.clone())?;
+        replaced.end();
+        orgs[place] = Arc::clone(&refreshed);
+        Ok(refreshed)
     }
 
     /// Every host name, the first org's My Domain first.
     pub(crate) fn hosts(&self) -> Vec<String> {
         let mut hosts: Vec<String> = Vec::new();
-        for host in self.orgs.iter().flat_map(|org| org.hosts.all()) {
+        for host in self.orgs().iter().flat_map(|org| org.hosts.all()) {
             if !hosts.contains(&host) {
                 hosts.push(host);
             }
@@ -145,8 +185,8 @@ impl World {
 
     /// What a host name stands for, and the org behind it when it is one's own. The plain listener knows short names
     /// besides, and any name that it does not know stands for the first org's My Domain.
-    pub(crate) fn locate(&self, host: &str, arrival: Arrival) -> (Site, Option<&Arc<Org>>) {
-        let own = self.orgs.iter().find_map(|org| Some((org.hosts.own_site(host)?, Some(org))));
+    pub(crate) fn locate(&self, host: &str, arrival: Arrival) -> (Site, Option<Arc<Org>>) {
+        let own = self.orgs().into_iter().find_map(|org| Some((org.hosts.own_site(host)?, Some(org))));
         let place = own.or_else(|| Site::generic(host).map(|site| (site, None)));
         match arrival {
             Arrival::Tls => place.unwrap_or((Site::Unknown, None)),
@@ -157,7 +197,7 @@ impl World {
     }
 
     /// `login.localhost`, `test.localhost` and `<My Domain>.localhost`: names that browsers take to loopback.
-    fn locate_short(&self, host: &str) -> Option<(Site, Option<&Arc<Org>>)> {
+    fn locate_short(&self, host: &str) -> Option<(Site, Option<Arc<Org>>)> {
         match host.strip_suffix(".localhost")? {
             "login" => Some((Site::Login, None)),
             "test" => Some((Site::Test, None)),
@@ -167,7 +207,7 @@ impl World {
 
     /// The org that answers a request. A host that serves many orgs finds it by the token, the user or the app that the
     /// request names.
-    pub(crate) fn org_for(&self, call: &Call, route: &Route) -> &Arc<Org> {
+    pub(crate) fn org_for(&self, call: &Call, route: &Route) -> Arc<Org> {
         if let (_, Some(org)) = self.locate(&call.host, call.arrival) {
             return org;
         }
@@ -176,7 +216,7 @@ impl World {
         }
         let parameters = Parameters::of(call);
         let by_identity = || match route {
-            Route::Identity { org, .. } => self.orgs.iter().find(|known| known.is_named(org)),
+            Route::Identity { org, .. } => self.org_that(|known| known.is_named(org)),
             _ => None,
         };
         let by_token = || {
@@ -184,15 +224,15 @@ impl World {
                 ["token", "access_token", "oauth_token", "refresh_token", "code"].map(|name| parameters.get(name));
             let in_headers = [call.bearer(), call.header("x-sfdc-session")];
             let tokens: Vec<&str> = sent.into_iter().chain(in_headers).flatten().collect();
-            self.orgs.iter().find(|org| tokens.iter().any(|token| org.issued(token)))
+            self.org_that(|org| tokens.iter().any(|token| org.issued(token)))
         };
         let by_device_code = || {
             let org = self.shared.device_codes.org_of(parameters.get("code")?)?;
-            self.orgs.iter().find(|known| known.id == org)
+            self.org_that(|known| known.id == org)
         };
         let by_user = || {
             let username = parameters.username()?;
-            self.orgs.iter().find(|org| org.setup(call).user(&username).is_some())
+            self.org_that(|org| org.setup(call).user(&username).is_some())
         };
         by_identity()
             .or_else(by_token)
@@ -202,20 +242,28 @@ impl World {
             .unwrap_or_else(|| self.primary())
     }
 
-    fn org_of_soap(&self, call: &Call, key: &soap::Key) -> Option<&Arc<Org>> {
-        self.orgs.iter().find(|org| match key {
+    fn org_of_soap(&self, call: &Call, key: &soap::Key) -> Option<Arc<Org>> {
+        self.org_that(|org| match key {
             soap::Key::Username(username) => org.setup(call).user(username).is_some(),
             soap::Key::Session(token) => org.issued(token),
         })
     }
 
     /// The org that has the app a request names, preferably one that signs in at the host.
-    fn org_of_app(&self, call: &Call, parameters: &Parameters) -> Option<&Arc<Org>> {
+    fn org_of_app(&self, call: &Call, parameters: &Parameters) -> Option<Arc<Org>> {
         let key = parameters.client_id(call)?;
-        let has_app = |org: &&Arc<Org>| org.setup(call).app(&key).is_some();
-        let here = |org: &&Arc<Org>| org.signs_in_at(&org.setup(call), call.site);
-        self.orgs.iter().filter(has_app).find(here).or_else(|| self.orgs.iter().find(has_app))
+        let has_app = |org: &Org| org.setup(call).app(&key).is_some();
+        let here = |org: &Org| has_app(org) && org.signs_in_at(&org.setup(call), call.site);
+        self.org_that(here).or_else(|| self.org_that(has_app))
     }
+}
+
+/// The next org id that no org has; the 15 characters count up where they can.
+fn next_id(id: &str, orgs: &[Arc<Org>]) -> Option<String> {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let stem = id.get(..14)?;
+    let ids = DIGITS.iter().map(|digit| format!("{stem}{}", char::from(*digit)));
+    ids.into_iter().find(|id| !orgs.iter().any(|org| org.is_named(id)))
 }
 
 /// Org ids, host names and user names belong to one org each, as they do at Salesforce.

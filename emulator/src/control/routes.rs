@@ -17,6 +17,7 @@ use crate::call::{Arrival, Call};
 use crate::database::{OpenTransaction, Record, TransactionId};
 use crate::history::History;
 use crate::metadata::DeployError;
+use crate::org::PopulateError;
 use crate::scenario::{AppSpec, OrgSpec, ScenarioError, UserSpec};
 use crate::tree::Unknown;
 use crate::world::World;
@@ -115,6 +116,14 @@ struct Emptying {
     older_than_seconds: u64,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refresh {
+    /// The org id that comes; any that no org has, without it.
+    #[serde(default)]
+    id: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Deployment {
@@ -140,6 +149,12 @@ impl From<ScenarioError> for Problem {
     }
 }
 
+impl From<PopulateError> for Problem {
+    fn from(error: PopulateError) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, message: error.to_string() }
+    }
+}
+
 impl From<DeployError> for Problem {
     fn from(error: DeployError) -> Self {
         Self { status: StatusCode::BAD_REQUEST, message: error.to_string() }
@@ -154,7 +169,7 @@ impl From<Problem> for Answer {
 
 /// Answers a control request.
 pub(crate) async fn answer(world: &Arc<World>, call: &Call) -> Answer {
-    let control = Control::new(Arc::clone(world), Arc::clone(world.primary()));
+    let control = Control::new(Arc::clone(world), world.primary());
     let call = call.clone();
     // Steps of jobs and loads of records take their time.
     let work = tokio::task::spawn_blocking(move || control.route(&call).unwrap_or_else(Answer::from));
@@ -207,6 +222,11 @@ impl Control {
             ("POST", ["deploy"]) => {
                 self.deploy(&body::<Deployment>(call)?.folder)?;
                 Ok(done())
+            }
+            ("POST", ["refresh"]) => {
+                let refresh = if call.body.is_empty() { Refresh::default() } else { body(call)? };
+                let refreshed = self.refresh_sandbox(refresh.id.as_deref())?;
+                Ok(Answer::ok(&json!({"id": refreshed.org_id()})))
             }
             ("DELETE", ["sessions"]) => {
                 self.expire_sessions();

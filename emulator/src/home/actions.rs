@@ -90,7 +90,7 @@ pub(super) fn press(world: &Arc<World>, button: &str, body: &[u8]) -> Answer {
     let notice = match button {
         "clock" => move_clock(world, &form),
         "sessions" => {
-            world.orgs.iter().for_each(|org| org.sessions.end_all());
+            world.orgs().iter().for_each(|org| org.sessions.end_all());
             Notice::Sessions
         }
         "caller" => set_caller(world, &form),

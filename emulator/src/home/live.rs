@@ -260,7 +260,7 @@ impl Feed {
 
 fn parts(world: &World) -> Vec<String> {
     let shared = [clock(world), waiting_faults(world), mailbox(world)];
-    shared.into_iter().chain(world.orgs.iter().map(|org| logins(org))).collect()
+    shared.into_iter().chain(world.orgs().iter().map(|org| logins(org))).collect()
 }
 
 /// One event (WHATWG HTML, "Server-sent events"): a line break in the data begins another `data` line.

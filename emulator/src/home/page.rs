@@ -52,13 +52,13 @@ const UNITS: [Unit; 4] = [
 
 impl Page {
     pub(super) fn of(world: &Arc<World>, notice: Option<Notice>) -> Self {
-        let mut scenarios: Vec<String> = world.orgs.iter().map(|org| org.scenario.name.clone()).collect();
+        let mut scenarios: Vec<String> = world.orgs().iter().map(|org| org.scenario.name.clone()).collect();
         scenarios.dedup();
         Self {
             title: title(world),
             notice,
             connect: Connect::of(world),
-            orgs: world.orgs.iter().map(|org| OrgView::of(org, world)).collect(),
+            orgs: world.orgs().iter().map(|org| OrgView::of(org, world)).collect(),
             scenarios,
             caller: world.shared.caller().to_string(),
             units: &UNITS,
@@ -74,9 +74,9 @@ impl Page {
 }
 
 fn title(world: &World) -> String {
-    let name = &world.primary().scenario.org.name;
-    match world.orgs.len() {
-        1 => name.clone(),
+    let name = world.primary().scenario.org.name.clone();
+    match world.orgs().len() {
+        1 => name,
         2 => format!("{name} and another org"),
         more => format!("{name} and {} other orgs", more - 1),
     }

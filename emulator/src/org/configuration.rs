@@ -91,6 +91,11 @@ impl Configuration {
         Ok(())
     }
 
+    /// Begins anew with a configuration that holds at once.
+    pub(crate) fn restart(&self, setup: Setup) {
+        *self.lock() = State { current: Arc::new(setup), coming: VecDeque::new() };
+    }
+
     /// Changes the configuration at once, and every change that is on its way: passwords have no delay.
     pub(crate) fn amend(&self, change: impl Fn(&mut Setup)) {
         let mut state = self.lock();

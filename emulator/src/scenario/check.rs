@@ -65,7 +65,7 @@ fn check_refresh_token(setup: &Setup, token: &IssuedRefreshToken) -> Result<(), 
     setup.require_user("a refresh token", &token.user)
 }
 
-fn check_sandbox(sandbox: &SandboxSpec) -> Result<(), ScenarioError> {
+pub(super) fn check_sandbox(sandbox: &SandboxSpec) -> Result<(), ScenarioError> {
     check_org_id(&sandbox.id)?;
     let name = &sandbox.name;
     let fits =

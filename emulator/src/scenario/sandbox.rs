@@ -1,12 +1,27 @@
 //! Sandboxes: copies of an org.
 
-use super::{OrgKind, SandboxSpec, Scenario, UserSpec};
+use super::check::check_sandbox;
+use super::{OrgKind, SandboxSpec, Scenario, ScenarioError, Setup, UserSpec};
 
 impl Scenario {
     /// The org of the scenario and its sandboxes, each as a scenario of one org.
     pub(crate) fn orgs(self) -> Vec<Self> {
         let sandboxes: Vec<Self> = self.sandboxes.iter().map(|spec| self.sandbox(spec)).collect();
         std::iter::once(self).chain(sandboxes).collect()
+    }
+
+    /// The sandbox of that name as a refresh makes it of the org as it is configured now, with another org id.
+    ///
+    /// # Errors
+    /// When `id` is not an org id.
+    pub(crate) fn refreshed_sandbox(&self, setup: &Setup, name: &str, id: &str) -> Result<Self, ScenarioError> {
+        let known = self.sandboxes.iter().find(|spec| spec.name == name);
+        let copies_apps = known.is_none_or(|spec| spec.copies_apps);
+        let spec = SandboxSpec { name: name.to_owned(), id: id.to_owned(), copies_apps };
+        check_sandbox(&spec)?;
+        let Setup { org, profiles, permission_sets, users, apps, withheld: _ } = setup.clone();
+        let now = Self { org, profiles, permission_sets, users, apps, ..self.clone() };
+        Ok(now.sandbox(&spec))
     }
 
     /// A copy with another org id and My Domain. Records keep their ids, user names get the sandbox's name as a suffix,

@@ -37,7 +37,7 @@ impl Visitor<'_> {
         }
         let key = self.parameters.get("client_id").ok_or_else(Failure::unknown_client)?;
         let (_, org) = self.world.locate(&self.call.host, self.call.arrival);
-        let apps = self.apps(key, org);
+        let apps = self.apps(key, org.as_ref());
         if apps.is_empty() {
             return Err(Failure::unknown_client());
         }
@@ -52,7 +52,7 @@ impl Visitor<'_> {
         if !is_safe_callback(uri) {
             return Err(Failure::page("invalid_request", "callback must use HTTPS"));
         }
-        Ok((Authorization::of(&self.parameters, key, uri), org.map(Arc::clone)))
+        Ok((Authorization::of(&self.parameters, key, uri), org))
     }
 
     /// The apps that a consumer key may mean at this host: one at a My Domain, at a generic host those of every org.
@@ -60,7 +60,7 @@ impl Visitor<'_> {
         let known_to = |org: &Arc<Org>| org.app(self.call, &org.setup(self.call), key).map(Cow::into_owned);
         match org {
             Some(org) => known_to_my_domain(org, self.call, key).into_iter().collect(),
-            None => self.world.orgs.iter().filter_map(known_to).collect(),
+            None => self.world.orgs().iter().filter_map(known_to).collect(),
         }
     }
 

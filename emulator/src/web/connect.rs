@@ -34,7 +34,7 @@ impl Visitor<'_> {
         let user_code = plain_user_code(written);
         let start = connect_url(&user_code);
         let (_, own) = self.world.locate(&self.call.host, self.call.arrival);
-        let person = self.person().filter(|person| own.is_none_or(|org| org.id == person.org.id));
+        let person = self.person().filter(|person| own.as_ref().is_none_or(|org| org.id == person.org.id));
         let Some(person) = person else { return page::redirect(&start.after(WebRoute::Login)) };
         if !self.is_post() {
             return self.connect_page(&person, &user_code, None);

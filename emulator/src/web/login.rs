@@ -92,7 +92,7 @@ impl Visitor<'_> {
         let (_, org) = self.world.locate(&self.call.host, self.call.arrival);
         LoginPage {
             frame: self.frame(),
-            org: org.map(|org| org.scenario.org.name.as_str()),
+            org: org.as_ref().map(|org| org.scenario.org.name.as_str()),
             problem,
             username,
             remembers: self.browser.remembered.is_some(),
@@ -132,16 +132,16 @@ impl Visitor<'_> {
     /// The user with a name and a password, in the org of the host or, at a generic host, in the user's own.
     fn check_name(&self, username: &str, password: &str) -> Result<Proven, TurnedAway> {
         let (site, own) = self.world.locate(&self.call.host, self.call.arrival);
-        let by_name = || self.world.orgs.iter().find(|org| org.setup(self.call).user(username).is_some());
+        let by_name = || self.world.org_that(|org| org.setup(self.call).user(username).is_some());
         let org = own.or_else(by_name).ok_or(TurnedAway { org: None, refusal: Refusal::UnknownUser })?;
         let setup = org.setup(self.call);
-        let refused = |refusal| TurnedAway { org: Some(Arc::clone(org)), refusal };
+        let refused = |refusal| TurnedAway { org: Some(Arc::clone(&org)), refusal };
         if !org.signs_in_at(&setup, site) {
             let is_of_kind = (site == Site::Test) == setup.org.kind.is_sandbox();
             return Err(refused(if is_of_kind { Refusal::HostClosed } else { Refusal::UnknownUser }));
         }
         let user = org.check_password(&setup, username, password, PasswordForm::Alone).map_err(refused)?.clone();
-        Ok(Proven { org: Arc::clone(org), setup, user })
+        Ok(Proven { org, setup, user })
     }
 
     fn note_failure(&self, turned_away: &TurnedAway, username: &str, start: Option<&StartUrl>) {
@@ -214,7 +214,7 @@ impl Visitor<'_> {
     }
 
     fn is_admitted(&self, session: &SignedIn) -> bool {
-        let Some(org) = self.world.orgs.iter().find(|org| org.id == session.org) else { return false };
+        let Some(org) = self.world.org_that(|org| org.id == session.org) else { return false };
         let setup = org.setup(self.call);
         let Some(user) = setup.user(&session.username) else { return false };
         let visit = Visit { setup: &setup, app: None, user, entry: Entry::Browser, level: session.level };

@@ -73,7 +73,7 @@ impl Visitor<'_> {
     }
 
     fn address_of(&self, challenge: &Challenge) -> Option<String> {
-        let org = self.world.orgs.iter().find(|org| org.id == challenge.org)?;
+        let org = self.world.org_that(|org| org.id == challenge.org)?;
         let setup = org.setup(self.call);
         setup.user(&challenge.username).map(|user| user.address().to_owned())
     }

@@ -97,7 +97,7 @@ impl<'a> Visitor<'a> {
     /// The person who is signed in here, unless the session has ended. Being asked for counts as use.
     pub(super) fn person(&mut self) -> Option<Person> {
         let mut session = self.browser.signed_in.clone()?;
-        let org = self.world.orgs.iter().find(|org| org.id == session.org)?;
+        let org = self.world.org_that(|org| org.id == session.org)?;
         let setup = org.setup(self.call);
         let idle = TimeDelta::minutes(i64::from(setup.org.session_timeout_minutes));
         let now = self.now();
@@ -109,7 +109,7 @@ impl<'a> Visitor<'a> {
         session.last_used = now;
         self.browser.signed_in = Some(session.clone());
         self.store();
-        Some(Person { org: Arc::clone(org), setup, session })
+        Some(Person { org, setup, session })
     }
 
     /// Signs a person in, under a new name of the browser.

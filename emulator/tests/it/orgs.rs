@@ -293,3 +293,65 @@ async fn orgs_that_share_an_id_a_my_domain_or_a_user_are_refused_with_the_reason
     assert!(twice.err().unwrap().to_string().contains("two orgs"));
     assert!(Emulator::start_all(Vec::new(), Options::default()).await.is_err());
 }
+
+/// The records of an object that anybody wrote, by id.
+async fn names(orgs: &Orgs, host: &str, token: &str) -> Vec<(String, String)> {
+    let records = orgs.records(host, token, "SELECT Id, Name FROM Account ORDER BY Id").await;
+    records.iter().map(|record| (text(record, "Id"), text(record, "Name"))).collect()
+}
+
+#[tokio::test]
+async fn a_refreshed_sandbox_is_another_org_at_the_same_host_with_the_records_that_production_has_now() {
+    let orgs = Orgs::three().await;
+    let before = access_token(&orgs.by_password(SANDBOX, ACME_APP, SANDBOX_ADMIN).await);
+    let production = access_token(&orgs.by_password(ACME, ACME_APP, ACME_ADMIN).await);
+    let rename = |host: &str, id: &str, token: &str, name: &str| {
+        let url = format!("https://{host}/services/data/v66.0/sobjects/Account/{id}");
+        orgs.http.patch(url).bearer_auth(token).json(&serde_json::json!({"Name": name})).send()
+    };
+    let ids: Vec<String> = names(&orgs, ACME, &production).await.into_iter().map(|(id, _)| id).collect();
+    assert_eq!(rename(SANDBOX, &ids[0], &before, "Tried in UAT").await.unwrap().status(), 204);
+    assert_eq!(rename(ACME, &ids[1], &production, "Renamed since").await.unwrap().status(), 204);
+
+    let control = orgs.emulator.control();
+    let refreshed = control.org("acme--uat").unwrap().refresh_sandbox(None).unwrap();
+    assert_ne!(refreshed.org_id(), "00DgL000000AUATUA4");
+    assert_eq!(control.org("acme--uat").unwrap().org_id(), refreshed.org_id());
+
+    let ended = orgs.get(SANDBOX, "/services/data/v66.0/limits", &before).await;
+    assert_eq!((ended.status, ended.code().as_str()), (401, "INVALID_SESSION_ID"));
+    let after = access_token(&orgs.by_password(SANDBOX, ACME_APP, SANDBOX_ADMIN).await);
+    let copied = names(&orgs, SANDBOX, &after).await;
+    assert_eq!(copied, names(&orgs, ACME, &production).await);
+    assert!(copied.iter().all(|(_, name)| name != "Tried in UAT"));
+    let org = &orgs.records(SANDBOX, &after, "SELECT Id, IsSandbox FROM Organization").await;
+    assert_eq!((org.len(), text(&org[0], "Id"), &org[0]["IsSandbox"]), (1, refreshed.org_id(), &Value::Bool(true)));
+    let who = orgs.get(SANDBOX, "/services/oauth2/userinfo", &after).await.json();
+    assert_eq!(text(&who, "organization_id"), refreshed.org_id());
+    let told = orgs.get(SANDBOX, "/.well-known/auth-configuration", "").await.json();
+    assert_eq!(text(&told, "OrgId"), refreshed.org_id());
+    assert_eq!(rename(SANDBOX, &ids[2], &after, "Tried again").await.unwrap().status(), 204);
+    assert!(names(&orgs, ACME, &production).await.iter().all(|(_, name)| name != "Tried again"));
+}
+
+#[tokio::test]
+async fn a_refresh_by_the_control_interface_ends_grants_and_refuses_what_is_no_sandbox() {
+    let orgs = Orgs::three().await;
+    let base = orgs.emulator.http_url();
+    let http = Client::builder().no_proxy().build().unwrap();
+    let refresh = |org: &str, body: &str| {
+        http.post(format!("{base}/__emulator/orgs/{org}/refresh")).body(body.to_owned()).send()
+    };
+    for (org, body) in [("acme", ""), ("cascade-freight", ""), ("acme--uat", r#"{"id": "00DgL000000ACME"}"#)] {
+        assert_eq!(refresh(org, body).await.unwrap().status(), 400, "{org} {body}");
+    }
+    let same = access_token(&orgs.run_as(SANDBOX, LOCAL_APP).await);
+    let answer = refresh("acme--uat", r#"{"id": "00DgL000000UAT2"}"#).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.text().await.unwrap().contains("00DgL000000UAT2"));
+    assert_eq!(orgs.get(SANDBOX, "/services/data/v66.0/limits", &same).await.status, 401);
+    let other = access_token(&orgs.run_as(SANDBOX, LOCAL_APP).await);
+    let who = orgs.get(SANDBOX, "/services/oauth2/userinfo", &other).await.json();
+    assert!(text(&who, "organization_id").starts_with("00DgL000000UAT2"));
+    assert_eq!(text(&who, "preferred_username"), "integration@acme.example.uat");
+}
