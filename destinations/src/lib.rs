@@ -20,6 +20,7 @@ mod widening;
 use std::{fmt, path::Path, str::FromStr};
 
 use sync::{
+    checkpoint::Epoch,
     destination::{Destination, DestinationError},
     table::{ColumnType, StreamKey},
 };
@@ -194,6 +195,27 @@ pub async fn remove(settings: &DestinationSettings, stream: &StreamKey) -> Resul
         DestinationSettings::Postgres(settings) => postgres::remove(settings, stream).await,
         DestinationSettings::Files(settings) => blocking(&**settings, stream, files::rows::remove).await,
         DestinationSettings::Webhook(settings) => webhook::remove(settings, stream).await,
+    }
+}
+
+/// Removes a stream's rows and checkpoint as [`remove`] does, and leaves its place to the rows of another org: those of
+/// whichever comes next under the same connection's name, of this installation. Writers of an older epoch are refused from
+/// then on, so that none comes back that stood still meanwhile.
+///
+/// # Errors
+/// As [`remove`]; [`DestinationError::Fenced`] when a newer epoch holds the stream.
+pub async fn hand_over(
+    settings: &DestinationSettings,
+    stream: &StreamKey,
+    epoch: Epoch,
+) -> Result<u64, DestinationError> {
+    match settings {
+        DestinationSettings::Sqlite(settings) => {
+            let (settings, stream) = (settings.clone(), stream.clone());
+            let task = tokio::task::spawn_blocking(move || sqlite::remove::hand_over(&settings, &stream, epoch));
+            task.await.expect("handing over does not panic")
+        }
+        DestinationSettings::Postgres(settings) => postgres::hand_over(settings, stream, epoch).await,
     }
 }
 

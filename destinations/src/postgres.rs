@@ -45,7 +45,7 @@ use sync::{
     table::{Held, StreamKey, TableBatch, TableSchema},
 };
 
-pub(crate) use self::rows::{columns, count, may_remove, remove};
+pub(crate) use self::rows::{columns, count, hand_over, may_remove, remove};
 pub use self::{name::identifier, settings::PostgresSettings};
 use self::{schema::Target, session::Session, writer::Stream};
 

@@ -161,7 +161,9 @@ impl World {
         let (origin, replaced) = (Arc::clone(&orgs[origin]), Arc::clone(&orgs[place]));
         let id = match id {
             Some(id) => id.to_owned(),
-            None => next_id(&replaced.scenario.org.id, &orgs).ok_or_else(|| inconsistent("no org id is left".into()))?,
+            None => {
+                next_id(&replaced.scenario.org.id, &orgs).ok_or_else(|| inconsistent("no org id is left".into()))?
+            }
         };
         if orgs.iter().any(|org| org.is_named(&id)) {
             return Err(inconsistent(format!("another org of this process has the id {id:?}")));

@@ -1,5 +1,7 @@
 //! Facts about an org and its user: versions, identity, limits.
 
+mod kind;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
@@ -12,6 +14,8 @@ use crate::{
     http::{Answer, Http, Request},
     time::Timestamp,
 };
+
+pub use self::kind::{OrgKind, Organization};
 
 /// A supported API version, from `GET /services/data` (which needs no session and costs no call).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -213,7 +213,7 @@ impl Client {
         }
     }
 
-    async fn read<'a, T: Deserialize<'a>>(&self, body: &'a [u8]) -> Result<T, ApiError> {
+    pub(crate) async fn read<'a, T: Deserialize<'a>>(&self, body: &'a [u8]) -> Result<T, ApiError> {
         match serde_json::from_slice(body) {
             Ok(page) => Ok(page),
             Err(error) => Err(ApiError::Unexpected {

@@ -40,6 +40,7 @@ pub mod matches;
 pub mod objects;
 pub mod own_sign_in;
 pub mod preview;
+mod refreshed;
 pub mod rejected;
 pub mod runs;
 pub mod schedules;

@@ -10,7 +10,7 @@ pub mod of_error;
 pub mod patience;
 pub mod reference;
 
-use salesforce::{Client, OrgUrl, Timestamp, oauth::ClientApp};
+use salesforce::{Client, OrgUrl, Timestamp, oauth::ClientApp, org::Organization};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,12 @@ pub struct Examined {
     pub findings: Vec<Finding>,
     /// Objects by fields: what can be read.
     pub matrix: Vec<Matrix>,
+    /// What the org says of itself, where its user may read that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<Organization>,
+    /// The org that the host says it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub org_at_host: Option<String>,
 }
 
 impl Examined {
@@ -65,13 +71,17 @@ impl App {
     ) -> Result<Examined, Error> {
         let (connection, streams, client) = self.speak_for(connection).await?;
         let needs = if needs.is_empty() { needs_of(&streams) } else { needs };
+        let name = connection.name.clone();
         let case = self.case_of(connection, needs).await?;
         let mut patience = Patience::new(self.http().timer(), checklist);
         loop {
             let examined = self.examine(&case, Some(&client), checklist).await;
             match examined.findings.iter().find(|finding| finding.severity == Severity::Failed) {
                 Some(failed) if patience.waits_for(failed).await => {}
-                _ => return Ok(examined),
+                _ => {
+                    self.keep_findings_of_org(&name, &examined).await?;
+                    return Ok(examined);
+                }
             }
         }
     }
@@ -79,6 +89,7 @@ impl App {
     async fn case_of(&self, connection: Connection, needs: Vec<Need>) -> Result<Case, Error> {
         const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
         let since = Timestamp(self.now().0 - DAY_MILLIS);
+        let is_sandbox = connection.org_kind().is_sandbox();
         Ok(Case {
             app: self.app_of(&connection).await?,
             calls_of_a_day: Some(self.store().api_calls_since(&connection.id, since).await?),
@@ -89,7 +100,7 @@ impl App {
             // Without one it would not have been saved.
             has_refresh_token: true,
             api_version: connection.api_version,
-            expected: Some(Expected { org_id: connection.org_id, username: connection.username }),
+            expected: Some(Expected { is_sandbox, org_id: connection.org_id, username: connection.username }),
             needs,
         })
     }
@@ -138,7 +149,12 @@ impl App {
                 break;
             }
         }
-        Examined { findings, matrix: checks::matrix(&facts) }
+        Examined {
+            findings,
+            matrix: checks::matrix(&facts),
+            org_at_host: facts.probe.known().and_then(|probe| probe.org_id.clone()),
+            organization: facts.organization,
+        }
     }
 
     /// Fails at once when there is certainly no way to `org`, so that a mistyped address is not tried again and again.

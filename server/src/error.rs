@@ -14,7 +14,7 @@ use crate::{
     diagnose::{Finding, Layer, Passing, Who},
     guide::package::PackageError,
     schedule::when::{FORMS, ScheduleError},
-    store::StoreError,
+    store::{StoreError, connections::Connection},
     web::ListenError,
 };
 
@@ -74,6 +74,12 @@ pub enum Error {
         if *has_data { ", while records of the former are imported" } else { "" }
     )]
     OtherOrg { connection: String, expected: String, found: String, has_data: bool },
+    /// Nobody has said yet what becomes of the former org's rows.
+    #[error(
+        "{connection}: the sandbox {host} was refreshed after {since}: it is another org now ({found}; it was {expected}). \
+         Its records may have the same Ids with other content, so nothing was read or written"
+    )]
+    SandboxRefreshed { connection: String, host: String, expected: String, found: String, since: String },
     #[error("{connection} was connected as {expected}, and this sign-in is one of {found}; nothing was changed")]
     OtherUser { connection: String, expected: String, found: String },
     #[error("no client app of this installation is for {org} (OAUTH_EC_APP_NOT_FOUND)")]
@@ -147,6 +153,18 @@ impl Error {
         Self::Api { connection: connection.to_owned(), source: Box::new(source) }
     }
 
+    /// The sandbox of a connection is the org `found` now.
+    pub(crate) fn sandbox_refreshed(connection: &Connection, found: &str) -> Self {
+        let since = connection.renewed_at.to_string();
+        Self::SandboxRefreshed {
+            connection: connection.name.clone(),
+            host: connection.instance.host().to_owned(),
+            expected: connection.org_id.clone(),
+            found: found.to_owned(),
+            since: format!("{} UTC", since.get(..16).unwrap_or(&since).replace('T', " ")),
+        }
+    }
+
     pub(crate) fn finding_of(connection: &str, finding: Finding) -> Self {
         Self::Finding { connection: connection.to_owned(), finding: Box::new(finding) }
     }
@@ -156,6 +174,7 @@ impl Error {
         matches!(
             self,
             Self::OtherOrg { .. }
+                | Self::SandboxRefreshed { .. }
                 | Self::OtherUser { .. }
                 | Self::NoClientApp { .. }
                 | Self::Version { .. }
@@ -240,6 +259,7 @@ impl Error {
             | Self::Name { .. }
             | Self::Version { .. }
             | Self::OtherOrg { .. }
+            | Self::SandboxRefreshed { .. }
             | Self::OtherUser { .. }
             | Self::NoClientApp { .. }
             | Self::UnknownClientApp { .. }
@@ -277,6 +297,7 @@ impl Error {
             | Self::Auth(_)
             | Self::Name { .. }
             | Self::OtherOrg { .. }
+            | Self::SandboxRefreshed { .. }
             | Self::OtherUser { .. }
             | Self::NoClientApp { .. }
             | Self::UnknownClientApp { .. }
@@ -342,6 +363,7 @@ impl Error {
             Self::Api { .. } | Self::Finding { .. } => "salesforce",
             Self::Version { .. } => "api_version",
             Self::OtherOrg { .. } => "other_org",
+            Self::SandboxRefreshed { .. } => "sandbox_refreshed",
             Self::OtherUser { .. } => "other_user",
             Self::NoClientApp { .. } | Self::UnknownClientApp { .. } => "client_app",
             Self::Paused { .. } => "paused",
@@ -400,6 +422,11 @@ impl Error {
                  with --other-org"
                     .into(),
             ),
+            Self::SandboxRefreshed { connection, host, .. } => Some(format!(
+                "decide what becomes of the former org's rows. To remove them and import everything anew, with the same \
+                 streams, mappings and schedules: orgtide connect {connection} --refreshed. To keep them: orgtide connect \
+                 <another name> --org {host}"
+            )),
             Self::OtherUser { .. } => {
                 Some("sign in as the same user again, or confirm the change with --other-user".into())
             }

@@ -26,6 +26,7 @@ pub mod mappings;
 mod migrations;
 mod postgres;
 pub mod redemptions;
+mod refreshed;
 pub mod rejected;
 pub mod runs;
 pub mod schedules;

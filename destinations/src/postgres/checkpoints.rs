@@ -69,7 +69,9 @@ pub(super) async fn claim(
 ) -> Result<Option<Checkpoint>, Fault> {
     let claim = format!(
         "INSERT INTO {} AS held ({KEY}, epoch, org, installation) VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT ({KEY}) DO UPDATE SET epoch = excluded.epoch WHERE held.epoch <= excluded.epoch
+         ON CONFLICT ({KEY}) DO UPDATE SET epoch = excluded.epoch,
+            org = CASE WHEN held.org = '' THEN excluded.org ELSE held.org END
+         WHERE held.epoch <= excluded.epoch
          RETURNING checkpoint",
         place(target)
     );
@@ -150,7 +152,7 @@ async fn other_writer_of(
 ) -> Result<Option<(String, String)>, tokio_postgres::Error> {
     let query = format!(
         "SELECT org, installation FROM {} WHERE connection = $1 AND \"table\" = $2 \
-         AND (org <> $3 OR installation NOT IN ('', $4)) LIMIT 1",
+         AND (org NOT IN ('', $3) OR installation NOT IN ('', $4)) LIMIT 1",
         place(target)
     );
     let ours: [&(dyn ToSql + Sync); 4] = [&stream.connection, &target.table, &stream.org, &stream.installation];
@@ -195,6 +197,19 @@ pub(super) async fn revise(transaction: &Transaction<'_>, target: &Target, lost:
         let save = format!("UPDATE {place} SET checkpoint = $5 WHERE ({KEY}) = ($1, $2, $3, $4)");
         transaction.execute(&save, &Key(key).with(&[&text])).await?;
     }
+    Ok(())
+}
+
+/// Removes a stream's checkpoint, and leaves its epoch to whichever org comes next under the connection's name.
+pub(super) async fn hand_over(
+    transaction: &Transaction<'_>,
+    target: &Target,
+    stream: &StreamKey,
+    epoch: Epoch,
+) -> Result<(), Fault> {
+    claim(transaction, target, stream, epoch).await?;
+    let leave = format!("UPDATE {} SET org = '', checkpoint = NULL WHERE ({KEY}) = ($1, $2, $3, $4)", place(target));
+    transaction.execute(&leave, &Key::of(stream, target).with(&[])).await?;
     Ok(())
 }
 

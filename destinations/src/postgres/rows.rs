@@ -1,6 +1,6 @@
 //! Counting a stream's rows, and removing them for good; and the columns of any table.
 
-use sync::{destination::DestinationError, table::StreamKey};
+use sync::{checkpoint::Epoch, destination::DestinationError, table::StreamKey};
 use tokio_postgres::{GenericClient, types::ToSql};
 
 use super::{
@@ -72,17 +72,38 @@ pub(crate) async fn may_remove(settings: &PostgresSettings, stream: &StreamKey) 
 pub(crate) async fn remove(settings: &PostgresSettings, stream: &StreamKey) -> Result<u64, DestinationError> {
     let target = settings.target(stream);
     let mut session = Session::open(settings).await?;
-    let removed = remove_rows(&mut session, &target, stream).await;
+    let removed = remove_rows(&mut session, &target, stream, None).await;
     session.close().await;
     removed.map_err(|fault| fault.resolve(&target))
 }
 
-async fn remove_rows(session: &mut Session, target: &Target, stream: &StreamKey) -> Result<u64, Fault> {
+/// The same, and leaves the place to another org's rows, of this epoch or a later one.
+pub(crate) async fn hand_over(
+    settings: &PostgresSettings,
+    stream: &StreamKey,
+    epoch: Epoch,
+) -> Result<u64, DestinationError> {
+    let target = settings.target(stream);
+    let mut session = Session::open(settings).await?;
+    let removed = remove_rows(&mut session, &target, stream, Some(epoch)).await;
+    session.close().await;
+    removed.map_err(|fault| fault.resolve(&target))
+}
+
+async fn remove_rows(
+    session: &mut Session,
+    target: &Target,
+    stream: &StreamKey,
+    successor: Option<Epoch>,
+) -> Result<u64, Fault> {
     let work = session.transaction().await?;
     let transaction = &work.transaction;
     if has_table(transaction, &target.schema, CHECKPOINTS).await? {
         checkpoints::refuse_what_is_not_ours(transaction, target, stream).await?;
-        checkpoints::remove(transaction, target, stream).await?;
+        match successor {
+            None => checkpoints::remove(transaction, target, stream).await?,
+            Some(epoch) => checkpoints::hand_over(transaction, target, stream, epoch).await?,
+        }
         matcher::remove(transaction, target, stream).await?;
     }
     let mut rows = 0;

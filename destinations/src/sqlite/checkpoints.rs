@@ -127,6 +127,20 @@ pub(crate) fn save(transaction: &Transaction<'_>, key: &StreamKey, checkpoint: &
     Ok(())
 }
 
+/// Removes a stream's checkpoint, and leaves its epoch to whichever org comes next under the connection's name.
+pub(super) fn hand_over(
+    transaction: &Transaction<'_>,
+    place: &str,
+    key: &StreamKey,
+    epoch: Epoch,
+) -> Result<(), Failure> {
+    claim(transaction, place, key, epoch)?;
+    let StreamKey { connection, object, table, stream, .. } = key;
+    let leave = format!("UPDATE {CHECKPOINTS} SET org = '', checkpoint = NULL WHERE {OF_STREAM}");
+    transaction.execute(&leave, params![connection, object, table, stream.as_deref().unwrap_or_default()])?;
+    Ok(())
+}
+
 /// Removes a stream's epoch and checkpoint.
 pub(crate) fn remove(transaction: &Transaction<'_>, key: &StreamKey) -> rusqlite::Result<()> {
     let StreamKey { connection, object, table, stream, .. } = key;

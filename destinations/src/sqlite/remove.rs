@@ -1,7 +1,7 @@
 //! Removing a stream's rows for good.
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use sync::{destination::DestinationError, table::StreamKey};
+use sync::{checkpoint::Epoch, destination::DestinationError, table::StreamKey};
 
 use super::{
     SqliteSettings, checkpoints,
@@ -42,6 +42,15 @@ fn refuse_what_is_not_ours(file: &Connection, settings: &SqliteSettings, stream:
 /// Removes the rows, their links and the checkpoint together, and the table when no other stream has rows in it. What is removed
 /// is overwritten in the file.
 pub(crate) fn remove(settings: &SqliteSettings, stream: &StreamKey) -> Result<u64, DestinationError> {
+    removed(settings, stream, None)
+}
+
+/// The same, and leaves the place to another org's rows, of this epoch or a later one.
+pub(crate) fn hand_over(settings: &SqliteSettings, stream: &StreamKey, epoch: Epoch) -> Result<u64, DestinationError> {
+    removed(settings, stream, Some(epoch))
+}
+
+fn removed(settings: &SqliteSettings, stream: &StreamKey, successor: Option<Epoch>) -> Result<u64, DestinationError> {
     if !settings.path.exists() {
         return Ok(0);
     }
@@ -56,7 +65,10 @@ pub(crate) fn remove(settings: &SqliteSettings, stream: &StreamKey) -> Result<u6
         refuse_what_is_not_ours(&transaction, settings, stream)?;
         if checkpoints::has_table(&transaction)? {
             checkpoints::make_ready(&transaction)?;
-            checkpoints::remove(&transaction, stream)?;
+            match successor {
+                None => checkpoints::remove(&transaction, stream)?,
+                Some(epoch) => checkpoints::hand_over(&transaction, &settings.place(), stream, epoch)?,
+            }
         }
         matcher::remove(&transaction, stream)?;
         if has("SELECT COUNT(*) FROM sqlite_schema WHERE name = ?1 AND type = ?2", "table")? {

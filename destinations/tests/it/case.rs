@@ -66,6 +66,7 @@ enum Step {
     /// Closes every runner.
     Reopen,
     Remove(Remove),
+    HandOver(HandOver),
     /// Somebody's own SQL, such as every destination that has any understands.
     Sql(String),
     Decide(Decide),
@@ -206,6 +207,23 @@ struct Remove {
     rows: Option<u64>,
 }
 
+/// The rows of a connection give their place to those of another org.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HandOver {
+    #[serde(default = "acme")]
+    connection: String,
+    #[serde(default = "org")]
+    org: String,
+    #[serde(default = "installation")]
+    installation: String,
+    epoch: i64,
+    /// How many rows go.
+    #[serde(default)]
+    rows: u64,
+    refused: Option<Refusal>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PatchRows {
@@ -335,6 +353,7 @@ pub(crate) async fn run(case: &Case, place: &dyn Place) {
                 }
             }
             Step::Remove(remove) => run_remove(remove, &case.table, place, index).await,
+            Step::HandOver(given) => run_hand_over(given, &case.table, place, index).await,
             Step::Sql(statement) => place.sql(statement),
             Step::Expect(expect) => {
                 let table = expect.table.as_ref().unwrap_or(&case.table.name);
@@ -404,6 +423,21 @@ async fn run_remove(remove: &Remove, table: &Table, place: &dyn Place, index: us
                 assert!(refused.to_string().contains("another installation of Orgtide"), "step {index}: {refused}");
             }
         }
+    }
+}
+
+async fn run_hand_over(given: &HandOver, table: &Table, place: &dyn Place, index: usize) {
+    let (org, installation) = (given.org.clone(), given.installation.clone());
+    let stream = StreamKey { org, installation, ..table.stream(&given.connection) };
+    let handed_over = destinations::hand_over(&place.settings(), &stream, Epoch(given.epoch)).await;
+    match (&given.refused, handed_over) {
+        (None, Ok(rows)) => assert_eq!(rows, given.rows, "removed at step {index}"),
+        (None, Err(error)) => panic!("step {index}: {error}"),
+        (Some(Refusal::Fenced), Err(error)) => {
+            assert!(matches!(error, DestinationError::Fenced { .. }), "step {index}: {error}");
+        }
+        (Some(_), Err(error)) => assert!(matches!(error, DestinationError::NotOurs { .. }), "step {index}: {error}"),
+        (Some(_), Ok(rows)) => panic!("step {index}: {rows} rows were removed"),
     }
 }
 

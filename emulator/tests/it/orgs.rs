@@ -339,9 +339,8 @@ async fn a_refresh_by_the_control_interface_ends_grants_and_refuses_what_is_no_s
     let orgs = Orgs::three().await;
     let base = orgs.emulator.http_url();
     let http = Client::builder().no_proxy().build().unwrap();
-    let refresh = |org: &str, body: &str| {
-        http.post(format!("{base}/__emulator/orgs/{org}/refresh")).body(body.to_owned()).send()
-    };
+    let refresh =
+        |org: &str, body: &str| http.post(format!("{base}/__emulator/orgs/{org}/refresh")).body(body.to_owned()).send();
     for (org, body) in [("acme", ""), ("cascade-freight", ""), ("acme--uat", r#"{"id": "00DgL000000ACME"}"#)] {
         assert_eq!(refresh(org, body).await.unwrap().status(), 400, "{org} {body}");
     }

@@ -44,6 +44,12 @@ pub enum OAuthError {
          another org: connect it under another name, so that the records of the two never mix"
     )]
     OtherOrg { expected: String, found: String },
+    /// The org behind a sandbox's host is another one now; the token is not used.
+    #[error(
+        "the sandbox {host} was refreshed: it is another org now ({found}; it was {expected}), whose records may have the \
+         same Ids with other content"
+    )]
+    SandboxRefreshed { host: String, expected: String, found: String },
     /// A rotated refresh token could not be stored, so the session is held back; the next attempt stores it first.
     #[error("the refresh token that replaces the stored one could not be stored: {reason}")]
     NotStored { reason: String },
@@ -135,7 +141,8 @@ impl OAuthError {
             | Self::SecretMissing { .. }
             | Self::Configuration { .. }
             | Self::InstanceHost(_)
-            | Self::OtherOrg { .. } => Recovery::Configure,
+            | Self::OtherOrg { .. }
+            | Self::SandboxRefreshed { .. } => Recovery::Configure,
             Self::Postponed { wait, .. } => Recovery::Retry { after: Some(*wait) },
             Self::Unexpected { .. } => Recovery::Bug,
             Self::Retired { .. } => Recovery::Reauthorize,
@@ -177,6 +184,7 @@ impl OAuthError {
             Self::Unexpected { .. }
             | Self::InstanceHost(_)
             | Self::OtherOrg { .. }
+            | Self::SandboxRefreshed { .. }
             | Self::NotStored { .. }
             | Self::Interrupted => true,
         }

@@ -207,8 +207,9 @@ impl App {
         Ok(Some(life))
     }
 
-    /// Refuses what a pause stops.
+    /// Refuses what a pause stops, and what would be done in the name of an org that a refresh has ended.
     pub(crate) async fn refuse_paused(&self, connection: &Connection) -> Result<(), Error> {
+        self.refuse_refreshed(connection)?;
         match self.store.switches(&connection.id).await?.paused {
             true => Err(Error::Paused { connection: connection.name.clone() }),
             false => Ok(()),

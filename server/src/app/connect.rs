@@ -15,7 +15,7 @@ use secrecy::SecretString;
 
 use self::client_app::ChosenApp;
 pub use self::{client_app::AppChoice, first_import::FirstImport};
-use super::{App, check_name};
+use super::{App, check_name, disconnect::Removed};
 use crate::{
     diagnose::{Checklist, Finding, Patience},
     error::Error,
@@ -96,6 +96,8 @@ pub struct Connected {
     pub again: bool,
     pub warnings: Vec<String>,
     pub findings: Vec<Finding>,
+    /// Rows of the org that a sandbox was before its refresh, which this one takes the place of.
+    pub removed: Vec<Removed>,
 }
 
 /// What is known before Salesforce is asked.

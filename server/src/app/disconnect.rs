@@ -98,7 +98,11 @@ impl App {
     }
 
     /// A destination that cannot be asked now says so when its rows are to be removed.
-    async fn refuse_what_is_not_ours(&self, connection: &Connection, streams: &[Stream]) -> Result<(), Error> {
+    pub(super) async fn refuse_what_is_not_ours(
+        &self,
+        connection: &Connection,
+        streams: &[Stream],
+    ) -> Result<(), Error> {
         for stream in streams {
             let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
             let looked = destinations::may_remove(&settings, &stream.key(connection, &self.store)).await;

@@ -217,7 +217,7 @@ impl App {
         let mut mapping = stream.mapping.clone();
         mapping.limit = Some(mapping.limit.map_or(TESTED, |limit| limit.min(TESTED)));
         let mapping = Arc::new(self.compiled_by(connection, &errand.calls.client, &mapping).await?);
-        let open = self.open_run(&stream, errand.purpose).await?;
+        let open = self.open_run(errand.connection, &stream, errand.purpose).await?;
         let outcome = self.test_open(errand, &stream, mapping, &open).await;
         let run = open.record.id.clone();
         let (rows, ending) = match outcome {
@@ -312,7 +312,7 @@ impl App {
         if !mapping.is_keyed_by_record() {
             return Err(Error::NotStageable { connection: connection.name.clone(), object: stream.object });
         }
-        let open = self.open_run(&stream, errand.purpose).await?;
+        let open = self.open_run(errand.connection, &stream, errand.purpose).await?;
         watcher.event(RunEvent::Started { stream: &stream });
         let progress = Arc::new(StageProgress::new(self, &stream, &open.lease, watcher));
         let result = self.stage_open(errand, &stream, mapping, &open, &progress).await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use destinations::{DestinationSettings, RowCounts};
-use salesforce::{Timestamp, oauth::Flow};
+use salesforce::{Timestamp, oauth::Flow, org::OrgKind};
 use serde::Serialize;
 use sync::table::StreamKey;
 
@@ -30,6 +30,10 @@ pub struct ConnectionStatus {
     pub customer: String,
     pub org: String,
     pub org_id: String,
+    pub org_kind: OrgKind,
+    /// In what its address and the org itself contradict each other about that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub org_kind_unclear: Option<String>,
     pub username: String,
     pub flow: Flow,
     pub api_version: String,
@@ -133,7 +137,10 @@ impl App {
             streams.push(self.stream_status(&connection, stream, &plan.unwrap_or_default()).await?);
         }
         let (proxied, _) = self.proxied(&connection).await?;
+        let told = connection.organization.as_ref();
         Ok(ConnectionStatus {
+            org_kind: connection.org_kind(),
+            org_kind_unclear: told.and_then(|told| OrgKind::contradiction(&connection.instance, told)),
             proxied,
             forecast: self.forecast(&connection).await?,
             switches: self.store.switches(&connection.id).await?,

@@ -112,7 +112,7 @@ impl App {
 
     /// Compares one stream's copy, under its lease and with a record of the run.
     async fn verify_stream(&self, errand: &Errand<'_>, stream: &Stream, how: Comparing) -> Result<Certificate, Error> {
-        let open = self.open_run(stream, errand.purpose).await?;
+        let open = self.open_run(errand.connection, stream, errand.purpose).await?;
         errand.watcher.event(RunEvent::Started { stream });
         let (counts, result) = self.compare(errand, stream, how, &open).await;
         let ending = match &result {

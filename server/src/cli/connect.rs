@@ -19,12 +19,13 @@ use super::{
     progress::{Bars, documents, exit_of},
     secrets::{Asked, ask},
     stop_signal,
-    terminal::Terminal,
+    terminal::{Terminal, counted},
 };
 use crate::{
     app::{
         App,
         connect::{AppChoice, ConnectRequest, Connected, FirstImport, Offered, UserPassword},
+        disconnect::Removed,
         import::{ImportRequest, Watcher},
         schedules::Decision,
     },
@@ -48,6 +49,7 @@ Examples:
   orgtide connect acme --org acme.my.salesforce.com --flow web-server --client-id 3MVG9…
   orgtide connect acme --org acme.my.salesforce.com --flow device --app
   orgtide connect acme.my.salesforce.com --then-import Account,Contact --every 15m
+  orgtide connect acme-uat --refreshed
   orgtide connect acme --flow password --username integration@acme.com --client-secret-file secret.txt")]
 pub(super) struct Arguments {
     /// The connection's name; or the org's address, of which the first part becomes the name
@@ -110,6 +112,9 @@ pub(super) struct Arguments {
     /// The sign-in may lead to another org, as long as nothing of the former one was imported
     #[arg(long)]
     other_org: bool,
+    /// The sandbox was refreshed: the former org's rows are removed, and everything is imported anew
+    #[arg(long)]
+    refreshed: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -148,20 +153,33 @@ pub(super) async fn run(arguments: Arguments, app: App, terminal: &Terminal) -> 
         "customer": connection.customer,
         "org": connection.org.host(),
         "org_id": connection.org_id,
+        "org_kind": connection.org_kind(),
         "username": user.preferred_username,
         "api_version": connection.api_version.to_string(),
         "flow": connection.flow,
         "again": again,
         "warnings": warnings,
         "findings": connected.findings,
+        "removed": connected.removed,
     });
     let failed = connected.findings.iter().filter(|finding| finding.severity == Severity::Failed);
     failed.for_each(|finding| terminal.notice(&findings::block(finding)));
     let name = &connection.name;
     terminal.say(format!("{} {name}", if *again { "Connected again:" } else { "Connected:" }));
-    terminal.say(format!("  org          {} ({})", connection.instance.host(), connection.org_id));
+    let kind = connection.org_kind();
+    terminal.say(format!("  org          {} ({}), {kind}", connection.instance.host(), connection.org_id));
     terminal.say(format!("  user         {}", user.preferred_username));
     terminal.say(format!("  API version  {}", connection.api_version));
+    for removed in &connected.removed {
+        let Removed { object, rows, destination, .. } = removed;
+        terminal.say(format!("  {object}: {} of the former org removed from {destination}", counted(*rows, "row")));
+    }
+    if first.objects.is_empty() && !connected.removed.is_empty() {
+        terminal.document(&document);
+        terminal
+            .say(format!("Next: orgtide sync {name} imports everything anew, unless orgtide serve does so already"));
+        return Ok(Exit::Done);
+    }
     if first.objects.is_empty() {
         terminal.document(&document);
         terminal.say(format!("Next: orgtide check {name}, then orgtide import {name} Account Contact"));
@@ -236,7 +254,11 @@ fn request(arguments: &Arguments) -> Result<ConnectRequest, Error> {
         customer: arguments.customer.clone(),
         app: app_choice(arguments)?,
         api_version: arguments.api_version,
-        confirmed: Confirmed { other_user: arguments.other_user, other_org: arguments.other_org },
+        confirmed: Confirmed {
+            other_user: arguments.other_user,
+            other_org: arguments.other_org,
+            refreshed: arguments.refreshed,
+        },
         owner: None,
         actor: Actor::CommandLine,
         first_import: Default::default(),

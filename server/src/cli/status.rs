@@ -32,7 +32,12 @@ pub(super) async fn run(_arguments: Arguments, app: App, terminal: &Terminal) ->
     let pending = app.pending().await?;
     terminal.document(&json!({ "connections": connections, "sign_ins": pending }));
     for sign_in in &pending {
-        terminal.say(format!("{}: {}, by {}", sign_in.connection, state(&sign_in.state), sign_in.flow));
+        terminal.say(format!(
+            "{}: {}, by {}",
+            sign_in.connection,
+            state(&sign_in.connection, &sign_in.state),
+            sign_in.flow
+        ));
     }
     if connections.is_empty() && pending.is_empty() {
         terminal.say("Nothing is connected yet. Begin with: orgtide connect <address of the org>");
@@ -49,8 +54,12 @@ pub(super) async fn run(_arguments: Arguments, app: App, terminal: &Terminal) ->
 fn show(connection: &ConnectionStatus, terminal: &Terminal) {
     let ConnectionStatus { name, customer, org, org_id, username, flow, api_version, .. } = connection;
     let whose = if customer == name { String::new() } else { format!(" of {customer}") };
-    terminal.say(format!("{name}{whose}: {}", state(&connection.state)));
-    terminal.say(format!("  {org} ({org_id}) as {username}, by {flow}, API {api_version}"));
+    terminal.say(format!("{name}{whose}: {}", state(name, &connection.state)));
+    let kind = &connection.org_kind;
+    terminal.say(format!("  {org} ({org_id}), {kind}, as {username}, by {flow}, API {api_version}"));
+    if let Some(unclear) = &connection.org_kind_unclear {
+        terminal.say(format!("  {unclear}: orgtide check {name}"));
+    }
     terminal.say(format!("  {} by runs of the last 24 hours", counted(connection.api_calls_24h, "API call")));
     let proxied = &connection.proxied;
     if proxied.calls > 0 {
@@ -130,7 +139,7 @@ fn show(connection: &ConnectionStatus, terminal: &Terminal) {
     }
 }
 
-fn state(state: &ConnectionState) -> String {
+fn state(name: &str, state: &ConnectionState) -> String {
     match state {
         ConnectionState::Pending { expires_at } => format!("waiting for a sign-in until {}", short(*expires_at)),
         ConnectionState::Connected { since } => format!("connected since {}", short(*since)),
@@ -144,6 +153,11 @@ fn state(state: &ConnectionState) -> String {
             let again = retry_at.map(|at| format!(" (tried again after {}, in case it is put right)", short(at)));
             format!("needs a new sign-in since {}: {reason}{}", short(*since), again.unwrap_or_default())
         }
+        ConnectionState::SandboxRefreshed { since, found_org_id } => format!(
+            "its sandbox was refreshed, as seen since {}, and is the org {found_org_id} now; nothing runs until it is decided \
+             what becomes of the rows (orgtide connect {name} --refreshed, or another name)",
+            short(*since)
+        ),
         ConnectionState::Disconnected { at } => format!("disconnected at {}", short(*at)),
     }
 }

@@ -77,6 +77,9 @@ impl Forecast {
     pub fn of(life: Life<'_>) -> Self {
         match life.state {
             ConnectionState::NeedsReauthorization { .. } => return ended("It has ended: it needs a new sign-in."),
+            ConnectionState::SandboxRefreshed { .. } => {
+                return ended("Its sandbox was refreshed: it waits for somebody to decide what becomes of the rows.");
+            }
             ConnectionState::Disconnected { .. } => return ended("It was disconnected."),
             ConnectionState::Pending { .. } | ConnectionState::Connected { .. } | ConnectionState::Degraded { .. } => {}
         }

@@ -51,7 +51,7 @@ mod stored;
 pub use endpoint::{Means, TokenEndpoint};
 use settlement::settlement_of;
 use stored::StoredSession;
-pub(crate) use stored::document;
+pub(crate) use stored::{document, is_same_org};
 
 /// How long a lease on a grant is held at most.
 pub(crate) const LEASE_TERM: Duration = Duration::from_secs(120);
@@ -188,6 +188,7 @@ impl Kept {
     async fn obtain_alone(&self, current: &mut Current, rejected: Option<&AccessToken>) -> Result<Session, OAuthError> {
         for _ in 0..LOOKS {
             let connection = self.store.connection(&self.connection).await.map_err(stored)?;
+            refuse_refreshed(&connection)?;
             if current.late.is_none() {
                 if let Some(session) = self.stored_session(&connection).await?.filter(|s| is_other(s, rejected)) {
                     return Ok(session);
@@ -237,6 +238,7 @@ impl Kept {
         rejected: Option<&AccessToken>,
     ) -> Result<Step, OAuthError> {
         let connection = self.store.connection(&self.connection).await.map_err(stored)?;
+        refuse_refreshed(&connection)?;
         if let Some(from) = lease.displaced.take() {
             self.note(&connection, &Outcome::TakenOver { from }).await;
         }
@@ -434,10 +436,14 @@ impl Kept {
         error: OAuthError,
         lease: &Lease,
     ) -> Result<Step, OAuthError> {
-        let lost = error.may_have_redeemed();
+        let (lost, is_dead) = (error.may_have_redeemed(), error.cause() == Some(OAuthCause::RefreshTokenDead));
+        let error = self.told_apart(connection, error).await;
         let event = self.explained(connection, &error, event_of(&error)).await;
         let after = connection.state.clone().on(event.clone(), self.clock.now()).ok();
         let outcome = match (&event, intent) {
+            (ConnectionEvent::SandboxRefreshed { org_id }, _) => {
+                Outcome::SandboxRefreshed { from: connection.org_id.clone(), to: org_id.clone() }
+            }
             (ConnectionEvent::Refused { reason, .. }, _) => Outcome::Refused {
                 cause: error.cause().map_or("configuration", OAuthCause::code).to_owned(),
                 reason: reason.clone(),
@@ -449,10 +455,10 @@ impl Kept {
             (_, Some(intent)) if lost => Outcome::AnswerLost { attempts: intent.attempts, reason: error.to_string() },
             _ => Outcome::Failed { reason: error.to_string() },
         };
-        let redemption = match (lost, error.cause()) {
+        let redemption = match (lost, is_dead) {
             (true, _) => Closing::StaysOpen,
-            (false, Some(OAuthCause::RefreshTokenDead)) => Closing::Closed,
-            (false, _) => Closing::Withdrawn,
+            (false, true) => Closing::Closed,
+            (false, false) => Closing::Withdrawn,
         };
         let settlement = Settlement { answer: None, redemption, event: Some(event), outcomes: vec![outcome] };
         match self.store.settle(connection, &settlement, lease).await {
@@ -463,6 +469,18 @@ impl Kept {
                 tracing::warn!(connection.name = self.connection, error = %unsettled, "an outcome is not recorded");
                 Err(error)
             }
+        }
+    }
+
+    /// A refreshed sandbox refuses every grant of the org that it was, in words that fit other causes as well. Its host
+    /// tells anybody which org is there.
+    async fn told_apart(&self, connection: &Connection, error: OAuthError) -> OAuthError {
+        if !matches!(error, OAuthError::Refused(_)) || !connection.org_kind().is_sandbox() {
+            return error;
+        }
+        match self.endpoint.org_at(&connection.instance).await {
+            Some(found) if !is_same_org(&found, &connection.org_id) => refreshed(connection, &found),
+            Some(_) | None => error,
         }
     }
 
@@ -546,6 +564,23 @@ impl Kept {
 /// The lease that whoever signs a connection in holds.
 pub(crate) fn lease_name(connection: &str) -> String {
     format!("the sign-in of {connection}")
+}
+
+/// What is told of a connection whose sandbox is the org `found` now.
+fn refreshed(connection: &Connection, found: &str) -> OAuthError {
+    OAuthError::SandboxRefreshed {
+        host: connection.instance.host().to_owned(),
+        expected: connection.org_id.clone(),
+        found: found.to_owned(),
+    }
+}
+
+/// Nothing is asked for in the name of an org that is there no longer.
+fn refuse_refreshed(connection: &Connection) -> Result<(), OAuthError> {
+    match &connection.state {
+        ConnectionState::SandboxRefreshed { found_org_id, .. } => Err(refreshed(connection, found_org_id)),
+        _ => Ok(()),
+    }
 }
 
 /// True for an error that says that the token was not redeemed, and may be cured by a moment's wait.

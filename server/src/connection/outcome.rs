@@ -33,6 +33,8 @@ pub enum Outcome {
     LateAnswerKept,
     /// An answer that came too late is of no use: the connection has newer credentials, or was ended.
     LateAnswerDropped,
+    /// The org behind the host is what a refresh has made of the sandbox.
+    SandboxRefreshed { from: String, to: String },
     /// The org's API is at another address from now on.
     InstanceMoved { from: OrgUrl, to: OrgUrl },
 }
@@ -53,6 +55,7 @@ impl Outcome {
             Self::Overslept { .. } => "overslept",
             Self::LateAnswerKept => "late-answer-kept",
             Self::LateAnswerDropped => "late-answer-dropped",
+            Self::SandboxRefreshed { .. } => "sandbox-refreshed",
             Self::InstanceMoved { .. } => "instance-moved",
         }
     }
@@ -71,6 +74,7 @@ impl Outcome {
             Self::TakenOver { from } => json!({ "from": from.to_string() }),
             Self::Fenced { epoch } => json!({ "epoch": epoch }),
             Self::Overslept { began } => json!({ "began": began }),
+            Self::SandboxRefreshed { from, to } => json!({ "from": from, "to": to }),
             Self::InstanceMoved { from, to } => json!({ "from": from.host(), "to": to.host() }),
         }
     }
@@ -78,6 +82,9 @@ impl Outcome {
 
 /// The event that a failed renewal is for its connection's state.
 pub(crate) fn event_of(error: &OAuthError) -> ConnectionEvent {
+    if let OAuthError::SandboxRefreshed { found, .. } = error {
+        return ConnectionEvent::SandboxRefreshed { org_id: found.clone() };
+    }
     let reason = error.to_string();
     match error.recovery() {
         Recovery::Reauthorize | Recovery::Configure => ConnectionEvent::Refused { reason, trial: trial_of(error) },

@@ -37,6 +37,13 @@ pub enum ConnectionState {
         #[serde(default)]
         retry_at: Option<Timestamp>,
     },
+    /// The org behind the connection's host is another one: its sandbox was refreshed. Nothing runs until a person has
+    /// said what becomes of the former org's rows.
+    SandboxRefreshed {
+        since: Timestamp,
+        /// The org that is there now.
+        found_org_id: String,
+    },
     /// A person has ended it.
     Disconnected { at: Timestamp },
 }
@@ -57,6 +64,8 @@ pub enum ConnectionEvent {
     Attempted,
     /// A newer refresh token has turned up after the former one was refused.
     Replaced,
+    /// The org that answers is what a refresh has made of the connection's sandbox.
+    SandboxRefreshed { org_id: String },
     /// A person ends the connection.
     Disconnect,
 }
@@ -103,6 +112,7 @@ impl ConnectionState {
             Self::Connected { .. } => "connected",
             Self::Degraded { .. } => "degraded",
             Self::NeedsReauthorization { .. } => "needs reauthorization",
+            Self::SandboxRefreshed { .. } => "sandbox refreshed",
             Self::Disconnected { .. } => "disconnected",
         }
     }
@@ -118,6 +128,9 @@ impl ConnectionState {
             Self::Degraded { retry_at, reason, .. } => from(*retry_at, reason),
             Self::NeedsReauthorization { retry_at: Some(at), reason, .. } => from(*at, reason),
             Self::NeedsReauthorization { retry_at: None, reason, .. } => Admission::Never { reason: reason.clone() },
+            Self::SandboxRefreshed { found_org_id, .. } => Admission::Never {
+                reason: format!("the sandbox was refreshed, and is another org now ({found_org_id})"),
+            },
             Self::Disconnected { .. } => Admission::Never { reason: "the connection was ended".to_owned() },
         }
     }
@@ -167,6 +180,28 @@ impl ConnectionState {
             }
             (state @ (Self::Connected { .. } | Self::Degraded { .. }), Event::Attempted | Event::Replaced) => Ok(state),
 
+            (Self::SandboxRefreshed { since, found_org_id }, Event::SandboxRefreshed { org_id })
+                if found_org_id == org_id =>
+            {
+                Ok(Self::SandboxRefreshed { since, found_org_id })
+            }
+            (
+                Self::Connected { .. }
+                | Self::Degraded { .. }
+                | Self::NeedsReauthorization { .. }
+                | Self::SandboxRefreshed { .. },
+                Event::SandboxRefreshed { org_id },
+            ) => Ok(Self::SandboxRefreshed { since: now, found_org_id: org_id }),
+            // Whatever the grant does: it is none of the org that the connection is of.
+            (
+                state @ Self::SandboxRefreshed { .. },
+                Event::Renewed
+                | Event::RenewalFailed { .. }
+                | Event::Refused { .. }
+                | Event::Attempted
+                | Event::Replaced,
+            ) => Ok(state),
+
             (state @ Self::Disconnected { .. }, Event::Disconnect) => Ok(state),
             (_, Event::Disconnect) => Ok(Self::Disconnected { at: now }),
 
@@ -176,7 +211,8 @@ impl ConnectionState {
                 | Event::RenewalFailed { .. }
                 | Event::Refused { .. }
                 | Event::Attempted
-                | Event::Replaced),
+                | Event::Replaced
+                | Event::SandboxRefreshed { .. }),
             ) => Err(InvalidTransition { state: state.name(), event }),
         }
     }
@@ -232,6 +268,13 @@ mod tests {
         ConnectionEvent::Refused { reason: "dead".into(), trial: Trial::Never }
     }
 
+    fn refreshed(since: Timestamp, org_id: &str) -> ConnectionState {
+        ConnectionState::SandboxRefreshed { since, found_org_id: org_id.into() }
+    }
+    fn noticed(org_id: &str) -> ConnectionEvent {
+        ConnectionEvent::SandboxRefreshed { org_id: org_id.into() }
+    }
+
     #[test]
     fn every_state_answers_every_event_as_the_table_says() {
         use ConnectionEvent::{Attempted, Authorized, Disconnect, Renewed, Replaced};
@@ -240,6 +283,7 @@ mod tests {
         let n = needs_reauthorization(BEFORE, "old", Some(NOW));
         let never = needs_reauthorization(BEFORE, "old", None);
         let x = disconnected(BEFORE);
+        let r = refreshed(BEFORE, "00D2");
         let (ten_on, twenty_on) = (Timestamp(12_000), Timestamp(22_000));
         let table = [
             (&p, Authorized, Some(connected(NOW))),
@@ -273,6 +317,20 @@ mod tests {
             (&c, Replaced, Some(c.clone())),
             (&x, Replaced, None),
             (&n, Disconnect, Some(disconnected(NOW))),
+            (&p, noticed("00D2"), None),
+            (&c, noticed("00D2"), Some(refreshed(NOW, "00D2"))),
+            (&d, noticed("00D2"), Some(refreshed(NOW, "00D2"))),
+            (&n, noticed("00D2"), Some(refreshed(NOW, "00D2"))),
+            (&r, noticed("00D2"), Some(r.clone())),
+            (&r, noticed("00D3"), Some(refreshed(NOW, "00D3"))),
+            (&r, Authorized, Some(connected(NOW))),
+            (&r, Renewed, Some(r.clone())),
+            (&r, failed(), Some(r.clone())),
+            (&r, refused(), Some(r.clone())),
+            (&r, Attempted, Some(r.clone())),
+            (&r, Replaced, Some(r.clone())),
+            (&r, Disconnect, Some(disconnected(NOW))),
+            (&x, noticed("00D2"), None),
             (&x, Authorized, Some(connected(NOW))),
             (&x, Renewed, None),
             (&x, failed(), None),
@@ -300,6 +358,7 @@ mod tests {
             degraded(NOW, 3, LATER),
             needs_reauthorization(NOW, "expired access/refresh token", None),
             needs_reauthorization(NOW, "inactive user", Some(LATER)),
+            refreshed(NOW, "00D2"),
             disconnected(NOW),
         ] {
             let document = serde_json::to_string(&state).unwrap();

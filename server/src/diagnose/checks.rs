@@ -31,6 +31,7 @@ const CHECKS: &[Check] = &[
     Check { layer: Layer::Api, run: api::scopes },
     Check { layer: Layer::Api, run: api::token_format },
     Check { layer: Layer::Api, run: api::version },
+    Check { layer: Layer::Data, run: reaching::kind },
     Check { layer: Layer::Data, run: data::objects },
     Check { layer: Layer::Limit, run: lasting::bulk },
     Check { layer: Layer::Limit, run: lasting::requests },

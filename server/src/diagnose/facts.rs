@@ -11,7 +11,7 @@ use salesforce::{
     describe::ObjectSummary,
     error::WireError,
     oauth::{ClientApp, Flow, Introspection},
-    org::{Limit, Probe, UserInfo, probe, versions},
+    org::{Limit, Organization, Probe, UserInfo, probe, versions},
 };
 use sync::mapping::Mapping;
 
@@ -84,6 +84,8 @@ pub struct Case {
 pub struct Expected {
     pub org_id: String,
     pub username: String,
+    /// It is a sandbox, which a refresh makes another org.
+    pub is_sandbox: bool,
 }
 
 /// An object that is to be read.
@@ -111,6 +113,8 @@ pub struct OrgFacts {
     /// What Salesforce says of the token, where the app can ask.
     pub introspection: Option<Introspection>,
     pub objects: Vec<ObjectFacts>,
+    /// What the org says of itself, where its user may read that.
+    pub organization: Option<Organization>,
     pub bulk: Fact<()>,
     pub limits: Fact<BTreeMap<String, Limit>>,
     /// Used and allowed requests of 24 hours, from the headers of the answers.
@@ -138,7 +142,7 @@ impl Asking<'_> {
             Layer::Api => self.ask_api(facts).await,
             Layer::Data => {
                 if let (Some(client), Some(user)) = (self.admitted(facts), facts.identity.known()) {
-                    facts.objects = objects::ask(client, &user.user_id, &self.case.needs).await;
+                    (facts.organization, facts.objects) = objects::ask(client, &user.user_id, &self.case.needs).await;
                 }
             }
             Layer::Limit => self.ask_limits(facts).await,

@@ -74,6 +74,7 @@ pub fn of_oauth(error: &OAuthError) -> Finding {
         OAuthError::OtherOrg { expected, found } => {
             catalogue::OTHER_ORG.found(format!("the sign-in leads to org {found}, not {expected}"))
         }
+        OAuthError::SandboxRefreshed { .. } => catalogue::SANDBOX_REFRESHED.found(error.to_string()),
         OAuthError::NotStored { reason } => catalogue::NOT_STORED.found(reason.clone()),
         OAuthError::Retired { reason } => catalogue::RETIRED.found(reason.clone()),
         OAuthError::Store { reason } => catalogue::CREDENTIALS_UNAVAILABLE.found(reason.clone()),
@@ -152,6 +153,7 @@ impl Error {
             Self::Host(error) => Some(catalogue::NOT_AN_ADDRESS.found(error.to_string())),
             Self::Version { .. } => Some(catalogue::VERSION_NOT_OFFERED.found(self.to_string())),
             Self::OtherOrg { .. } => Some(catalogue::OTHER_ORG.found(self.to_string())),
+            Self::SandboxRefreshed { .. } => Some(catalogue::SANDBOX_REFRESHED.found(self.to_string())),
             Self::OtherUser { .. } => Some(catalogue::OTHER_USER_REFUSED.found(self.to_string())),
             Self::NoClientApp { .. } => Some(of_cause(OAuthCause::AppOfOtherOrg).found(self.to_string())),
             Self::Spent { .. } => Some(catalogue::SPENT.found(self.to_string())),

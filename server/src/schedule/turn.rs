@@ -63,7 +63,7 @@ pub enum Next {
 
 /// What follows from an error, after so many failures before it.
 pub fn after(error: &Error, failures: u32) -> Next {
-    if error.exit() == Exit::Busy || matches!(error, Error::Paused { .. }) {
+    if error.exit() == Exit::Busy || matches!(error, Error::Paused { .. } | Error::SandboxRefreshed { .. }) {
         return Next::StillDue;
     }
     match error.recovery() {
@@ -91,6 +91,7 @@ pub fn is_ready(state: &ConnectionState, now: Timestamp) -> bool {
         // What may still come right there is tried by whoever keeps connections alive.
         ConnectionState::Pending { .. }
         | ConnectionState::NeedsReauthorization { .. }
+        | ConnectionState::SandboxRefreshed { .. }
         | ConnectionState::Disconnected { .. } => false,
     }
 }

@@ -1,6 +1,10 @@
 //! Customers and their connections.
 
-use salesforce::{ApiVersion, OrgUrl, Timestamp, oauth::Flow};
+use salesforce::{
+    ApiVersion, OrgUrl, Timestamp,
+    oauth::Flow,
+    org::{OrgKind, Organization},
+};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +52,8 @@ pub struct Connection {
     /// When the grant was last redeemed.
     pub renewed_at: Timestamp,
     pub created_at: Timestamp,
+    /// What the org said last of itself, where its user may read that.
+    pub organization: Option<Organization>,
 }
 
 /// A sign-in that has been proved, to be saved.
@@ -70,6 +76,9 @@ pub struct NewConnection {
     pub state: ConnectionState,
     pub credentials: Vec<(CredentialKind, SecretString)>,
     pub confirmed: Confirmed,
+    pub organization: Option<Organization>,
+    /// The org of a sandbox before its refresh, whose rows are removed already; the sign-in may take its place.
+    pub handed_over: Option<String>,
 }
 
 /// What a person has agreed to when a sign-in replaces that of an existing connection.
@@ -79,6 +88,10 @@ pub struct Confirmed {
     pub other_user: bool,
     /// It may lead to another org, as long as nothing of the former one was imported.
     pub other_org: bool,
+    /// It may lead to what a refresh has made of its sandbox: the former org's rows are removed, and everything is
+    /// imported anew.
+    #[serde(default)]
+    pub refreshed: bool,
 }
 
 /// What became of a connection that was to be saved.
@@ -96,15 +109,35 @@ pub enum Difference {
     Org { expected: String },
     /// The connection's org; rows of it are imported, so that a confirmation does not help.
     OrgWithData { expected: String },
+    /// The connection's sandbox was refreshed, and nobody has said what becomes of the former org's rows.
+    Refreshed { expected: String },
     /// The connection's user.
     User { expected: String },
 }
 
 impl Connection {
+    /// What kind of org it is.
+    pub fn org_kind(&self) -> OrgKind {
+        OrgKind::of(&self.instance, self.organization.as_ref())
+    }
+
+    /// Whether an org that answers at `instance` with another id than the connection's is what a refresh has made of its
+    /// sandbox: the host is the same, and it is a sandbox's.
+    pub fn is_refreshed_at(&self, instance: &OrgUrl) -> bool {
+        *instance == self.instance && self.org_kind().is_sandbox()
+    }
+
     /// How `new` differs from this connection in a way that nobody has confirmed.
     pub(crate) fn difference(&self, new: &NewConnection, has_streams: bool) -> Option<Difference> {
         if self.org_id != new.org_id {
             let expected = self.org_id.clone();
+            if new.handed_over.as_ref() == Some(&expected) {
+                return None;
+            }
+            let is_agreed_to = new.confirmed.other_org && !has_streams;
+            if self.is_refreshed_at(&new.instance) && !is_agreed_to {
+                return Some(Difference::Refreshed { expected });
+            }
             return match (new.confirmed.other_org, has_streams) {
                 (true, false) => None,
                 (true, true) => Some(Difference::OrgWithData { expected }),
@@ -118,17 +151,17 @@ impl Connection {
 
 const BY_NAME: &str = "SELECT connections.id, customers.name, connections.name, org_host, instance_host, org_id, \
      user_id, username, api_version, grant_kind, app, client_id, scopes, audience, owner, state, signed_in_at, \
-     renewed_at, connections.created_at \
+     renewed_at, connections.created_at, organization \
      FROM connections JOIN customers ON customers.id = connections.customer_id WHERE connections.name = $1";
 
 const BY_ID: &str = "SELECT connections.id, customers.name, connections.name, org_host, instance_host, org_id, \
      user_id, username, api_version, grant_kind, app, client_id, scopes, audience, owner, state, signed_in_at, \
-     renewed_at, connections.created_at \
+     renewed_at, connections.created_at, organization \
      FROM connections JOIN customers ON customers.id = connections.customer_id WHERE connections.id = $1";
 
 const ALL: &str = "SELECT connections.id, customers.name, connections.name, org_host, instance_host, org_id, \
      user_id, username, api_version, grant_kind, app, client_id, scopes, audience, owner, state, signed_in_at, \
-     renewed_at, connections.created_at \
+     renewed_at, connections.created_at, organization \
      FROM connections JOIN customers ON customers.id = connections.customer_id ORDER BY connections.name";
 
 impl Store {
@@ -190,15 +223,15 @@ impl Store {
             "INSERT INTO customers (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING";
         const CONNECTION: &str = "INSERT INTO connections (id, customer_id, name, org_host, instance_host, org_id, \
              user_id, username, api_version, grant_kind, client_id, state, created_at, updated_at, app, scopes, \
-             audience, owner, signed_in_at, renewed_at) \
+             audience, owner, signed_in_at, renewed_at, organization) \
              VALUES ($1, (SELECT id FROM customers WHERE name = $2), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
-             $13, $14, $15, $16, $17, $13, $13) \
+             $13, $14, $15, $16, $17, $13, $13, $19) \
              ON CONFLICT (name) DO UPDATE SET customer_id = excluded.customer_id, org_host = excluded.org_host, \
              instance_host = excluded.instance_host, org_id = excluded.org_id, user_id = excluded.user_id, \
              username = excluded.username, api_version = excluded.api_version, grant_kind = excluded.grant_kind, \
              client_id = excluded.client_id, state = excluded.state, updated_at = excluded.updated_at, \
              app = excluded.app, scopes = excluded.scopes, audience = excluded.audience, owner = excluded.owner, \
-             signed_in_at = excluded.signed_in_at, renewed_at = excluded.renewed_at \
+             signed_in_at = excluded.signed_in_at, renewed_at = excluded.renewed_at, organization = excluded.organization \
              WHERE connections.id = excluded.id AND connections.org_id = $18";
         const FORGET_CREDENTIALS: &str = "DELETE FROM credentials WHERE connection_id = $1";
         const FORGET_REDEMPTION: &str = "DELETE FROM redemptions WHERE connection_id = $1";
@@ -222,6 +255,7 @@ impl Store {
             new.audience.as_deref().into(),
             new.owner.as_deref().into(),
             org_id.into(),
+            new.organization.as_ref().map(organization_document).into(),
         ];
         let mut changes = vec![
             Change::new(CUSTOMER, [fresh_id("cus").into(), (&new.customer).into(), now.into()]),
@@ -234,6 +268,14 @@ impl Store {
             changes.push(credentials::save(&self.vault, id, *kind, secret, now)?);
         }
         Ok(changes)
+    }
+
+    /// Keeps what an org says of itself.
+    pub async fn save_organization(&self, connection: &str, organization: &Organization) -> Result<(), StoreError> {
+        const SAVE: &str = "UPDATE connections SET organization = $2 WHERE id = $1";
+        let save = Change::new(SAVE, [connection.into(), organization_document(organization).into()]);
+        self.database.commit_one(save).await.map_err(DatabaseError::unexpected)?;
+        Ok(())
     }
 
     /// Commits changes of which one demands that `lease` is still held.
@@ -268,6 +310,7 @@ fn connection(mut row: Row) -> Result<Connection, StoreError> {
         signed_in_at: row.moment()?,
         renewed_at: row.moment()?,
         created_at: row.moment()?,
+        organization: row.optional_document()?,
     })
 }
 
@@ -279,6 +322,10 @@ pub(super) fn flow(name: &str) -> Result<Flow, StoreError> {
 fn host(host: String) -> Result<OrgUrl, StoreError> {
     serde_json::from_value(serde_json::Value::String(host))
         .map_err(|error| StoreError::corrupt(format!("a host cannot be read: {error}")))
+}
+
+fn organization_document(organization: &Organization) -> String {
+    serde_json::to_string(organization).expect("what an org says of itself is plain data")
 }
 
 fn document(state: &ConnectionState) -> String {

@@ -13,6 +13,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_installation.sql"),
     include_str!("migrations/0010_describes.sql"),
     include_str!("migrations/0011_certificates.sql"),
+    include_str!("migrations/0012_organizations.sql"),
 ];
 
 /// The newest schema version that this program knows.

@@ -191,7 +191,7 @@ impl Store {
     }
 }
 
-fn save(stream_id: &str, plan: &Plan) -> Change {
+pub(super) fn save(stream_id: &str, plan: &Plan) -> Change {
     const SAVE: &str = "INSERT INTO schedules (stream_id, schedule, paused, next_at, wanted_at, failures, trouble, turn, \
          decision) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 1) \
          ON CONFLICT (stream_id) DO UPDATE SET schedule = excluded.schedule, paused = excluded.paused, \

@@ -138,14 +138,14 @@ impl Store {
 }
 
 /// Where rows go within a destination: the table, and which of the streams that fill it.
-fn place(table: &str, mapping: &Mapping) -> String {
+pub(super) fn place(table: &str, mapping: &Mapping) -> String {
     match &mapping.stream {
         Some(stream) => format!("{table}\n{stream}"),
         None => table.to_owned(),
     }
 }
 
-fn choice_name(choice: ReadChoice) -> &'static str {
+pub(crate) fn choice_name(choice: ReadChoice) -> &'static str {
     match choice {
         ReadChoice::Auto => "auto",
         ReadChoice::Query => "query",

@@ -17,8 +17,18 @@ use crate::{
 };
 
 /// What a link may say beside the org, and every step keeps: the names of the form's fields that are no secrets.
-pub(super) const CARRIED: [&str; 9] =
-    ["name", "customer", "api_version", "client_id", "username", "other_user", "other_org", "first_import", "schedule"];
+pub(super) const CARRIED: [&str; 10] = [
+    "name",
+    "customer",
+    "api_version",
+    "client_id",
+    "username",
+    "other_user",
+    "other_org",
+    "refreshed",
+    "first_import",
+    "schedule",
+];
 
 /// Of [`CARRIED`], what is said.
 pub(super) fn carried(fields: &Fields) -> Vec<(&'static str, &str)> {
@@ -37,6 +47,7 @@ pub(super) struct ConnectForm {
     pub(super) username: String,
     pub(super) other_user: bool,
     pub(super) other_org: bool,
+    pub(super) refreshed: bool,
     /// What is imported at once, as it was typed.
     pub(super) first_import: String,
     pub(super) schedule: String,
@@ -69,6 +80,7 @@ impl ConnectForm {
             username: text("username"),
             other_user: fields.given("other_user").is_some(),
             other_org: fields.given("other_org").is_some(),
+            refreshed: fields.given("refreshed").is_some(),
             first_import: text("first_import"),
             schedule: text("schedule"),
         }
@@ -85,6 +97,7 @@ impl ConnectForm {
             &self.username,
             ticked(self.other_user),
             ticked(self.other_org),
+            ticked(self.refreshed),
             &self.first_import,
             &self.schedule,
         ];
@@ -136,7 +149,7 @@ impl ConnectForm {
             customer: given(&self.customer),
             app,
             api_version: version(&self.api_version),
-            confirmed: Confirmed { other_user: self.other_user, other_org: self.other_org },
+            confirmed: Confirmed { other_user: self.other_user, other_org: self.other_org, refreshed: self.refreshed },
             owner: None,
             actor: Actor::User(call.caller()?.user.email.clone()),
             first_import: self.first_import().map_err(Error::from)?,
@@ -200,7 +213,7 @@ mod tests {
         let form = ConnectForm::read(Flow::Password, &fields);
         let expected: Vec<(&str, &str)> = carried(&fields)
             .into_iter()
-            .map(|(name, value)| (name, if name.starts_with("other_") { "yes" } else { value }))
+            .map(|(name, value)| (name, if name.starts_with("other_") || name == "refreshed" { "yes" } else { value }))
             .collect();
         assert_eq!((form.carried(), expected.len()), (expected, CARRIED.len()));
     }

@@ -9,7 +9,7 @@ use super::{
     call::{Answer, Call, go_to},
     findings::FindingView,
     frame::Frame,
-    problem::Problem,
+    problem::{Problem, capital},
     schedules::ScheduleView,
     words::{BAD, BUSY, Badge, CALM, GOOD, Moment, WARN, address, badge_of, grouped},
 };
@@ -27,6 +27,9 @@ struct Page {
     name: String,
     customer: String,
     org: String,
+    kind: String,
+    /// In what its address and the org contradict each other about its kind.
+    kind_unclear: Option<String>,
     badge: Badge,
     state: StateView,
     streams: Vec<StreamView>,
@@ -40,6 +43,16 @@ struct Page {
     may_end: bool,
     may_renew: bool,
     is_running: bool,
+    /// What an admin chooses between after the sandbox was refreshed.
+    choices: Option<Choices>,
+}
+
+/// Where the two ways on from a refreshed sandbox begin.
+struct Choices {
+    /// The former org's rows give their place to the new one's.
+    replace: String,
+    /// The rows stay, and the new org is another connection.
+    keep: String,
 }
 
 /// What the state means, in a sentence.
@@ -109,6 +122,9 @@ pub(super) async fn show(call: Call) -> Answer {
         name: name.to_owned(),
         customer: status.customer.clone(),
         org: status.org.clone(),
+        kind: status.org_kind.to_string(),
+        kind_unclear: status.org_kind_unclear.clone(),
+        choices: is_admin.then(|| choices(&connection)).flatten(),
         badge: badge_of(&connection.state),
         state: state(&connection.state, is_admin, now),
         settings: is_admin.then(|| settings(&connection, &status)),
@@ -136,14 +152,42 @@ fn state(state: &ConnectionState, is_admin: bool, now: salesforce::Timestamp) ->
             Some(*since),
         ),
         ConnectionState::NeedsReauthorization { since, reason, retry_at: _ } => {
-            let reason = if is_admin { format!(" {}", super::problem::capital(reason)) } else { String::new() };
+            let reason = if is_admin { format!(" {}", capital(reason)) } else { String::new() };
             (format!("Salesforce refuses the grant, and a person has to sign in again.{reason}"), Some(*since))
+        }
+        ConnectionState::SandboxRefreshed { since, found_org_id } => {
+            let now_it_is = if is_admin { format!(" ({found_org_id})") } else { String::new() };
+            let text = format!(
+                "The sandbox was refreshed, and is another org now{now_it_is}. Its records may have the same Ids with other \
+                 content, so nothing runs until an admin has decided what becomes of the rows."
+            );
+            (text, Some(*since))
         }
         ConnectionState::Disconnected { at } => {
             ("A person has ended it. Its secrets are forgotten.".to_owned(), Some(*at))
         }
     };
     StateView { text, since: since.map(|since| Moment::of(since, now)) }
+}
+
+/// Both lead to a form that is filled already.
+fn choices(connection: &Connection) -> Option<Choices> {
+    if !matches!(connection.state, ConnectionState::SandboxRefreshed { .. }) {
+        return None;
+    }
+    let form = |name: &str, refreshed: &str| {
+        let client_id = if connection.app.is_none() { connection.client_id.as_str() } else { "" };
+        let query = [
+            ("org", connection.org.host()),
+            ("name", name),
+            ("customer", &connection.customer),
+            ("username", &connection.username),
+            ("client_id", client_id),
+            ("refreshed", refreshed),
+        ];
+        address(&format!("/connect/{}", connection.flow), &query)
+    };
+    Some(Choices { replace: form(&connection.name, "yes"), keep: form(&format!("{}-2", connection.name), "") })
 }
 
 async fn life(call: &Call, name: &str) -> Result<LifeView, Problem> {

@@ -23,6 +23,7 @@ struct Row {
     customer: String,
     org: String,
     badge: Badge,
+    kind: String,
     streams: usize,
     rows: String,
 }
@@ -34,6 +35,7 @@ pub(super) async fn first(_: Call) -> Answer {
 pub(super) async fn show(call: Call) -> Answer {
     let connections = call.console.app.status().await?.into_iter().map(|connection| Row {
         badge: badge_of(&connection.state),
+        kind: connection.org_kind.to_string(),
         streams: connection.streams.len(),
         rows: grouped(connection.streams.iter().filter_map(|stream| stream.rows).sum()),
         name: connection.name,

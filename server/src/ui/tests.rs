@@ -36,6 +36,7 @@ mod access;
 mod accounts;
 mod imports;
 mod pages;
+mod sandboxes;
 mod schedules;
 mod waiting;
 

@@ -75,6 +75,7 @@ pub(super) fn badge_of(state: &ConnectionState) -> Badge {
         ConnectionState::Connected { .. } => GOOD.named("Connected"),
         ConnectionState::Degraded { .. } => WARN.named("Degraded"),
         ConnectionState::NeedsReauthorization { .. } => BAD.named("Needs reauthorization"),
+        ConnectionState::SandboxRefreshed { .. } => BAD.named("Sandbox refreshed"),
         ConnectionState::Disconnected { .. } => CALM.named("Disconnected"),
     }
 }

@@ -222,7 +222,7 @@ async fn another_user_is_refused_unless_that_is_confirmed_and_what_they_approved
     let refused = app.finish_web_server(&query, BROWSER, &Quiet).await.unwrap_err();
     assert!(matches!(&refused, Error::OtherUser { expected, found, .. } if expected == MIA.0 && found == OTHER.0));
     assert_eq!(org.asked("POST /services/oauth2/revoke"), 1);
-    let confirmed = Confirmed { other_user: true, other_org: false };
+    let confirmed = Confirmed { other_user: true, ..Confirmed::default() };
     let query = begin_as(&org, &app, &callback, ConnectRequest { confirmed, ..by_configured_app() }, other).await;
     let second = app.finish_web_server(&query, BROWSER, &Quiet).await.unwrap();
     assert!(second.again);

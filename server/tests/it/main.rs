@@ -35,6 +35,7 @@ mod rejecting;
 mod retyped;
 mod runs;
 mod samples;
+mod sandboxes;
 mod schedule;
 mod secrets;
 mod serve;

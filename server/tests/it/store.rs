@@ -67,6 +67,8 @@ fn sign_in(name: &str, org_id: &str) -> NewConnection {
         audience: None,
         owner: None,
         confirmed: Confirmed::default(),
+        organization: None,
+        handed_over: None,
         state: ConnectionState::Connected { since: Timestamp(5) },
         credentials: vec![(CredentialKind::ClientSecret, "SENTINEL-client-secret".into())],
     }

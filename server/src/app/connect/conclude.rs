@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{Connected, Granted, NEWEST_KNOWN, Prepared};
 use crate::{
-    app::App,
+    app::{App, disconnect::Removed},
     connection::{
         keeper::{self, LEASE_TERM},
         state::{ConnectionEvent, ConnectionState},
@@ -89,8 +89,12 @@ impl App {
         &self,
         prepared: &Prepared,
         granted: &Granted,
+        new: &NewConnection,
     ) -> Result<Option<(OrgUrl, RefreshToken)>, Error> {
-        let Some(existing) = prepared.existing.as_ref().filter(|_| granted.is_approved_now()) else {
+        // That of an org that a refresh has ended is dead.
+        let is_of_this_org = |existing: &&Connection| existing.org_id == new.org_id;
+        let Some(existing) = prepared.existing.as_ref().filter(|_| granted.is_approved_now()).filter(is_of_this_org)
+        else {
             return Ok(None);
         };
         let token = self.store.credential(&existing.id, CredentialKind::RefreshToken).await?;
@@ -131,8 +135,9 @@ impl App {
         }
         let (again, actor) = (prepared.existing.is_some(), prepared.request.actor.clone());
         let new = self.to_save(prepared.clone(), granted.clone(), &user, api_version);
-        let replaced = self.replaced_token(prepared, granted).await?;
-        let connection = self.save(new).await?;
+        let new = NewConnection { organization: examined.organization.clone(), ..new };
+        let replaced = self.replaced_token(prepared, granted, &new).await?;
+        let (connection, removed) = self.save_in_its_place(prepared, new).await?;
         if let Some((host, token)) = replaced {
             self.revoke_left_over(&host, &token).await;
         }
@@ -144,7 +149,7 @@ impl App {
         let mut warnings = warnings(flow, &connection.scopes, connection.api_version);
         warnings.extend(self.approvals_warning(&connection).await?);
         warnings.extend(self.begin_first_import(prepared, &connection).await);
-        Ok(Connected { connection, user, again, warnings, findings: examined.findings })
+        Ok(Connected { connection, user, again, warnings, findings: examined.findings, removed })
     }
 
     async fn look_around(
@@ -200,14 +205,41 @@ impl App {
             state,
             credentials,
             confirmed: request.confirmed,
+            organization: None,
+            handed_over: None,
         }
+    }
+
+    /// Saves; where a person has agreed to it, in the place of the org that the connection's sandbox was before its
+    /// refresh. Returns what was removed of that.
+    async fn save_in_its_place(
+        &self,
+        prepared: &Prepared,
+        new: NewConnection,
+    ) -> Result<(Connection, Vec<Removed>), Error> {
+        let former = prepared.existing.as_ref().filter(|existing| {
+            new.confirmed.refreshed && existing.org_id != new.org_id && existing.is_refreshed_at(&new.instance)
+        });
+        let Some(former) = former else { return Ok((self.save(new).await?, Vec::new())) };
+        let mut handed_over = self.hand_over(former, &new.org_id, &prepared.request.actor).await?;
+        let saved = self.save(NewConnection { handed_over: Some(handed_over.former.clone()), ..new }).await;
+        let removed = std::mem::take(&mut handed_over.removed);
+        self.let_go(handed_over).await;
+        Ok((saved?, removed))
     }
 
     /// Saves under the lease of the sign-in, so that a renewal under way elsewhere does not overwrite it.
     async fn save(&self, new: NewConnection) -> Result<Connection, Error> {
         let lease = self.store.acquire_lease(&keeper::lease_name(&new.name), &self.holder, LEASE_TERM).await?;
         let saved = self.store.save_connection(&new).await;
+        let noted = match &saved {
+            Ok(SavedConnection::Differs(Difference::Refreshed { .. })) => {
+                self.note_refreshed_under(&lease, &new.name, &new.org_id).await
+            }
+            _ => Ok(()),
+        };
         self.store.release_lease(&lease).await?;
+        noted?;
         let connection = new.name.clone();
         match saved? {
             SavedConnection::Saved(connection) => Ok(*connection),
@@ -216,6 +248,9 @@ impl App {
             }
             SavedConnection::Differs(Difference::OrgWithData { expected }) => {
                 Err(Error::OtherOrg { connection, expected, found: new.org_id, has_data: true })
+            }
+            SavedConnection::Differs(Difference::Refreshed { .. }) => {
+                Err(Error::sandbox_refreshed(&self.store.connection(&connection).await?, &new.org_id))
             }
             SavedConnection::Differs(Difference::User { expected }) => {
                 Err(Error::OtherUser { connection, expected, found: new.username })

@@ -101,7 +101,7 @@ impl App {
 
     /// Runs under the stream's lease, with a record in the store from the first question on.
     async fn run_alone(&self, errand: &Errand<'_>, order: Order) -> Result<Report, Error> {
-        let open = self.open_run(&order.stream, errand.purpose).await?;
+        let open = self.open_run(errand.connection, &order.stream, errand.purpose).await?;
         errand.watcher.event(RunEvent::Started { stream: &order.stream });
         let mirror = Mirror::open(self, &order.stream, &open, errand.watcher, &errand.calls.client).await;
         let (result, settled, ending) = match mirror {
@@ -129,14 +129,26 @@ impl App {
     }
 
     /// Takes the stream's lease and opens the record of a run.
-    pub(in crate::app) async fn open_run(&self, stream: &Stream, purpose: Purpose) -> Result<OpenRun, Error> {
+    ///
+    /// # Errors
+    /// Another process runs it; or the connection is one of another org since it was read.
+    pub(in crate::app) async fn open_run(
+        &self,
+        connection: &Connection,
+        stream: &Stream,
+        purpose: Purpose,
+    ) -> Result<OpenRun, Error> {
         let lease = self.store.acquire_lease(&stream.lease_name(), &self.holder, LEASE_TERM).await?;
         let heartbeat = Heartbeat::start(Arc::clone(&self.store), Arc::clone(&self.config.http.timer), lease.clone());
-        match self.store.begin_run(stream, purpose, &self.holder, &lease).await {
+        let begun = match self.refuse_replaced(connection).await {
+            Ok(()) => self.store.begin_run(stream, purpose, &self.holder, &lease).await.map_err(Error::from),
+            Err(error) => Err(error),
+        };
+        match begun {
             Ok(record) => Ok(OpenRun { lease, record, heartbeat }),
             Err(error) => {
                 let _ = self.store.release_lease(&lease).await;
-                Err(error.into())
+                Err(error)
             }
         }
     }

@@ -146,7 +146,7 @@ impl App {
         into: Into,
     ) -> Result<Again, Error> {
         self.refuse_paused(errand.connection).await?;
-        let open = self.open_run(stream, errand.purpose).await?;
+        let open = self.open_run(errand.connection, stream, errand.purpose).await?;
         let result = match into {
             Into::Table => self.again_into_table(errand, stream, ids, &open).await,
             Into::Stage => self.again_into_stage(errand, stream, ids, &open).await,

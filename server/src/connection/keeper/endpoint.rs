@@ -8,6 +8,7 @@ use salesforce::{
         Audience, ClientApp, Grant, PrivateKey, Renewed, SoapLogin, SoapVersion, TokenSet, exchange_assertion, renew,
         soap_login,
     },
+    org::probe,
     secret::{Password, SecurityToken},
 };
 
@@ -46,6 +47,11 @@ pub trait TokenEndpoint: Send + Sync {
         may_send: MaySend,
     ) -> BoxFuture<'a, Result<Renewed, OAuthError>>;
 
+    /// The id of the org that answers at a host, without any grant; `None`: it does not tell.
+    fn org_at<'a>(&'a self, _host: &'a OrgUrl) -> BoxFuture<'a, Option<String>> {
+        std::future::ready(None).boxed()
+    }
+
     fn timer(&self) -> &dyn Timer;
 }
 
@@ -71,6 +77,10 @@ impl TokenEndpoint for Http {
             }
             .boxed(),
         }
+    }
+
+    fn org_at<'a>(&'a self, host: &'a OrgUrl) -> BoxFuture<'a, Option<String>> {
+        async move { probe(self, host).await.ok().and_then(|probe| probe.org_id) }.boxed()
     }
 
     fn timer(&self) -> &dyn Timer {

@@ -21,6 +21,9 @@ pub(super) fn settlement_of(connection: &Connection, renewed: &Renewed) -> (Sett
     let tokens = &renewed.tokens;
     let other_org = tokens.org_id.as_ref().filter(|found| !is_same_org(found, &connection.org_id));
     let verdict = match (other_org, &renewed.instance_refused) {
+        (Some(found), None) if connection.is_refreshed_at(&tokens.instance_url) => {
+            Some(super::refreshed(connection, found))
+        }
         (Some(found), _) => Some(OAuthError::OtherOrg { expected: connection.org_id.clone(), found: found.clone() }),
         (None, Some(refused)) => Some(OAuthError::InstanceHost(refused.clone())),
         (None, None) => None,
@@ -29,6 +32,12 @@ pub(super) fn settlement_of(connection: &Connection, renewed: &Renewed) -> (Sett
     let mut outcomes = Vec::new();
     if let Some(rotated) = &tokens.refresh_token {
         answer.credentials.push((CredentialKind::RefreshToken, rotated.expose().into()));
+    }
+    if let Some(OAuthError::SandboxRefreshed { found, .. }) = &verdict {
+        outcomes.push(Outcome::SandboxRefreshed { from: connection.org_id.clone(), to: found.clone() });
+        let answer = (!answer.credentials.is_empty()).then_some(answer);
+        let event = verdict.as_ref().map(event_of);
+        return (Settlement { answer, redemption: Closing::Closed, event, outcomes }, verdict);
     }
     if let Some(error) = &verdict {
         let event = event_of(error);

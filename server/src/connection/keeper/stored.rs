@@ -140,7 +140,7 @@ pub(super) fn token_hash(token: &SecretString) -> String {
 }
 
 /// The same org in either spelling: 15 characters, or 18 with a checksum.
-pub(super) fn is_same_org(one: &str, other: &str) -> bool {
+pub(crate) fn is_same_org(one: &str, other: &str) -> bool {
     match (one.get(..15), other.get(..15)) {
         (Some(one), Some(other)) => one == other,
         _ => one == other,

@@ -86,10 +86,26 @@ entries! { ENTRIES:
         .at(places::MY_DOMAIN)
         .essential();
     OTHER_ORG = Entry::failed(Org, "other-org")
-        .because("this is another org than the connection's. A sandbox that was refreshed is another org, too")
+        .because("this is another org than the connection's")
         .cured_by(Vendor, "Sign in to the same org again, or connect the other one under another name, so that the \
                            records of the two never mix")
         .essential();
+    SANDBOX_REFRESHED = Entry::failed(Org, "sandbox-refreshed")
+        .because("the sandbox was refreshed, or made anew under the same name: at the same address there is another org, \
+                  whose records may have the same Ids with other content. Every grant of the former org has ended")
+        .cured_by(Vendor, "Connect it again with --refreshed (in the console: \"The sandbox was refreshed\"): the former \
+                           org's rows are removed and everything is imported anew, with the same streams, mappings and \
+                           schedules. Or keep the rows, and connect the new org under another name")
+        .essential();
+    KIND_UNCLEAR = Entry::warning(Org, "kind-unclear")
+        .because("the address and the record of Organization tell of two kinds of org: something between may answer in the \
+                  org's place, or Salesforce has changed what its addresses mean")
+        .cured_by(Vendor, "Compare the address with Setup > My Domain, and the org with Setup > Company Information. Orgtide \
+                           goes by the address")
+        .at(places::COMPANY);
+    TRIAL = Entry::note(Org, "trial")
+        .because("a trial ends by itself, and its records with it")
+        .cured_by(OrgAdmin, "Before that day, connect the org that is meant to stay");
     INSTANCE_REFUSED = Entry::failed(Org, "instance-refused")
         .because("the sign-in names an API address that is none of a Salesforce org. The token is not sent there, and \
                   nothing is saved")

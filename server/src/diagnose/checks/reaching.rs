@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use salesforce::{ApiError, Timestamp, oauth::Flow};
+use salesforce::{ApiError, Timestamp, oauth::Flow, org::OrgKind};
 
 use crate::diagnose::{
     catalogue,
@@ -46,9 +46,32 @@ pub(super) fn org(case: &Case, facts: &OrgFacts) -> Vec<Finding> {
     match &case.expected {
         Some(expected) if !same(org_id, &expected.org_id) => {
             let seen = format!("{host} belongs to org {org_id}, and {} to {}", case.connection, expected.org_id);
-            vec![catalogue::OTHER_ORG.found(seen)]
+            vec![other_org(case, seen)]
         }
-        _ => vec![catalogue::ORG_KNOWN.found(format!("{host} is org {org_id}"))],
+        _ => {
+            let kind = OrgKind::of_host(&case.instance).with_article();
+            vec![catalogue::ORG_KNOWN.found(format!("{host} is org {org_id}, by its address {kind}"))]
+        }
+    }
+}
+
+/// An org that is not the connection's: what a refresh has made of its sandbox, or any other.
+fn other_org(case: &Case, seen: String) -> Finding {
+    match case.expected.as_ref().is_some_and(|expected| expected.is_sandbox) {
+        true => catalogue::SANDBOX_REFRESHED.found(seen),
+        false => catalogue::OTHER_ORG.found(seen),
+    }
+}
+
+/// What the org says of its own kind, beside what its address says.
+pub(super) fn kind(case: &Case, facts: &OrgFacts) -> Vec<Finding> {
+    let Some(organization) = &facts.organization else { return Vec::new() };
+    if let Some(seen) = OrgKind::contradiction(&case.instance, organization) {
+        return vec![catalogue::KIND_UNCLEAR.found(seen)];
+    }
+    match OrgKind::of(&case.instance, Some(organization)) {
+        kind @ OrgKind::Trial { .. } => vec![catalogue::TRIAL.found(format!("the org is {}", kind.with_article()))],
+        _ => Vec::new(),
     }
 }
 
@@ -100,9 +123,13 @@ pub(super) fn same_org(case: &Case, facts: &OrgFacts) -> Vec<Finding> {
     let host_org = facts.probe.known().and_then(|probe| probe.org_id.as_deref());
     let connected_org = case.expected.as_ref().map(|expected| expected.org_id.as_str());
     let found = user.organization_id.as_str();
-    let differing = host_org.into_iter().chain(connected_org).find(|org_id| !same(org_id, found));
-    let seen = |org_id| format!("the session is one of org {found}, not {org_id}");
-    differing.map(|org_id| catalogue::OTHER_ORG.found(seen(org_id))).into_iter().collect()
+    let differing = connected_org.into_iter().chain(host_org).find(|org_id| !same(org_id, found));
+    let seen = |org_id: &str| format!("the session is one of org {found}, not {org_id}");
+    let finding = |org_id: &str| match connected_org == Some(org_id) {
+        true => other_org(case, seen(org_id)),
+        false => catalogue::OTHER_ORG.found(seen(org_id)),
+    };
+    differing.map(finding).into_iter().collect()
 }
 
 pub(super) fn user(case: &Case, facts: &OrgFacts) -> Vec<Finding> {

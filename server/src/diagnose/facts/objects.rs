@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::{FutureExt, StreamExt, future::join, stream};
-use salesforce::{Client, describe::ObjectDescribe, query::Deleted};
+use salesforce::{Client, describe::ObjectDescribe, org::Organization, query::Deleted};
 use sync::{
     catalogue::Catalogue,
     mapping::{ColumnMapping, Mapping, MappingProblem},
@@ -57,13 +57,16 @@ pub enum FieldState {
     },
 }
 
-/// Asks about all objects that are needed, a few at once.
-pub(super) async fn ask(client: &Client, user_id: &str, needs: &[Need]) -> Vec<ObjectFacts> {
-    let own = permissions::sets_of(client, user_id).await.ok();
+/// Asks about all objects that are needed, a few at once, and what the org says of itself.
+pub(super) async fn ask(client: &Client, user_id: &str, needs: &[Need]) -> (Option<Organization>, Vec<ObjectFacts>) {
+    let (organization, own) = match permissions::of_org_and_user(client, user_id).await {
+        Ok((organization, own)) => (organization, own.ok()),
+        Err(_) => (None, None),
+    };
     let own = own.as_ref();
     // Boxed, so that whoever awaits this can be moved between threads.
     let asked = needs.iter().map(|need| ask_object(client, own, need).boxed());
-    stream::iter(asked.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await
+    (organization, stream::iter(asked.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await)
 }
 
 async fn ask_object(client: &Client, own: Option<&BTreeSet<String>>, need: &Need) -> ObjectFacts {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use salesforce::{ApiError, Client};
+use salesforce::{ApiError, Client, org::Organization};
 use serde::Deserialize;
 
 /// Whether something that the user does not see is there.
@@ -65,14 +65,17 @@ pub(super) fn is_api_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 100 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// The permission sets of a user, the one of the profile included.
-pub(super) async fn sets_of(client: &Client, user_id: &str) -> Result<BTreeSet<String>, ApiError> {
-    if !is_api_name(user_id) {
-        return Ok(BTreeSet::new());
-    }
+/// What the org says of itself to this user, and the permission sets of the user, the one of the profile included. One
+/// call asks for both.
+pub(super) async fn of_org_and_user(
+    client: &Client,
+    user_id: &str,
+) -> Result<(Option<Organization>, Result<BTreeSet<String>, ApiError>), ApiError> {
+    let user_id = if is_api_name(user_id) { user_id } else { "" };
     let soql = format!("SELECT PermissionSetId FROM PermissionSetAssignment WHERE AssigneeId = '{user_id}'");
-    let assignments: Vec<Assignment> = client.query(&soql).await?;
-    Ok(assignments.into_iter().map(|assignment| assignment.permission_set_id).collect())
+    let (organization, assignments) = client.organization_and::<Assignment>(&soql).await?;
+    let sets = assignments.map(|all| all.into_iter().map(|assignment| assignment.permission_set_id).collect());
+    Ok((organization, sets))
 }
 
 /// Who is granted an object.

@@ -138,6 +138,10 @@ impl TokenEndpoint for Endpoint {
         .boxed()
     }
 
+    fn org_at<'a>(&'a self, host: &'a OrgUrl) -> BoxFuture<'a, Option<String>> {
+        TokenEndpoint::org_at(&self.http, host)
+    }
+
     fn timer(&self) -> &dyn Timer {
         self.http.timer()
     }
@@ -152,6 +156,11 @@ impl Scene {
     pub(crate) async fn of(fixture: Fixture, new: NewConnection) -> Self {
         let mut scenario = Scenario::builtin("acme").unwrap();
         scenario.org.soap_login = true;
+        Self::beside(fixture, scenario, new).await
+    }
+
+    /// A connection of an org of this scenario.
+    pub(crate) async fn beside(fixture: Fixture, scenario: Scenario, new: NewConnection) -> Self {
         let scene = Self { org: Acme::of(scenario).await, fixture };
         scene.save(&new).await;
         scene
@@ -249,6 +258,8 @@ pub(crate) fn connection(flow: Flow, app: (&str, &str), credentials: &[(Credenti
         state: ConnectionState::Connected { since: Timestamp(1) },
         credentials: credentials.iter().chain([&secret]).map(|(kind, text)| (*kind, (*text).into())).collect(),
         confirmed: Confirmed::default(),
+        organization: None,
+        handed_over: None,
     }
 }
 
