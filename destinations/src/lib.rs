@@ -211,11 +211,13 @@ pub async fn hand_over(
 ) -> Result<u64, DestinationError> {
     match settings {
         DestinationSettings::Sqlite(settings) => {
-            let (settings, stream) = (settings.clone(), stream.clone());
-            let task = tokio::task::spawn_blocking(move || sqlite::remove::hand_over(&settings, &stream, epoch));
-            task.await.expect("handing over does not panic")
+            blocking(settings, stream, move |settings, stream| sqlite::remove::hand_over(settings, stream, epoch)).await
         }
         DestinationSettings::Postgres(settings) => postgres::hand_over(settings, stream, epoch).await,
+        DestinationSettings::Files(settings) => {
+            blocking(&**settings, stream, move |settings, stream| files::rows::hand_over(settings, stream, epoch)).await
+        }
+        DestinationSettings::Webhook(settings) => webhook::hand_over(settings, stream, epoch).await,
     }
 }
 
@@ -281,7 +283,7 @@ pub async fn columns(
 async fn blocking<S: Clone + Send + 'static, T: Send + 'static>(
     settings: &S,
     stream: &StreamKey,
-    work: fn(&S, &StreamKey) -> Result<T, DestinationError>,
+    work: impl FnOnce(&S, &StreamKey) -> Result<T, DestinationError> + Send + 'static,
 ) -> Result<T, DestinationError> {
     let (settings, stream) = (settings.clone(), stream.clone());
     let task = tokio::task::spawn_blocking(move || work(&settings, &stream));

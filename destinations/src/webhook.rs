@@ -32,7 +32,7 @@ use sync::{
     table::{Held, StreamKey, TableBatch, TableSchema},
 };
 
-pub(crate) use self::letters::{count, may_remove, remove};
+pub(crate) use self::letters::{count, hand_over, may_remove, remove};
 use self::{
     delivery::{Delivery, Patience},
     ledger::Ledger,

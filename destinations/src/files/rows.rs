@@ -1,19 +1,19 @@
 //! A stream's rows, for people: counted, removed, described.
 
 use arrow_array::{Array as _, cast::AsArray};
-use sync::{destination::DestinationError, table::StreamKey};
+use sync::{checkpoint::Epoch, destination::DestinationError, table::StreamKey};
 
 use super::{
     apply::Change,
     data::DataReader,
     foreign::not_ours,
-    manifest::Manifest,
+    manifest::{Manifest, StreamEntry},
     publish::{columns as columns_of, publish},
     settings::FilesSettings,
     shape::{CONNECTION, DELETED, STREAM},
     store::{DATA, Store},
     versions::{Attempt, last, make, remove_all},
-    writer::work,
+    writer::{random, refuse_older_epoch, work},
 };
 use crate::{DeclaredColumn, RowCounts};
 
@@ -77,10 +77,22 @@ fn refuse_what_is_not_ours(store: &Store, manifest: &Manifest, stream: &StreamKe
 
 /// Removes the rows and the checkpoint together, and the table when no rows are left. Files that had the rows go at once.
 pub(crate) fn remove(settings: &FilesSettings, stream: &StreamKey) -> Outcome<u64> {
+    removed(settings, stream, None)
+}
+
+/// The same, but the table stays, with the epoch for whichever org comes next.
+pub(crate) fn hand_over(settings: &FilesSettings, stream: &StreamKey, epoch: Epoch) -> Outcome<u64> {
+    removed(settings, stream, Some(epoch))
+}
+
+fn removed(settings: &FilesSettings, stream: &StreamKey, successor: Option<Epoch>) -> Outcome<u64> {
     let store = Store::new(settings, stream)?;
     for _ in 0..ATTEMPTS {
         let Some((manifest, _)) = last(&store)? else { return Ok(0) };
         refuse_what_is_not_ours(&store, &manifest, stream)?;
+        if let Some(epoch) = successor {
+            refuse_older_epoch(&store, stream, &manifest, epoch)?;
+        }
         let epoch = manifest.entry(stream).map_or(0, |entry| entry.epoch);
         let change = Change::removal(&manifest.shape, stream, &manifest.key).filter(|_| {
             // Rows of a table without streams' names are those of the stream without a name.
@@ -93,15 +105,18 @@ pub(crate) fn remove(settings: &FilesSettings, stream: &StreamKey) -> Outcome<u6
         let mut next = manifest.clone();
         next.version += 1;
         next.streams.retain(|entry| !entry.is_of(stream));
+        next.streams.extend(successor.map(|epoch| vacated(stream, epoch)));
         if let Some(made) = &made {
             next.replace(&made.merged.gone, made.merged.made.clone());
         }
-        let attempt = make(&store, &next, &|found| found.entry(stream).is_none() && found.files == next.files);
+        let left = next.entry(stream).map(|entry| entry.commit.clone());
+        let is_left = |found: &Manifest| found.entry(stream).map(|entry| &entry.commit) == left.as_ref();
+        let attempt = make(&store, &next, &|found| is_left(found) && found.files == next.files);
         if !matches!(attempt, Ok(Attempt::Made(_))) {
             made.iter().for_each(|made| made.discard(&store));
         }
         if let Attempt::Made(_) = attempt? {
-            forget(&store, &next, stream)?;
+            forget(&store, &next, stream, successor.is_none())?;
             return Ok(made.map_or(0, |made| made.merged.ended));
         }
     }
@@ -109,9 +124,23 @@ pub(crate) fn remove(settings: &FilesSettings, stream: &StreamKey) -> Outcome<u6
     Err(DestinationError::Unreachable { place: store.place().to_owned(), reason })
 }
 
-/// Removes files that had the stream's rows, or everything where no rows are left.
-fn forget(store: &Store, manifest: &Manifest, stream: &StreamKey) -> Outcome<()> {
-    let is_empty = manifest.files.is_empty();
+/// What is left of a stream whose rows have gone: its epoch, and nobody's org.
+fn vacated(stream: &StreamKey, epoch: Epoch) -> StreamEntry {
+    StreamEntry {
+        connection: stream.connection.clone(),
+        object: stream.object.clone(),
+        stream: stream.stream.clone(),
+        org: String::new(),
+        installation: stream.installation.clone(),
+        epoch: epoch.0,
+        commit: random(),
+        checkpoint: None,
+    }
+}
+
+/// Removes files that had the stream's rows; everything where no rows are left and the table may go.
+fn forget(store: &Store, manifest: &Manifest, stream: &StreamKey, may_go: bool) -> Outcome<()> {
+    let is_empty = may_go && manifest.files.is_empty();
     if !is_empty {
         publish(store, manifest)?;
         store.forget_views_before(manifest.version)?;

@@ -391,7 +391,7 @@ fn refuse(store: &Store, table: &TableSchema, reason: Option<String>) -> Outcome
     }
 }
 
-fn refuse_older_epoch(store: &Store, key: &StreamKey, manifest: &Manifest, epoch: Epoch) -> Outcome<()> {
+pub(super) fn refuse_older_epoch(store: &Store, key: &StreamKey, manifest: &Manifest, epoch: Epoch) -> Outcome<()> {
     match manifest.entry(key) {
         Some(entry) if entry.epoch > epoch.0 => {
             let place = store.place().to_owned();
@@ -435,7 +435,7 @@ fn busy(store: &Store) -> DestinationError {
 }
 
 /// 64 random bits.
-fn random() -> String {
+pub(super) fn random() -> String {
     let mut bytes = [0; 8];
     SystemRandom::new().fill(&mut bytes).expect("the operating system has randomness");
     bytes.iter().fold(String::new(), |mut text, byte| {

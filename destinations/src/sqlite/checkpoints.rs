@@ -128,7 +128,7 @@ pub(crate) fn save(transaction: &Transaction<'_>, key: &StreamKey, checkpoint: &
 }
 
 /// Removes a stream's checkpoint, and leaves its epoch to whichever org comes next under the connection's name.
-pub(super) fn hand_over(
+pub(crate) fn hand_over(
     transaction: &Transaction<'_>,
     place: &str,
     key: &StreamKey,

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use serde::Serialize;
-use sync::{Timestamp, destination::DestinationError, table::StreamKey};
+use sync::{Timestamp, checkpoint::Epoch, destination::DestinationError, table::StreamKey};
 
 use super::{
     WebhookSettings,
@@ -309,21 +309,55 @@ fn refuse_what_is_not_ours(file: &Transaction<'_>, place: String, stream: &Strea
 
 /// Tells the receiver to remove the stream's rows, and forgets the stream; returns how many rows it was told of.
 pub(crate) async fn remove(settings: &WebhookSettings, stream: &StreamKey) -> Result<u64, DestinationError> {
+    removed(settings, stream, None).await
+}
+
+/// The same, but the stream's epoch stays, for whichever org comes next.
+pub(crate) async fn hand_over(
+    settings: &WebhookSettings,
+    stream: &StreamKey,
+    epoch: Epoch,
+) -> Result<u64, DestinationError> {
+    removed(settings, stream, Some(epoch)).await
+}
+
+async fn removed(
+    settings: &WebhookSettings,
+    stream: &StreamKey,
+    successor: Option<Epoch>,
+) -> Result<u64, DestinationError> {
     let Some(ledger) = opened(settings)? else { return Ok(0) };
     may_remove(settings, stream).await?;
+    if let Some(epoch) = successor {
+        // From here on no run of before is heard, whatever the receiver says.
+        let (key, place) = (stream.clone(), ledger.place());
+        let claimed = move |file: &Transaction<'_>| {
+            checkpoints::make_ready(file)?;
+            checkpoints::claim(file, &place, &key, epoch).map(drop)
+        };
+        ledger.transact(claimed).await?;
+    }
     let (key, now) = (stream.clone(), settings.surroundings.clock.now());
     let numbered = move |file: &Transaction<'_>| match ledger::find(file, &key)? {
         Some(_) => Ok(Some(next_sequence(file, now)?)),
         None => Ok(None),
     };
-    let Some(sequence) = ledger.transact(numbered).await? else { return Ok(0) };
-    let body = message::body(Kind::Removed, now, sequence, &message::heading(stream, None, None), "");
-    match Sender::new(settings)?.send(&outbox::new_id()?, body).await {
-        Verdict::Taken => {}
-        other => return Err(in_vain(settings, other)),
+    if let Some(sequence) = ledger.transact(numbered).await? {
+        let body = message::body(Kind::Removed, now, sequence, &message::heading(stream, None, None), "");
+        match Sender::new(settings)?.send(&outbox::new_id()?, body).await {
+            Verdict::Taken => {}
+            other => return Err(in_vain(settings, other)),
+        }
     }
-    let key = stream.clone();
-    let removed = ledger.transact(move |file| Ok(ledger::forget(file, &key)?)).await;
+    let (key, place) = (stream.clone(), ledger.place());
+    let removed = move |file: &Transaction<'_>| {
+        let removed = ledger::forget(file, &key)?;
+        if let Some(epoch) = successor {
+            checkpoints::hand_over(file, &place, &key, epoch)?;
+        }
+        Ok(removed)
+    };
+    let removed = ledger.transact(removed).await;
     ledger.close().await;
     removed
 }

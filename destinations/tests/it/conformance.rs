@@ -161,6 +161,7 @@ cases! {
     reserved_names_and_any_alphabet_are_names_like_any_other,
     rows_may_arrive_in_any_order,
     rows_of_another_installation_or_org_are_not_removed,
+    rows_that_give_their_place_to_another_org_are_gone_and_no_late_writer_brings_them_back,
     rows_that_overrule_replace_newer_ones,
     rules_that_have_changed_are_applied_to_every_record_by_the_next_write,
     several_rows_make_a_record_ambiguous_and_are_left_as_they_are,

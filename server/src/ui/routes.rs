@@ -6,8 +6,8 @@ use futures_util::{FutureExt, future::BoxFuture};
 use super::{
     Console, account, assets, attempts,
     call::{Access, Answer, Call},
-    callback, connect, connection, disconnect, guides, imports, integrations, links, objects, own, schedules,
-    sign_in, users,
+    callback, connect, connection, disconnect, guides, imports, integrations, links, objects, own, schedules, sign_in,
+    users,
 };
 use crate::auth::Role;
 
