@@ -342,7 +342,7 @@ pub enum DeprecatedVersions {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BulkSpec {
-    /// Most rows in a result page. Salesforce documents no number for the size that it picks itself.
+    /// Most rows in a result page, whatever a request asks for. Salesforce documents no number.
     pub page_rows: u64,
     /// Whether jobs run by themselves or one state per step of the control interface.
     pub advance: Advance,
@@ -361,7 +361,7 @@ pub struct BulkSpec {
 impl Default for BulkSpec {
     fn default() -> Self {
         Self {
-            page_rows: 50_000,
+            page_rows: 250_000,
             advance: Advance::Auto,
             refused_objects: Vec::new(),
             spool_megabytes: 8192,

@@ -212,11 +212,22 @@ impl Client {
     /// Opens the results of a finished job at page `from` (`None`: the first), holding at most `ahead_bytes` that
     /// nobody has taken yet.
     ///
+    /// A page has at most `page_rows` records, and fewer where Salesforce finds that too many; `None` leaves the number to
+    /// Salesforce. A page is named by its locator and this number: whoever goes on at `from` gives the one that it was
+    /// found with. Source: Bulk API 2.0 guide v66, "Get Results for a Query Job", which names neither a default nor a
+    /// maximum of `maxRecords`.
+    ///
     /// The client's API version must be the one that the job was created with: another is answered with 409 (Bulk API
     /// 2.0 guide v66, "Get Results for a Query Job"). Pages are fetched by background tasks, so this is called inside
     /// a tokio runtime.
-    pub fn query_results(&self, job: &JobId, from: Option<Locator>, ahead_bytes: NonZeroUsize) -> BulkResults {
-        BulkResults::open(self.clone(), job.clone(), from, ahead_bytes)
+    pub fn query_results(
+        &self,
+        job: &JobId,
+        page_rows: Option<u32>,
+        from: Option<Locator>,
+        ahead_bytes: NonZeroUsize,
+    ) -> BulkResults {
+        BulkResults::open(self.clone(), job.clone(), page_rows, from, ahead_bytes)
     }
 
     fn job_path(&self, job: &JobId) -> String {

@@ -14,7 +14,10 @@ use std::{
 
 use salesforce::{HostRules, HttpConfig, http::MappedHost};
 use secrecy::SecretString;
-use sync::run::Refresh;
+use sync::{
+    run::{Refresh, Sweep},
+    verify::Depth,
+};
 use url::Url;
 
 mod client_apps;
@@ -102,6 +105,20 @@ pub struct Retention {
     pub rejected: Duration,
 }
 
+/// How copies are held against their org by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verifying {
+    pub every: Duration,
+    pub depth: Depth,
+    /// What differs is put right.
+    pub repair: bool,
+    /// None begins while more of the org's daily API calls are used than this, in percent.
+    pub below_percent: u64,
+}
+
+/// A run begins no further range of a sweep after so long: what its stream is scheduled for comes first.
+const SWEEP_TURN: Duration = Duration::from_secs(300);
+
 /// The whole configuration, checked.
 #[derive(Clone)]
 pub struct Config {
@@ -124,6 +141,12 @@ pub struct Config {
     pub deletions_every: Duration,
     /// When columns are read again whose values change without moving a stamp; `None`: never.
     pub refresh: Option<Refresh>,
+    /// When rows are looked for whose records are gone; `None`: never.
+    pub sweep: Option<Sweep>,
+    /// Rows that a sweep holds against the org at once.
+    pub sweep_range_rows: usize,
+    /// When copies are held against their org by themselves; `None`: never.
+    pub verify: Option<Verifying>,
     pub retention: Retention,
     pub log_level: tracing::Level,
     pub log_format: LogFormat,
@@ -162,6 +185,9 @@ impl Config {
             describe_life: minutes(values.number("read.describe_minutes").unwrap_or(10)),
             deletions_every: minutes(values.number("read.deletions_minutes").unwrap_or(60)),
             refresh: refresh(values)?,
+            sweep: sweep(values)?,
+            sweep_range_rows: sweep_range_rows(values)?,
+            verify: verifying(values)?,
             retention: Retention {
                 runs: days(values.number("retention.runs_days").unwrap_or(90)),
                 rejected: days(values.number("retention.rejected_days").unwrap_or(30)),
@@ -341,15 +367,50 @@ fn days(number: u64) -> Duration {
     Duration::from_secs(number.saturating_mul(24 * 60 * 60))
 }
 
+fn hours(number: u64) -> Duration {
+    Duration::from_secs(number.saturating_mul(3600))
+}
+
+fn percent(values: &Values, name: &str) -> Result<u64, ConfigError> {
+    let percent = values.number(name).unwrap_or(50);
+    if percent > 100 {
+        return Err(values.invalid(name, "it is a share in percent, 0 to 100"));
+    }
+    Ok(percent)
+}
+
 /// `None` where it is switched off.
 fn refresh(values: &Values) -> Result<Option<Refresh>, ConfigError> {
-    let hours = values.number("read.refresh_hours").unwrap_or(24);
-    let below_percent = values.number("read.refresh_below_percent").unwrap_or(50);
-    if below_percent > 100 {
-        return Err(values.invalid("read.refresh_below_percent", "it is a share in percent, 0 to 100"));
-    }
-    let every = Duration::from_secs(hours.saturating_mul(3600));
-    Ok((hours > 0).then_some(Refresh { every, below_percent }))
+    let every = hours(values.number("read.refresh_hours").unwrap_or(24));
+    let below_percent = percent(values, "read.refresh_below_percent")?;
+    Ok((!every.is_zero()).then_some(Refresh { every, below_percent }))
+}
+
+/// `None` where it is switched off.
+fn sweep(values: &Values) -> Result<Option<Sweep>, ConfigError> {
+    let every = hours(values.number("read.sweep_hours").unwrap_or(168));
+    let below_percent = percent(values, "read.refresh_below_percent")?;
+    let range_rows = sweep_range_rows(values)?;
+    Ok((!every.is_zero()).then_some(Sweep { every, below_percent, turn: SWEEP_TURN, range_rows }))
+}
+
+fn sweep_range_rows(values: &Values) -> Result<usize, ConfigError> {
+    let rows = values.number("read.sweep_range_rows").unwrap_or(250_000);
+    let rows = usize::try_from(rows).ok().filter(|rows| *rows > 0);
+    rows.ok_or_else(|| values.invalid("read.sweep_range_rows", "it is at least 1"))
+}
+
+/// `None` where it is switched off.
+fn verifying(values: &Values) -> Result<Option<Verifying>, ConfigError> {
+    let every = hours(values.number("verify.every_hours").unwrap_or(168));
+    let depth = match values.text("verify.depth").as_deref() {
+        None | Some("versions") => Depth::Versions,
+        Some("content") => Depth::Content,
+        Some(_) => return Err(values.invalid("verify.depth", "it is `versions` or `content`")),
+    };
+    let repair = values.flag("verify.repair").unwrap_or(false);
+    let below_percent = percent(values, "verify.below_percent")?;
+    Ok((!every.is_zero()).then_some(Verifying { every, depth, repair, below_percent }))
 }
 
 fn level(values: &Values) -> Result<tracing::Level, ConfigError> {

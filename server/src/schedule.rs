@@ -37,9 +37,11 @@ use crate::{
 };
 
 pub mod turn;
+pub mod verifying;
 pub mod when;
 
 use turn::{Next, UnderWay};
+use verifying::Verifier;
 
 /// How often a process looks for what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -83,13 +85,17 @@ enum Begun {
 }
 
 impl App {
-    /// Runs streams by their schedules until `stop` becomes true; then the runs under way stop at their next checkpoint.
+    /// Runs streams by their schedules, and verifies copies while nothing else is due, until `stop` becomes true; then the runs under way stop at their next checkpoint.
     pub async fn keep_running(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let timer = Arc::clone(&self.config().http.timer);
+        let mut verifier = Verifier::new(Arc::clone(&self), stop.clone());
         let mut workers = Workers::new(self, stop.clone());
         loop {
             if let Err(error) = workers.look().await {
                 tracing::warn!(%error, "what is due cannot be found out now");
+            }
+            if let Err(error) = verifier.look().await {
+                tracing::warn!(%error, "which copies are to be verified cannot be found out now");
             }
             tokio::select! {
                 () = timer.sleep(LOOK_EVERY) => {}
@@ -99,6 +105,7 @@ impl App {
             }
         }
         while workers.ended().await.is_some() {}
+        verifier.ended().await;
     }
 }
 

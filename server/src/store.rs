@@ -36,6 +36,7 @@ mod sqlite;
 pub mod staged;
 pub mod streams;
 pub mod users;
+pub mod verifications;
 
 pub use error::StoreError;
 

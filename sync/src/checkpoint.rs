@@ -1,6 +1,6 @@
 //! Where to go on, and of which question.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use salesforce::{
     ApiVersion, Timestamp,
@@ -33,8 +33,14 @@ pub enum Position {
     Query { last_id: String },
     /// Reading the children of one parent after the other, in the order of the parents' Ids: all up to this one's.
     Slice { parent: String },
-    /// Reading a Bulk job: all pages before this one (`None`: the first).
-    Bulk { job: JobId, locator: Option<Locator> },
+    /// Reading a Bulk job: all pages before this one (`None`: the first). The locator counts for pages of so many records
+    /// (`None`: as many as Salesforce likes).
+    Bulk {
+        job: JobId,
+        locator: Option<Locator>,
+        #[serde(default)]
+        page_rows: Option<u32>,
+    },
     /// The whole window is there.
     Complete,
 }
@@ -57,6 +63,36 @@ pub struct Backfill {
     /// By the org's clock, a moment before the first record was read for it.
     #[serde(default)]
     pub began: Option<Timestamp>,
+}
+
+/// A sweep by Ids that is under way: rows whose records are gone are looked for range by range, in the order of their keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdSweep {
+    /// Every row up to this key has been held against the org; `None`: none has.
+    pub after: Option<String>,
+    /// What has come of it so far.
+    pub found: Swept,
+}
+
+/// What came of holding all rows against the Ids that the org has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swept {
+    /// By the org's clock, a moment before the first Id was read: a row whose record was gone then is none any more.
+    pub as_of: Timestamp,
+    /// Rows that were held against the org's Ids.
+    pub rows: u64,
+    /// Rows that were deleted, because their record was gone though nobody had said so.
+    pub gone: u64,
+    /// Rows that were written, because their record had none.
+    pub missing: u64,
+    /// Rows without a record, and records without a row, that were left as they are: too many of one range.
+    pub left: u64,
+}
+
+impl Swept {
+    pub(crate) fn beginning(as_of: Timestamp) -> Self {
+        Self { as_of, rows: 0, gone: 0, missing: 0, left: 0 }
+    }
 }
 
 /// A place to go on from, with its whole question: a checkpoint that answers another question is not used.
@@ -83,6 +119,11 @@ pub struct Checkpoint {
     /// moment, or later.
     #[serde(default)]
     pub refreshed: BTreeMap<String, Timestamp>,
+    #[serde(default)]
+    pub id_sweep: Option<Box<IdSweep>>,
+    /// The last sweep that came to its end, or the last reading of everything.
+    #[serde(default)]
+    pub swept: Option<Swept>,
 }
 
 impl Checkpoint {
@@ -98,6 +139,16 @@ impl Checkpoint {
             settled: None,
             backfill: None,
             refreshed: BTreeMap::new(),
+            id_sweep: None,
+            swept: None,
         }
+    }
+
+    /// Whatever is stamped up to here is in a copy that is complete; `overlap` as in
+    /// [`RunOptions`](crate::run::RunOptions).
+    pub(crate) fn as_of(&self, overlap: Duration) -> Timestamp {
+        let overlap = i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX);
+        let assumed = Timestamp(self.window.until.0.saturating_sub(overlap));
+        self.settled.map_or(assumed, |settled| settled.max(assumed))
     }
 }

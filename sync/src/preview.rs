@@ -12,7 +12,7 @@ use crate::{
     batch::{Batch, Misfit},
     checkpoint::Position,
     mapping::{CompiledMapping, Mapped, RowProblem},
-    read::{IdReader, Phase, Question, ReadChoice, ReadError, ReadOptions, Reader},
+    read::{IdRange, IdReader, Phase, Question, ReadChoice, ReadError, ReadOptions, Reader},
     shown,
 };
 
@@ -101,6 +101,7 @@ async fn first(client: &Client, mapping: &CompiledMapping, number: u64) -> Resul
         client: client.clone(),
         mapping: Arc::new(limited),
         from: None,
+        range: IdRange::default(),
         deleted: Deleted::Excluded,
         deletions: None,
         listener: Arc::new(|_: Phase| {}),

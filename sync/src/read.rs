@@ -139,6 +139,21 @@ impl ReadError {
     }
 }
 
+/// A result page holds about so many bytes of records, by what they take in JSON: as CSV they take a third or so. It costs
+/// a call, and is what a transfer that breaks off repeats, and a run that was killed.
+const PAGE_BYTES: u64 = 128 * 1024 * 1024;
+/// What a field takes in JSON where no record has been seen.
+const FIELD_BYTES: u64 = 40;
+/// Pages of wide records are no smaller, and those of narrow ones no larger. Salesforce names no maximum, and gives fewer
+/// where it finds so many too many.
+const PAGE_ROWS: std::ops::RangeInclusive<u64> = 10_000..=250_000;
+
+/// How many records of this size make a result page.
+fn page_rows(record_bytes: u64) -> u32 {
+    let rows = PAGE_BYTES / record_bytes.max(1);
+    u32::try_from(rows.clamp(*PAGE_ROWS.start(), *PAGE_ROWS.end())).unwrap_or(u32::MAX)
+}
+
 /// True when Bulk refuses what the query resource may allow.
 fn is_refused_by_bulk(error: &ApiError) -> bool {
     error.refusal().is_some_and(|refusal| refusal.by_bulk().is_some())
@@ -156,16 +171,26 @@ pub(crate) struct Question {
     pub(crate) mapping: Arc<CompiledMapping>,
     /// Records stamped after this moment; `None`: all.
     pub(crate) from: Option<Timestamp>,
+    pub(crate) range: IdRange,
     pub(crate) deleted: Deleted,
     /// Deletions are asked for as well, in the same call as the first page where there is one.
     pub(crate) deletions: Option<Span>,
     pub(crate) listener: Listener,
 }
 
+/// A part of an object in the order of Id; without ends, all of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct IdRange {
+    /// Behind this Id.
+    pub(crate) after: Option<String>,
+    /// Up to this Id, itself among them.
+    pub(crate) up_to: Option<String>,
+}
+
 impl Question {
-    /// What is asked by query: the window, behind a record.
+    /// What is asked: the window, behind a record.
     fn after(&self, after_id: Option<String>) -> Condition {
-        Condition { from: self.from, after_id, ..Condition::default() }
+        Condition { from: self.from, after_id, range: self.range.clone(), ..Condition::default() }
     }
 
     fn asked(&self) -> Option<salesforce::query::DeletionsAsked<'_>> {
@@ -214,8 +239,9 @@ impl Reader {
             }
             (_, Some(slices)) => Self::by_slices(question, options, slices, None).await,
             (Position::Query { last_id }, None) => Self::by_query(question, options, Some(last_id.clone())).await,
-            (Position::Bulk { job, locator }, None) if api == question.client.version() => {
-                match BulkReader::resume(question.clone(), job, locator.clone(), options.ahead_bytes).await? {
+            (Position::Bulk { job, locator, page_rows }, None) if api == question.client.version() => {
+                let place = (locator.clone(), *page_rows);
+                match BulkReader::resume(question.clone(), job, place, options.ahead_bytes).await? {
                     Some(reader) => Self::by_bulk(question, options, reader).await,
                     None => Self::begin(question, options).await,
                 }
@@ -232,7 +258,8 @@ impl Reader {
         match options.choice {
             ReadChoice::Bulk if !bulk_readable => Err(ReadError::NotByBulk { object: question.mapping.object.clone() }),
             ReadChoice::Bulk => {
-                let reader = BulkReader::create(question.clone(), options.ahead_bytes).await?;
+                let page_rows = page_rows(FIELD_BYTES * question.mapping.fields.len() as u64);
+                let reader = BulkReader::create(question.clone(), page_rows, options.ahead_bytes).await?;
                 Self::by_bulk(question, options, reader).await
             }
             ReadChoice::Query => Self::by_query(question, options, None).await,
@@ -251,7 +278,7 @@ impl Reader {
 
     /// A job in place of a query that has been begun; the query where the job is refused.
     async fn bulk_rather_than(query: QueryReader, question: &Question, options: ReadOptions) -> Result<By, ReadError> {
-        match BulkReader::create(question.clone(), options.ahead_bytes).await {
+        match BulkReader::create(question.clone(), page_rows(query.record_bytes()), options.ahead_bytes).await {
             Ok(reader) => Ok(By::Bulk(reader.into())),
             Err(ReadError::Api(error)) if is_refused_by_bulk(&error) => {
                 question.tell(Phase::FellBack { reason: error.to_string() });
@@ -325,5 +352,18 @@ impl Reader {
             By::Query(_) | By::Slices(_) => ReadMode::Query,
             By::Bulk(_) => ReadMode::Bulk,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_records_are_few_pages_and_wide_ones_more() {
+        let pages = |record_bytes| 1_000_000_u64.div_ceil(u64::from(page_rows(record_bytes)));
+        // An Id, a stamp and a flag; thirty fields; all fields of a contact, with long texts.
+        assert_eq!([pages(230), pages(1_100), pages(6_000)], [4, 9, 45]);
+        assert_eq!([page_rows(0), page_rows(u64::MAX)], [250_000, 10_000]);
     }
 }

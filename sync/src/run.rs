@@ -1,9 +1,12 @@
 //! The loop: read, map, write. One for the first load and for every later one.
 //!
 //! A run covers a window of changes ([`run`]), and then fills the columns that are new in rows that were there before.
-//! Where it begins is decided in `start`; `reading` and `writing` are the two halves that work at the same time.
+//! Where it begins is decided in `start`; `reading` and `writing` are the two halves that work at the same time. What the org
+//! has calls to spare for comes last: columns that change unnoticed are read again, and `id_sweep` looks for rows whose
+//! records are gone.
 
 mod giving_way;
+mod id_sweep;
 mod reading;
 mod report;
 mod start;
@@ -16,7 +19,7 @@ use futures_util::future::BoxFuture;
 use salesforce::{Client, Timestamp, query::Deleted};
 use tokio::sync::{mpsc, watch};
 
-pub use self::report::{Counts, Deletions, Outcome, ProgressError, Report, RunError, Stages};
+pub use self::report::{Counts, Deletions, IdSweepReport, Outcome, ProgressError, Report, RunError, Stages};
 use self::{
     giving_way::GivingWay,
     reading::{AbortOnDrop, End},
@@ -27,8 +30,9 @@ use crate::{
     batch::Misfit,
     checkpoint::{Backfill, Checkpoint, Epoch, Position},
     destination::Destination,
+    idle::is_idle,
     mapping::{CompiledMapping, RejectedRow},
-    read::{Listener, Phase, Question, ReadOptions, Span},
+    read::{IdRange, Listener, Phase, Question, ReadOptions, Span},
     table::{StreamKey, TableSchema},
 };
 
@@ -67,6 +71,8 @@ pub struct RunOptions {
     pub full: bool,
     /// Columns whose values change without moving the record's stamp are read again; `None`: never.
     pub refresh: Option<Refresh>,
+    /// Rows whose records are gone though nobody has said so are looked for; `None`: never.
+    pub sweep: Option<Sweep>,
 }
 
 /// When columns are read again whose values change without moving the record's stamp.
@@ -78,6 +84,19 @@ pub struct Refresh {
     pub below_percent: u64,
 }
 
+/// When rows are held against the Ids that the org has.
+#[derive(Debug, Clone, Copy)]
+pub struct Sweep {
+    /// No more often than this.
+    pub every: Duration,
+    /// Nothing is read for it while more of the org's daily API calls are used than this, in percent.
+    pub below_percent: u64,
+    /// One run begins no further range after this time. What is left goes on in the next.
+    pub turn: Duration,
+    /// Rows that are held against the org at once: what memory holds of their keys, and what a crash repeats.
+    pub range_rows: usize,
+}
+
 impl Default for RunOptions {
     fn default() -> Self {
         Self {
@@ -86,6 +105,7 @@ impl Default for RunOptions {
             deletions_every: Duration::from_secs(3600),
             full: false,
             refresh: None,
+            sweep: None,
         }
     }
 }
@@ -130,8 +150,11 @@ pub async fn run(mut run: Run<'_>) -> Result<Report, RunError> {
         report.resumed = true;
     }
     if report.outcome == Outcome::Complete {
-        let checkpoint = run.with_refresh(checkpoint);
-        run.fill_columns(&mut report, checkpoint).await?;
+        checkpoint = run.with_refresh(checkpoint);
+        checkpoint = run.fill_columns(&mut report, checkpoint).await?;
+    }
+    if report.outcome == Outcome::Complete {
+        run.sweep_ids(&mut report, checkpoint).await?;
     }
     report.counts.api_calls = run.client.usage().calls.saturating_sub(run.calls_before);
     Ok(report)
@@ -167,28 +190,27 @@ impl Run<'_> {
     /// org has calls to spare.
     fn with_refresh(&self, checkpoint: Checkpoint) -> Checkpoint {
         let Some(Refresh { every, below_percent }) = self.options.refresh else { return checkpoint };
-        let usage = self.client.usage();
-        let is_spent = match (usage.org_used, usage.org_max) {
-            (Some(used), Some(max)) => used.saturating_mul(100) >= max.saturating_mul(below_percent),
-            (None, _) | (_, None) => false,
-        };
         let now = checkpoint.window.until;
         let is_due = |column: &&String| {
             let age = |refreshed: &Timestamp| u128::try_from(now.0.saturating_sub(refreshed.0)).unwrap_or(0);
             checkpoint.refreshed.get(*column).is_none_or(|refreshed| age(refreshed) >= every.as_millis())
         };
         let columns: Vec<String> = self.mapping.volatile.iter().filter(is_due).cloned().collect();
-        if columns.is_empty() || is_spent || checkpoint.backfill.is_some() || self.mapping.limit.is_some() {
+        if columns.is_empty()
+            || !is_idle(&self.client, below_percent)
+            || checkpoint.backfill.is_some()
+            || self.mapping.limit.is_some()
+        {
             return checkpoint;
         }
         Checkpoint { backfill: Some(Backfill { columns, at: Position::Start, began: Some(now) }), ..checkpoint }
     }
 
     /// Fills columns in rows that were there before the mapping had them, or that are to be read again.
-    async fn fill_columns(&mut self, report: &mut Report, checkpoint: Checkpoint) -> Result<(), RunError> {
-        let Some(fill) = &checkpoint.backfill else { return Ok(()) };
+    async fn fill_columns(&mut self, report: &mut Report, checkpoint: Checkpoint) -> Result<Checkpoint, RunError> {
+        let Some(fill) = &checkpoint.backfill else { return Ok(checkpoint) };
         let columns: BTreeSet<String> = fill.columns.iter().cloned().collect();
-        let Some(mapping) = self.mapping.only(&columns).map(Arc::new) else { return Ok(()) };
+        let Some(mapping) = self.mapping.only(&columns).map(Arc::new) else { return Ok(checkpoint) };
         let question = Question {
             mapping: Arc::clone(&mapping),
             from: None,
@@ -200,8 +222,9 @@ impl Run<'_> {
         let whole = std::mem::replace(&mut self.mapping, mapping);
         let filled = self.read_and_write(report, Leg::Fill, question, checkpoint).await;
         self.mapping = whole;
-        (report.outcome, _, _) = filled?;
-        Ok(())
+        let (outcome, _, checkpoint) = filled?;
+        report.outcome = outcome;
+        Ok(checkpoint)
     }
 
     /// Makes the table ready and decides where to begin.
@@ -234,6 +257,7 @@ impl Run<'_> {
             client: self.client.clone(),
             mapping: Arc::clone(mapping),
             from: None,
+            range: IdRange::default(),
             deleted: Deleted::Excluded,
             deletions: None,
             listener,

@@ -24,7 +24,7 @@ use crate::{
     checkpoint::{Checkpoint, Epoch, Position},
     destination::Destination,
     mapping::{CompiledMapping, Mapped},
-    read::{Listener, Question, ReadMode, ReadOptions, Reader},
+    read::{IdRange, Listener, Question, ReadMode, ReadOptions, Reader},
     run::{Counts, Progress, RunError},
     table::{Held, StreamKey, TableBatch},
 };
@@ -158,10 +158,7 @@ impl Verification<'_> {
 impl Comparison<'_> {
     /// Whatever is stamped up to here is in the copy.
     fn as_of(&self) -> Timestamp {
-        let checkpoint = &self.checkpoint;
-        let overlap = i64::try_from(self.work.overlap.as_millis()).unwrap_or(i64::MAX);
-        let assumed = Timestamp(checkpoint.window.until.0.saturating_sub(overlap));
-        checkpoint.settled.map_or(assumed, |settled| settled.max(assumed))
+        self.checkpoint.as_of(self.work.overlap)
     }
 
     async fn compare(&mut self) -> Result<Compared, VerifyError> {
@@ -295,6 +292,7 @@ impl Comparison<'_> {
             client: self.work.client.clone(),
             mapping: Arc::clone(mapping),
             from,
+            range: IdRange::default(),
             deleted: Deleted::Included,
             deletions: None,
             listener,

@@ -54,10 +54,16 @@ enum Reading {
 }
 
 impl BulkResults {
-    pub(super) fn open(client: Client, job: JobId, from: Option<Locator>, ahead_bytes: NonZeroUsize) -> Self {
+    pub(super) fn open(
+        client: Client,
+        job: JobId,
+        page_rows: Option<u32>,
+        from: Option<Locator>,
+        ahead_bytes: NonZeroUsize,
+    ) -> Self {
         let (sender, begun) = mpsc::channel(PAGES_AHEAD);
         let budget = Arc::new(Budget::new(ahead_bytes));
-        let pages = Pages::new(client.clone(), job, sender, Arc::clone(&budget));
+        let pages = Pages::new(client.clone(), job, page_rows, sender, Arc::clone(&budget));
         Self { client, begun, budget, reading: Reading::Between, pages: tokio::spawn(pages.run(from)) }
     }
 

@@ -136,13 +136,34 @@ impl App {
         watcher: &Arc<dyn Watcher>,
         stop: &watch::Receiver<bool>,
     ) -> Result<Vec<StreamOutcome>, Error> {
+        self.sync_as(Purpose::Sync, connection, objects, watcher, stop).await
+    }
+
+    /// Like [`App::sync`]; then looks for rows whose records are gone, whenever the last sweep was, to its end.
+    pub async fn sweep(
+        &self,
+        connection: &str,
+        objects: &[String],
+        watcher: &Arc<dyn Watcher>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Vec<StreamOutcome>, Error> {
+        self.sync_as(Purpose::Sweep, connection, objects, watcher, stop).await
+    }
+
+    async fn sync_as(
+        &self,
+        purpose: Purpose,
+        connection: &str,
+        objects: &[String],
+        watcher: &Arc<dyn Watcher>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Vec<StreamOutcome>, Error> {
         let connection = self.store.connection(connection).await?;
         self.refuse_paused(&connection).await?;
         let streams = self.imported(&connection, objects).await?;
         let calls = Calls::of(self.client(&connection));
         let orders = streams.into_iter().map(|stream| Order { stream, is_agreed: false }).collect();
-        let errand =
-            Errand { connection: &connection, calls: &calls, purpose: Purpose::Sync, watcher, stop, give_way: None };
+        let errand = Errand { connection: &connection, calls: &calls, purpose, watcher, stop, give_way: None };
         self.carry_out_all(&errand, orders).await
     }
 

@@ -5,9 +5,15 @@ use std::collections::BTreeMap;
 use destinations::{DestinationSettings, RowCounts};
 use salesforce::{Timestamp, oauth::Flow, org::OrgKind};
 use serde::Serialize;
-use sync::table::StreamKey;
+use sync::{checkpoint::Swept, table::StreamKey};
 
-use super::{App, runs::RunStatus, schedules::ScheduleStatus, stage::StageStatus, verify::CertificateStatus};
+use super::{
+    App,
+    runs::RunStatus,
+    schedules::ScheduleStatus,
+    stage::StageStatus,
+    verify::{CertificateStatus, VerificationStatus},
+};
 use crate::{
     connection::{forecast::Forecast, state::ConnectionState},
     error::Error,
@@ -68,6 +74,12 @@ pub struct StreamStatus {
     pub last_run: Option<RunStatus>,
     /// The latest comparison with the source.
     pub certificate: Option<CertificateStatus>,
+    /// When the next comparison is.
+    pub verification: VerificationStatus,
+    /// When all rows were held against the org's Ids, and what came of it; a reading of everything counts as one.
+    pub swept: Option<Swept>,
+    /// A sweep that goes on in the next runs, and what it has come to so far.
+    pub sweeping: Option<Swept>,
     /// Records that become no row at present.
     pub rejected_records: u64,
     /// Changes of the org's fields that wait for somebody to decide, in words.
@@ -166,8 +178,12 @@ impl App {
         let drift = self.store.unagreed_drift(&stream.id).await?;
         let pending = drift.filter(|drift| drift.state == DriftState::Pending);
         let certificate = self.store.certificates(&stream.id, 1).await?.first().map(CertificateStatus::of);
+        let checkpoint = stream.checkpoint.as_ref();
         Ok(StreamStatus {
             certificate,
+            verification: self.verification_status(&stream).await?,
+            swept: checkpoint.and_then(|checkpoint| checkpoint.swept),
+            sweeping: checkpoint.and_then(|checkpoint| checkpoint.id_sweep.as_ref()).map(|sweep| sweep.found),
             rejected_records: self.store.count_rejected(&stream.id).await?,
             pending_changes: pending.iter().flat_map(|drift| &drift.changes).map(ToString::to_string).collect(),
             stage: stage.as_ref().map(StageStatus::of),

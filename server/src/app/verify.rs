@@ -7,6 +7,7 @@ use salesforce::Timestamp;
 use serde::Serialize;
 use sync::{
     checkpoint::Epoch,
+    idle::is_idle,
     run::{Counts, Progress, RunError},
     verify::{Certificate, Depth, Repaired, Verification, VerifyError, verify},
 };
@@ -22,6 +23,7 @@ use super::{
     },
 };
 use crate::{
+    config::Verifying,
     error::Error,
     store::{
         certificates::KeptCertificate,
@@ -36,6 +38,23 @@ pub struct Comparing {
     pub depth: Depth,
     /// What differs is put right.
     pub repair: bool,
+}
+
+/// What came of a comparison that nobody has asked for.
+#[derive(Debug)]
+pub enum Idly {
+    Verified(Box<Certificate>),
+    /// The org has no calls to spare now.
+    Busy,
+}
+
+/// When a copy is held against its source next.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerificationStatus {
+    /// `None`: not by itself.
+    pub next_at: Option<Timestamp>,
+    /// Why the last attempt made no certificate.
+    pub trouble: Option<String>,
 }
 
 /// How one stream's comparison ended.
@@ -78,6 +97,16 @@ impl CertificateStatus {
 }
 
 impl App {
+    /// When a stream's copy is held against its source next.
+    pub(super) async fn verification_status(&self, stream: &Stream) -> Result<VerificationStatus, Error> {
+        let planned = self.store.planned_verification(&stream.id).await?;
+        // A sample, and rows that are not the object's records, are compared with nothing.
+        let is_copy = stream.checkpoint.is_some() && stream.mapping.limit.is_none() && stream.mapping.key.is_none();
+        let planned = planned.filter(|_| self.config.verify.is_some() && is_copy);
+        let (next_at, trouble) = planned.map(|planned| (planned.next_at, planned.trouble)).unzip();
+        Ok(VerificationStatus { next_at, trouble: trouble.flatten() })
+    }
+
     /// Compares the copies of a connection, or of some objects or tables of it, with the org, one after the other, and
     /// keeps the certificates.
     ///
@@ -110,6 +139,47 @@ impl App {
         Ok(all)
     }
 
+    /// Compares the copy of a stream whose turn has come, unless the org has no calls to spare now.
+    ///
+    /// # Errors
+    /// There is no such stream, it is staged and not imported, its connection is paused, or whatever kept it from a
+    /// certificate; one that another process runs is [`StoreError::Leased`](crate::store::StoreError::Leased).
+    pub async fn verify_when_idle(
+        &self,
+        stream_id: &str,
+        how: Verifying,
+        watcher: &Arc<dyn Watcher>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Idly, Error> {
+        let stream = self.store.stream(stream_id).await?;
+        let connection = self.store.connection_of_id(&stream.connection_id).await?;
+        self.refuse_paused(&connection).await?;
+        if self.store.drafts(&connection.id).await?.contains(&stream.id) {
+            return Err(Error::NotImported { connection: connection.name, object: stream.object });
+        }
+        let calls = Calls::of(self.client(&connection));
+        // How much is used stands on the answer to any call.
+        calls.client.limits().await.map_err(|source| Error::api(&connection.name, source))?;
+        if !is_idle(&calls.client, how.below_percent) {
+            return Ok(Idly::Busy);
+        }
+        let errand =
+            Errand { connection: &connection, calls: &calls, purpose: Purpose::Verify, watcher, stop, give_way: None };
+        let comparing = Comparing { depth: how.depth, repair: how.repair };
+        Ok(Idly::Verified(self.verify_stream(&errand, &stream, comparing).await?.into()))
+    }
+
+    /// The latest certificate of each stream of a connection that has one.
+    pub async fn latest_certificates(&self, connection: &str) -> Result<Vec<(Stream, KeptCertificate)>, Error> {
+        let connection = self.store.connection(connection).await?;
+        let mut all = Vec::new();
+        for stream in self.store.streams(&connection.id).await? {
+            let latest = self.store.certificates(&stream.id, 1).await?.pop();
+            all.extend(latest.map(|kept| (stream, kept)));
+        }
+        Ok(all)
+    }
+
     /// Compares one stream's copy, under its lease and with a record of the run.
     async fn verify_stream(&self, errand: &Errand<'_>, stream: &Stream, how: Comparing) -> Result<Certificate, Error> {
         let open = self.open_run(errand.connection, stream, errand.purpose).await?;
@@ -127,6 +197,9 @@ impl App {
         let closed = self.close_run(open, errand.calls, ending, &[], false).await;
         let certificate = result?;
         kept?;
+        if let Some(Verifying { every, .. }) = self.config.verify {
+            self.store.plan_verification(&stream.id, self.clock.now().after(every), None).await?;
+        }
         closed?;
         Ok(certificate)
     }

@@ -10,6 +10,7 @@ use destinations::DestinationSettings;
 use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use sync::{
+    checkpoint::Swept,
     read::Phase,
     run::{Counts, Deletions, Outcome},
 };
@@ -158,6 +159,7 @@ fn line(outcome: &StreamOutcome) -> String {
     if counts.swept > 0 {
         parts.push(format!("{} gone", grouped(counts.swept)));
     }
+    parts.extend(report.swept.map(|swept| swept_words(&swept.found)));
     if counts.patched > 0 {
         parts.push(format!("{} filled", counted(counts.patched, "row")));
     }
@@ -177,6 +179,17 @@ fn line(outcome: &StreamOutcome) -> String {
         (Outcome::Complete, false) => "",
     };
     format!("{object:<12} {state}{}", parts.join(", "))
+}
+
+/// What a sweep has come to.
+pub(super) fn swept_words(found: &Swept) -> String {
+    let left = if found.left > 0 { format!(", {} left as they are", grouped(found.left)) } else { String::new() };
+    format!(
+        "{} held against the org's Ids, {} of them without a record, and {} without a row{left}",
+        counted(found.rows, "row"),
+        grouped(found.gone),
+        counted(found.missing, "record")
+    )
 }
 
 /// Prints the document of all outcomes, and says how the process ends.
@@ -227,6 +240,7 @@ pub(super) fn document(outcome: &StreamOutcome) -> Value {
             "deleted": report.counts.deletes,
             "swept": report.counts.swept,
             "patched": report.counts.patched,
+            "id_sweep": report.swept.map(|swept| json!({ "is_whole": swept.is_whole, "found": swept.found })),
             "rejected": report.counts.rejected,
             "rejected_values": report.counts.misfits,
             "bytes": report.counts.wire_bytes,

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     connection::uses,
-    progress::destination_place,
+    progress::{destination_place, swept_words},
     schedule::{next_run, show_trouble},
     terminal::{Terminal, counted, grouped, short},
 };
@@ -122,6 +122,7 @@ fn show(connection: &ConnectionStatus, terminal: &Terminal) {
             terminal
                 .say(format!("  {object} differed from its source at {at}: orgtide verify {name} {table} --repair"));
         }
+        show_idle_work(name, stream, terminal);
         if let Some(stage) = &stream.stage {
             let counts = stage.counts;
             terminal.say(format!(
@@ -168,6 +169,26 @@ fn few(columns: &[&str]) -> String {
     let more = columns.len().saturating_sub(NAMED);
     let named = columns[..columns.len() - more].join(", ");
     if more == 0 { named } else { format!("{named} and {more} more") }
+}
+
+/// What is done while the org has calls to spare.
+fn show_idle_work(connection: &str, stream: &StreamStatus, terminal: &Terminal) {
+    let StreamStatus { object, table, .. } = stream;
+    if let Some(found) = &stream.sweeping {
+        terminal.say(format!("  {object}: a sweep goes on in the next runs; so far {}", swept_words(found)));
+    }
+    if let Some(found) = stream.swept.as_ref().filter(|swept| swept.rows > 0) {
+        terminal.say(format!("  {object}: {} as of {}", swept_words(found), short(found.as_of)));
+        if found.left > 0 {
+            terminal.say(format!(
+                "    so many at once may be a permission that was lost: orgtide check {connection}; otherwise: orgtide \
+                 verify {connection} {table} --depth versions --repair"
+            ));
+        }
+    }
+    if let Some(trouble) = &stream.verification.trouble {
+        terminal.say(format!("  {object} could not be verified: {trouble}"));
+    }
 }
 
 /// The moment up to which the copy was the source, when it was last compared.

@@ -199,9 +199,11 @@ impl Store {
         const SHAPE: &str = "DELETE FROM shapes WHERE stream_id = $1";
         const DRIFTS: &str = "DELETE FROM drifts WHERE stream_id = $1";
         const CERTIFICATES: &str = "DELETE FROM certificates WHERE stream_id = $1";
+        const VERIFICATION: &str = "DELETE FROM verifications WHERE stream_id = $1";
         const STREAM: &str = "DELETE FROM streams WHERE id = $1";
         let mut changes = vec![still_held(lease)];
-        let all = [VALUES, ROWS, STAGED, STAGE, RUNS, SCHEDULE, MAPPINGS, SHAPE, DRIFTS, CERTIFICATES, STREAM];
+        let all =
+            [VALUES, ROWS, STAGED, STAGE, RUNS, SCHEDULE, MAPPINGS, SHAPE, DRIFTS, CERTIFICATES, VERIFICATION, STREAM];
         changes.extend(all.map(|sql| Change::new(sql, [stream.into()])));
         self.commit_under(lease, changes).await
     }

@@ -14,6 +14,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0010_describes.sql"),
     include_str!("migrations/0011_certificates.sql"),
     include_str!("migrations/0012_organizations.sql"),
+    include_str!("migrations/0013_verifications.sql"),
 ];
 
 /// The newest schema version that this program knows.

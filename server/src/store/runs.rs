@@ -29,6 +29,8 @@ pub enum Purpose {
     Import,
     /// Read what has changed.
     Sync,
+    /// Read what has changed, and look for rows whose records are gone.
+    Sweep,
     /// Read the first records, and write them.
     Test,
     /// Read and judge everything, and write nothing.
@@ -40,12 +42,14 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    pub const ALL: [Self; 6] = [Self::Import, Self::Sync, Self::Test, Self::Stage, Self::Retry, Self::Verify];
+    pub const ALL: [Self; 7] =
+        [Self::Import, Self::Sync, Self::Sweep, Self::Test, Self::Stage, Self::Retry, Self::Verify];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Import => "import",
             Self::Sync => "sync",
+            Self::Sweep => "sweep",
             Self::Test => "test",
             Self::Stage => "stage",
             Self::Retry => "retry",

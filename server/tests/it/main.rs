@@ -42,5 +42,6 @@ mod serve;
 mod staging;
 mod store;
 mod streams;
+mod sweep;
 mod vendors;
 mod verify;

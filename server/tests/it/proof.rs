@@ -4,6 +4,7 @@
 
 mod callers;
 mod copies;
+mod idle;
 mod killed;
 mod parquet;
 mod process;

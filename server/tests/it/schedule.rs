@@ -1,6 +1,7 @@
 //! Streams that run by themselves: in whose turn, how many at once, what is caught up, and what comes of failures.
 
 mod giving_way;
+mod verifying;
 
 use std::{
     path::Path,

@@ -22,6 +22,8 @@ pub(crate) struct BulkReader {
     question: Question,
     job: QueryJob,
     ahead_bytes: NonZeroUsize,
+    /// Most records in a page; `None`: as many as Salesforce likes.
+    page_rows: Option<u32>,
     results: Option<BulkResults>,
     decoder: CsvDecoder,
     /// Batches cut from the current page.
@@ -51,17 +53,21 @@ enum State {
 }
 
 impl BulkReader {
-    /// Creates a job.
-    pub(super) async fn create(question: Question, ahead_bytes: NonZeroUsize) -> Result<Self, ReadError> {
+    /// Creates a job, whose results are read in pages of so many records.
+    pub(super) async fn create(
+        question: Question,
+        page_rows: u32,
+        ahead_bytes: NonZeroUsize,
+    ) -> Result<Self, ReadError> {
         let job = make(&question).await?;
-        Ok(Self::new(question, job, None, ahead_bytes, State::Created))
+        Ok(Self::new(question, job, (None, Some(page_rows)), ahead_bytes, State::Created))
     }
 
     /// Goes on with a job made earlier; `None` when the org no longer has it, or it did not succeed.
     pub(super) async fn resume(
         question: Question,
         job: &JobId,
-        locator: Option<Locator>,
+        place: (Option<Locator>, Option<u32>),
         ahead_bytes: NonZeroUsize,
     ) -> Result<Option<Self>, ReadError> {
         let job = match question.client.query_job(job).await {
@@ -72,17 +78,24 @@ impl BulkReader {
         Ok(match job.state {
             JobState::Aborted | JobState::Failed => None,
             JobState::UploadComplete | JobState::InProgress | JobState::JobComplete => {
-                Some(Self::new(question, job, locator, ahead_bytes, State::Waiting))
+                Some(Self::new(question, job, place, ahead_bytes, State::Waiting))
             }
         })
     }
 
-    fn new(question: Question, job: QueryJob, page: Option<Locator>, ahead_bytes: NonZeroUsize, state: State) -> Self {
+    fn new(
+        question: Question,
+        job: QueryJob,
+        (page, page_rows): (Option<Locator>, Option<u32>),
+        ahead_bytes: NonZeroUsize,
+        state: State,
+    ) -> Self {
         let decoder = CsvDecoder::new(&question.mapping.fields, question.mapping.record_id);
         Self {
             question,
             job,
             ahead_bytes,
+            page_rows,
             results: None,
             decoder,
             cut: VecDeque::new(),
@@ -110,7 +123,8 @@ impl BulkReader {
                 self.question.tell(Phase::JobAgain { reason: error.to_string() });
                 let (jobs, waited) = (self.jobs + 1, self.waited);
                 let job = make(&self.question).await?;
-                *self = Self::new(self.question.clone(), job, None, self.ahead_bytes, State::Created);
+                let place = (None, self.page_rows);
+                *self = Self::new(self.question.clone(), job, place, self.ahead_bytes, State::Created);
                 (self.jobs, self.waited) = (jobs, waited);
                 self.advance().await
             }
@@ -132,7 +146,15 @@ impl BulkReader {
                 return Ok(Some(self.piece(Some(batch))));
             }
             let Some(results) = &mut self.results else { break };
-            match results.next().await? {
+            let chunk = match results.next().await {
+                Err(error) if self.is_number_refused(&error) => {
+                    self.page_rows = None;
+                    self.open();
+                    continue;
+                }
+                chunk => chunk?,
+            };
+            match chunk {
                 Some(ResultChunk::PageStart { locator }) => self.begin_page(locator),
                 Some(ResultChunk::Bytes(bytes)) => {
                     self.wire_bytes += bytes.len() as u64;
@@ -171,8 +193,15 @@ impl BulkReader {
     fn open(&mut self) {
         let total = self.job.number_records_processed;
         self.question.tell(Phase::Reading { mode: ReadMode::Bulk, total: Some(total) });
-        self.results = Some(self.question.client.query_results(&self.job.id, self.page.clone(), self.ahead_bytes));
+        self.results =
+            Some(self.question.client.query_results(&self.job.id, self.page_rows, self.page.clone(), self.ahead_bytes));
         self.state = State::Reading;
+    }
+
+    /// The first page is refused as it is asked for: perhaps for its size, of which nothing is documented.
+    fn is_number_refused(&self, error: &ApiError) -> bool {
+        let is_bad_request = error.refusal().is_some_and(|refusal| refusal.status == 400);
+        is_bad_request && self.page_rows.is_some() && self.whole && self.page.is_none() && self.received == 0
     }
 
     /// A page begins, or begins again: what came of it before is dropped, or has been written and will be once more.
@@ -217,7 +246,7 @@ impl BulkReader {
     }
 
     fn piece(&mut self, batch: Option<Batch>) -> Piece {
-        let resume = Position::Bulk { job: self.job.id.clone(), locator: self.page.clone() };
+        let resume = Position::Bulk { job: self.job.id.clone(), locator: self.page.clone(), page_rows: self.page_rows };
         let (wire_bytes, waited) = (std::mem::take(&mut self.wire_bytes), std::mem::take(&mut self.waited));
         Piece { batch, resume: Some(resume), wire_bytes, waited }
     }
@@ -232,7 +261,7 @@ impl BulkReader {
 }
 
 async fn make(question: &Question) -> Result<QueryJob, ReadError> {
-    let soql = soql::for_bulk(&question.mapping, question.from);
+    let soql = soql::for_bulk(&question.mapping, &question.after(None));
     Ok(question.client.create_query_job(&soql, question.deleted).await?)
 }
 

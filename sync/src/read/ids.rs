@@ -8,12 +8,13 @@ use salesforce::{
 };
 
 use super::ReadError;
-use crate::{batch::Batch, decode::JsonDecoder, mapping::CompiledMapping};
+use crate::{batch::Batch, decode::JsonDecoder, mapping::CompiledMapping, strategy};
 
 /// So many Ids are asked for at once: with them a query stays far below the 100,000 characters that SOQL allows.
 const IDS_A_QUERY: usize = 500;
 
-/// Reads the records of these Ids that the mapping would read: alive, and meeting its filter. In no order.
+/// Reads the records of these Ids that the mapping would read and that meet its filter, in no order: those alive, and of
+/// objects that are archived the deleted ones as well, because nothing else shows the archived ones.
 pub(crate) struct IdReader<'a> {
     client: &'a Client,
     mapping: &'a CompiledMapping,
@@ -37,7 +38,11 @@ impl<'a> IdReader<'a> {
                 (None, chunks) => {
                     let Some(ids) = chunks.next() else { return Ok(None) };
                     let soql = by_ids(self.mapping, ids);
-                    self.client.query_page(QueryPage::First { soql: &soql, deleted: Deleted::Excluded }).await?
+                    let deleted = match strategy::is_archived(&self.mapping.object) {
+                        true => Deleted::Included,
+                        false => Deleted::Excluded,
+                    };
+                    self.client.query_page(QueryPage::First { soql: &soql, deleted }).await?
                 }
             };
             self.wire_bytes += body.len() as u64;

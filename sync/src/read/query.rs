@@ -80,6 +80,11 @@ impl QueryReader {
         self.total
     }
 
+    /// What a record of the first page takes, in JSON.
+    pub(super) fn record_bytes(&self) -> u64 {
+        self.wire_bytes / self.received.max(1)
+    }
+
     /// The org needs longer for it than a query may take, which a job may.
     pub(super) fn is_slow(&self) -> bool {
         self.is_slow

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use salesforce::Timestamp;
 
+use super::IdRange;
 use crate::{mapping::CompiledMapping, strategy};
 
 /// What is asked for, beside the object and its fields.
@@ -14,6 +15,7 @@ pub(super) struct Condition {
     pub(super) from: Option<Timestamp>,
     /// Behind this record in the order of Id.
     pub(super) after_id: Option<String>,
+    pub(super) range: IdRange,
     /// Of these parents: the field that names them, and their Ids.
     pub(super) parents: Option<(&'static str, Vec<String>)>,
     /// At most so many records, whatever the mapping's own limit.
@@ -43,8 +45,12 @@ fn select(mapping: &CompiledMapping, condition: &Condition) -> String {
     if let Some((field, parents)) = &condition.parents {
         conditions.push(format!("{field} IN ('{}')", parents.join("','")));
     }
-    if let Some(id) = &condition.after_id {
+    // What comes behind a record of the range is behind its beginning, too.
+    if let Some(id) = condition.after_id.as_ref().or(condition.range.after.as_ref()) {
         conditions.push(format!("Id > '{id}'"));
+    }
+    if let Some(id) = &condition.range.up_to {
+        conditions.push(format!("Id <= '{id}'"));
     }
     if !conditions.is_empty() {
         let _ = write!(soql, " WHERE {}", conditions.join(" AND "));
@@ -63,8 +69,8 @@ pub(super) fn by_id(mapping: &CompiledMapping, condition: &Condition) -> String 
 }
 
 /// For a Bulk job: without an order, which would switch the server's chunking off (Bulk API 2.0 guide v66).
-pub(super) fn for_bulk(mapping: &CompiledMapping, from: Option<Timestamp>) -> String {
-    let mut soql = select(mapping, &Condition { from, ..Condition::default() });
+pub(super) fn for_bulk(mapping: &CompiledMapping, condition: &Condition) -> String {
+    let mut soql = select(mapping, condition);
     limit(&mut soql, mapping.limit);
     soql
 }
@@ -113,7 +119,19 @@ mod tests {
     // Pitfall 3.
     #[test]
     fn a_full_read_has_no_bound_that_could_hide_old_or_changing_records() {
-        assert_eq!(for_bulk(&compiled(None, None), None), "SELECT Id,SystemModstamp FROM Task");
+        let soql = for_bulk(&compiled(None, None), &Condition::default());
+        assert_eq!(soql, "SELECT Id,SystemModstamp FROM Task");
+    }
+
+    #[test]
+    fn a_range_is_open_at_its_beginning_and_closed_at_its_end_and_read_on_behind_a_record() {
+        let range = IdRange { after: Some("00T1".into()), up_to: Some("00T9".into()) };
+        let condition = Condition { range, ..Condition::default() };
+        let soql = for_bulk(&compiled(Some("A = 1"), None), &condition);
+        assert!(soql.ends_with(" WHERE (A = 1) AND Id > '00T1' AND Id <= '00T9'"), "{soql}");
+        let further = Condition { after_id: Some("00T5".into()), ..condition };
+        let soql = by_id(&compiled(None, None), &further);
+        assert!(soql.ends_with(" WHERE Id > '00T5' AND Id <= '00T9' ORDER BY Id"), "{soql}");
     }
 
     #[test]

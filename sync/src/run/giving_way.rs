@@ -87,7 +87,7 @@ impl GivingWay {
             // The org works on the job whether or not anybody waits for it.
             (Position::Start, Position::Bulk { locator: None, .. }) => true,
             // A job that stands still is given up after a while, which has to pass in one turn.
-            (Position::Bulk { job: before, .. }, Position::Bulk { job, locator: None }) if before == job => {
+            (Position::Bulk { job: before, .. }, Position::Bulk { job, locator: None, .. }) if before == job => {
                 seen.job_advances
             }
             // Another job than the last turn's: the org may refuse each of them, which only whoever waits finds out.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use salesforce::{ApiError, Recovery, Timestamp};
 
 use crate::{
-    checkpoint::Window,
+    checkpoint::{Swept, Window},
     destination::{DestinationError, Written},
     read::{ReadError, ReadMode},
 };
@@ -89,7 +89,18 @@ pub struct Report {
     /// The run went on where an earlier one had stopped.
     pub resumed: bool,
     pub deletions: Deletions,
+    /// What holding the rows against the org's Ids has come to in this run and the runs before it, where this one did any of
+    /// it.
+    pub swept: Option<IdSweepReport>,
     pub counts: Counts,
+}
+
+/// A sweep by Ids, at the end of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdSweepReport {
+    pub found: Swept,
+    /// Every row was held against the org.
+    pub is_whole: bool,
 }
 
 impl Report {
@@ -100,6 +111,7 @@ impl Report {
             mode: None,
             resumed: false,
             deletions: Deletions::NotAsked,
+            swept: None,
             counts: Counts::default(),
         }
     }

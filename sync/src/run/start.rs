@@ -126,6 +126,8 @@ impl Next<'_> {
             settled: stored.settled.or_else(|| deletions_are_known(self.mapping).then(|| heard_until(&stored))),
             backfill: merged(stored.backfill, changed, &self.mapping.asked, self.now),
             refreshed: stored.refreshed,
+            id_sweep: stored.id_sweep,
+            swept: stored.swept,
         };
         Start { checkpoint, is_resumed: false, deletions }
     }

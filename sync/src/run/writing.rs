@@ -13,7 +13,7 @@ use super::{
     report::Report,
 };
 use crate::{
-    checkpoint::{Checkpoint, Epoch, Position},
+    checkpoint::{Checkpoint, Epoch, Position, Swept},
     destination::Destination,
     mapping::{CompiledMapping, Mapped},
     read::Piece,
@@ -149,6 +149,7 @@ impl Writing<'_> {
                 self.checkpoint.at = Position::Complete;
                 if self.checkpoint.window.from.is_none() {
                     let until = self.checkpoint.window.until;
+                    (self.checkpoint.id_sweep, self.checkpoint.swept) = (None, Some(Swept::beginning(until)));
                     refreshed.extend(volatile.iter().map(|column| (column.clone(), until)));
                 }
             }
@@ -191,7 +192,7 @@ impl Writing<'_> {
 }
 
 /// Completes when a stop is asked for; never when nobody can ask any more.
-async fn asked_to_stop(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn asked_to_stop(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
     }

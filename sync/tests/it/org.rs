@@ -24,7 +24,7 @@ use sync::{
     checkpoint::{Checkpoint, Epoch},
     mapping::{ColumnMapping, CompiledMapping, Mapping},
     read::{Phase, ReadChoice, ReadOptions},
-    run::{Counts, Judged, Progress, ProgressError, Refresh, Report, Run, RunError, RunOptions, run},
+    run::{Counts, Judged, Progress, ProgressError, Refresh, Report, Run, RunError, RunOptions, Sweep, run},
     table::StreamKey,
     verify::{Certificate, Depth, Verification, VerifyError, verify},
 };
@@ -90,6 +90,7 @@ pub(crate) struct Setting {
     /// Others wait from the beginning on.
     pub(crate) is_waited_for: bool,
     pub(crate) refresh: Option<Refresh>,
+    pub(crate) sweep: Option<Sweep>,
 }
 
 /// How a copy is compared.
@@ -98,6 +99,7 @@ pub(crate) struct Comparing {
     pub(crate) read: ReadChoice,
     pub(crate) depth: Depth,
     pub(crate) repair: bool,
+    pub(crate) crash: Option<Crash>,
 }
 
 impl Org {
@@ -160,7 +162,14 @@ impl Org {
             destination: &mut destination,
             progress: Arc::new(Silent),
             epoch,
-            options: RunOptions { read, full: setting.full, deletions_every, refresh: setting.refresh, ..plain },
+            options: RunOptions {
+                read,
+                full: setting.full,
+                deletions_every,
+                refresh: setting.refresh,
+                sweep: setting.sweep,
+                ..plain
+            },
             stop,
             give_way: Some(give_way),
         })
@@ -176,7 +185,7 @@ impl Org {
     ) -> Result<Certificate, VerifyError> {
         let mapping = self.compile(mapping).await?;
         let epoch = Epoch(durable.lock().unwrap().epoch.map_or(1, |epoch| epoch.0 + 1));
-        let mut destination = MemoryDestination::new(durable, None);
+        let mut destination = MemoryDestination::new(durable, how.crash);
         let (_keep, stop) = watch::channel(false);
         verify(Verification {
             client: self.client.clone(),

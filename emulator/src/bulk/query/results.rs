@@ -19,6 +19,8 @@ use crate::rest::Caller;
 
 /// Result URLs per call of `resultPages`.
 const PAGES_PER_CALL: u64 = 5;
+/// Rows in a page whose size the caller leaves to the service, unless its pages are smaller. Salesforce documents no number.
+const UNASKED_ROWS: u64 = 50_000;
 /// `resultPages` exists from this version on.
 const RESULT_PAGES_FROM: u16 = 58;
 const LOCATOR: &str = "sforce-locator";
@@ -79,7 +81,7 @@ impl Org {
         while row < spool.rows() && (pages.len() as u64) < PAGES_PER_CALL {
             let locator = locator::encode(job.id, row);
             pages.push(ResultPage { result_url: format!("{base}/results?locator={locator}") });
-            row = row.saturating_add(self.scenario.bulk.page_rows);
+            row = row.saturating_add(self.unasked_rows());
         }
         let done = row >= spool.rows();
         // The guide writes the path of the link in lower case.
@@ -87,13 +89,17 @@ impl Org {
         Ok(Answer::ok(&ResultPages { result_pages: pages, next_records_url: next, done }))
     }
 
+    /// What the request asks for, "still subject to the size limits" (Bulk API 2.0 guide v66, `maxRecords`).
     fn rows_per_page(&self, call: &Call) -> Result<u64, ApiError> {
-        let most = self.scenario.bulk.page_rows;
         match call.parameter("maxRecords").map(|text| text.parse::<u64>()) {
-            None => Ok(most),
-            Some(Ok(wanted)) if wanted > 0 => Ok(wanted.min(most)),
+            None => Ok(self.unasked_rows()),
+            Some(Ok(wanted)) if wanted > 0 => Ok(wanted.min(self.scenario.bulk.page_rows)),
             Some(_) => Err(ApiError::bad_request("API_ERROR", "maxRecords is not a positive number")),
         }
+    }
+
+    fn unasked_rows(&self) -> u64 {
+        UNASKED_ROWS.min(self.scenario.bulk.page_rows)
     }
 }
 

@@ -1,13 +1,13 @@
 //! One run of one stream, whoever asks for it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sync::{
     checkpoint::Epoch,
     destination::Destination,
     mapping::CompiledMapping,
     read::ReadOptions,
-    run::{self, Outcome, Report, RunError, RunOptions},
+    run::{self, Outcome, Report, RunError, RunOptions, Sweep},
 };
 use tokio::sync::watch;
 
@@ -236,14 +236,25 @@ impl App {
     }
 
     pub(in crate::app) fn run_options(&self, stream: &Stream, purpose: Purpose) -> RunOptions {
+        let is_sync = matches!(purpose, Purpose::Sync | Purpose::Sweep);
         RunOptions {
             read: ReadOptions { choice: stream.read, bulk_from: self.config.bulk_threshold, ..ReadOptions::default() },
             overlap: self.config.overlap,
             deletions_every: self.config.deletions_every,
-            refresh: self.config.refresh.filter(|_| purpose == Purpose::Sync),
+            refresh: self.config.refresh.filter(|_| is_sync),
+            sweep: match purpose {
+                // A person asks for it: whenever the last one was, to its end.
+                Purpose::Sweep => Some(Sweep {
+                    every: Duration::ZERO,
+                    below_percent: 100,
+                    turn: Duration::MAX,
+                    range_rows: self.config.sweep_range_rows,
+                }),
+                _ => self.config.sweep.filter(|_| is_sync),
+            },
             full: match purpose {
                 Purpose::Import | Purpose::Test | Purpose::Stage => true,
-                Purpose::Sync | Purpose::Retry | Purpose::Verify => false,
+                Purpose::Sync | Purpose::Sweep | Purpose::Retry | Purpose::Verify => false,
             },
         }
     }

@@ -21,7 +21,8 @@ use crate::{
 
 /// A commit a page: a dozen places to be killed at between two commits.
 const PAGES: u64 = 12;
-const FIELDS: &str = "Id,FirstName,LastName,Email,Phone,Description,MailingCity,AccountId,Birthdate,CreatedDate";
+pub(super) const FIELDS: &str =
+    "Id,FirstName,LastName,Email,Phone,Description,MailingCity,AccountId,Birthdate,CreatedDate";
 const FURTHER_FIELDS: [&str; 3] = ["Title", "Department", "LeadSource"];
 
 /// Another process runs the stream.
@@ -42,14 +43,17 @@ fn length() -> Length {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
+pub(super) enum Phase {
     Import,
     Incremental,
     BackFill,
+    Refresh,
+    Sweep,
+    Repair,
 }
 
 /// Where the control store and the copies are.
-enum Place {
+pub(super) enum Place {
     /// Each a SQLite file.
     Sqlite,
     /// The control store in a SQLite file, copies in folders of Parquet files.
@@ -58,19 +62,21 @@ enum Place {
 }
 
 /// An org, and the program that copies it.
-struct Scene {
-    org: Acme,
+pub(super) struct Scene {
+    pub(super) org: Acme,
     place: Place,
     length: Length,
     random: Random,
-    kills: BTreeMap<(Phase, usize), u32>,
+    pub(super) kills: BTreeMap<(Phase, usize), u32>,
+    /// Settings of the program, beside the usual ones.
+    pub(super) settings: Vec<(&'static str, String)>,
     /// How long a run of a phase took that was left alone.
     takes: BTreeMap<Phase, Duration>,
     changed: u64,
 }
 
 impl Scene {
-    async fn open(place: Place) -> Self {
+    pub(super) async fn open(place: Place) -> Self {
         let mut scenario = Scenario::builtin("acme").unwrap();
         let length = length();
         scenario.rows.insert("Contact".to_owned(), length.contacts);
@@ -78,12 +84,22 @@ impl Scene {
         // As many days' requests as a slow machine needs for all its kills come within one day.
         scenario.limits.daily_api_requests = 100_000_000;
         let (org, random) = (Acme::of(scenario).await, Random::from_environment());
-        Self { org, place, length, random, kills: BTreeMap::new(), takes: BTreeMap::new(), changed: 0 }
+        Self {
+            org,
+            place,
+            length,
+            random,
+            kills: BTreeMap::new(),
+            settings: Vec::new(),
+            takes: BTreeMap::new(),
+            changed: 0,
+        }
     }
 
     fn environment(&self) -> Vec<(&'static str, String)> {
         // The first load is a job and what has changed is a query, so that the kills strike both.
         let mut environment = vec![("ORGTIDE_BULK_THRESHOLD", (self.length.contacts / 2).to_string())];
+        environment.extend(self.settings.iter().cloned());
         if let Place::Server(fixture) = &self.place {
             environment.push(("ORGTIDE_DATABASE_URL", fixture.place()));
             let password = Url::parse(&fixture.place()).unwrap().password().unwrap_or_default().to_owned();
@@ -98,7 +114,31 @@ impl Scene {
         self.org.spawn_with(line, &environment)
     }
 
-    async fn succeed(&self, line: &str) {
+    /// How many kills are to strike each phase.
+    pub(super) fn wanted(&self) -> u32 {
+        self.length.kills
+    }
+
+    pub(super) fn contacts(&self) -> u64 {
+        self.length.contacts
+    }
+
+    /// Changes the rows of a copy behind the program's back.
+    pub(super) async fn tamper(&self, name: &str, sql: &str) {
+        match &self.place {
+            Place::Sqlite => {
+                let file = self.org.directory.path().join(name).with_extension("db");
+                rusqlite::Connection::open(file).unwrap().execute_batch(sql).unwrap();
+            }
+            Place::Parquet => panic!("nobody runs SQL on files: {sql}"),
+            Place::Server(fixture) => {
+                let client = postgres::client(&fixture.place()).await;
+                client.batch_execute(&format!("SET search_path TO \"{name}\"; {sql}")).await.unwrap();
+            }
+        }
+    }
+
+    pub(super) async fn succeed(&self, line: &str) {
         let ended = output_of(self.spawn(line)).await;
         assert_eq!(ended.code, 0, "{line}: {ended:?}");
     }
@@ -117,11 +157,11 @@ impl Scene {
     }
 
     /// Connects the org under a name of its own, whose copy is empty.
-    async fn connect(&self, name: &str) {
+    pub(super) async fn connect(&self, name: &str) {
         self.succeed(&format!("connect {name} --org {ORG} --client-id {CLIENT_ID}")).await;
     }
 
-    fn import(&self, name: &str, fields: &str) -> String {
+    pub(super) fn import(&self, name: &str, fields: &str) -> String {
         format!("import {name} Contact --fields {fields} --to {}", self.destination(name))
     }
 
@@ -149,7 +189,7 @@ impl Scene {
 
     /// Runs `line` in so many processes at once, again and again, and kills them at random moments until `kills` have
     /// struck or one of them has come to its end.
-    async fn under_fire(&mut self, line: &str, phase: Phase, processes: usize) {
+    pub(super) async fn under_fire(&mut self, line: &str, phase: Phase, processes: usize) {
         let mut takes = self.takes.get(&phase).copied().unwrap_or(Duration::from_secs(1));
         let mut herd: Vec<(Child, Instant)> = Vec::new();
         loop {
@@ -186,11 +226,12 @@ impl Scene {
     }
 
     /// Asserts that the copy holds the living records as a copy does that is made now.
-    async fn compare(&self, name: &str, fields: &str, round: &str) {
+    pub(super) async fn compare(&self, name: &str, fields: &str, round: &str) {
         let truth = format!("truth{round}");
         self.connect(&truth).await;
         self.succeed(&self.import(&truth, fields)).await;
-        let columns = fields.split(',').map(|field| format!("\"{field}\"")).collect::<Vec<_>>().join(", ");
+        let columns =
+            fields.split(',').map(|field| format!("\"{}\"", field.replace('.', "_"))).collect::<Vec<_>>().join(", ");
         let differences = match &self.place {
             Place::Sqlite => self.differences_of_databases(name, &truth, &columns),
             Place::Parquet => self.differences_of_folders(name, &truth, fields),
