@@ -35,6 +35,7 @@ mod routes;
 mod schedules;
 mod sign_in;
 mod users;
+mod verified;
 mod ways;
 mod words;
 

@@ -11,6 +11,7 @@ use super::{
     frame::Frame,
     problem::{Problem, capital},
     schedules::ScheduleView,
+    verified::{self, VerifiedView},
     words::{BAD, BUSY, Badge, CALM, GOOD, Moment, WARN, address, badge_of, grouped},
 };
 use crate::{
@@ -33,6 +34,7 @@ struct Page {
     badge: Badge,
     state: StateView,
     streams: Vec<StreamView>,
+    verified: Vec<VerifiedView>,
     /// For admins alone.
     settings: Option<Settings>,
     life: Option<LifeView>,
@@ -130,6 +132,7 @@ pub(super) async fn show(call: Call) -> Answer {
         settings: is_admin.then(|| settings(&connection, &status)),
         life: if is_admin { Some(life(&call, name).await?) } else { None },
         streams: streams(&status, is_admin, now),
+        verified: verified::views(&call, name, &status, is_admin).await?,
         checked: last_check.as_ref().map(|(at, _)| Moment::of(*at, now)),
         findings: last_check.map(|(_, findings)| findings).unwrap_or_default(),
         journal: journal.into_iter().map(|entry| EntryView::of(entry, now)).collect(),

@@ -7,6 +7,7 @@ use std::{
 
 use askama::Template;
 use axum::response::IntoResponse;
+use sync::verify::Depth;
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
@@ -18,7 +19,10 @@ use super::{
     words::grouped,
 };
 use crate::{
-    app::import::{ImportRequest, RunEvent, Watcher},
+    app::{
+        import::{ImportRequest, RunEvent, Watcher},
+        verify::{Comparing, Verified},
+    },
     auth::Role,
     error::Error,
 };
@@ -27,12 +31,17 @@ use crate::{
 pub(super) enum Work {
     Import(ImportRequest),
     Sync,
+    /// Hold the copies of these objects against the org; of all where none is named.
+    Verify(Vec<String>),
 }
+
+/// A comparison that a person asks for sees everything, and changes nothing.
+const HOW: Comparing = Comparing { depth: Depth::Content, repair: false };
 
 /// Begins, unless something of the connection is under way, and leads to its page.
 pub(super) async fn start(call: &Call, name: &str, work: Work) -> Answer {
     call.console.app.one_status(name).await?;
-    let Some(import) = call.console.imports.begin(name) else {
+    let Some(import) = call.console.imports.begin(name, matches!(work, Work::Verify(_))) else {
         return go_to(&format!("/connections/{name}/import"));
     };
     let (console, name): (Console, String) = (call.console.clone(), name.to_owned());
@@ -40,11 +49,18 @@ pub(super) async fn start(call: &Call, name: &str, work: Work) -> Answer {
     let stop = call.console.imports.stop.subscribe();
     call.console.imports.spawn(async move {
         let watcher: Arc<dyn Watcher> = import.clone();
-        let outcomes = match &work {
-            Work::Import(request) => console.app.import(request, &watcher, &stop).await,
-            Work::Sync => console.app.sync(&name, &[], &watcher, &stop).await,
+        let error = match &work {
+            Work::Import(request) => console.app.import(request, &watcher, &stop).await.err(),
+            Work::Sync => console.app.sync(&name, &[], &watcher, &stop).await.err(),
+            Work::Verify(objects) => match console.app.verify(&name, objects, HOW, &watcher, &stop).await {
+                Ok(verified) => {
+                    verified.iter().for_each(|one| import.note(one));
+                    None
+                }
+                Err(error) => Some(error),
+            },
         };
-        import.end(outcomes.err());
+        import.end(error);
     });
     go_to(&address)
 }
@@ -65,12 +81,12 @@ impl Default for Imports {
 
 impl Imports {
     /// A new import, unless one of the connection is under way.
-    fn begin(&self, connection: &str) -> Option<Arc<Import>> {
+    fn begin(&self, connection: &str, is_comparison: bool) -> Option<Arc<Import>> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.get(connection).is_some_and(|import| !import.is_over()) {
             return None;
         }
-        let import = Arc::new(Import::default());
+        let import = Arc::new(Import(Mutex::new(Told { is_comparison, ..Told::default() })));
         running.insert(connection.to_owned(), Arc::clone(&import));
         Some(import)
     }
@@ -100,6 +116,8 @@ pub(super) struct Import(Mutex<Told>);
 
 #[derive(Default)]
 struct Told {
+    /// Copies are held against the org, and nothing is imported.
+    is_comparison: bool,
     /// By object: rows so far, and how many there are.
     objects: Vec<(String, u64, Option<u64>)>,
     quota: Option<(u64, u64)>,
@@ -114,6 +132,15 @@ impl Import {
 
     fn is_over(&self) -> bool {
         self.told().is_over
+    }
+
+    /// Says why a comparison made no certificate.
+    fn note(&self, verified: &Verified) {
+        if let Err(error) = &verified.result {
+            let mut findings = FindingView::of_error(error);
+            findings.iter_mut().for_each(|finding| finding.subject.clone_from(&verified.stream.object));
+            self.told().failed.extend(findings);
+        }
     }
 
     fn end(&self, error: Option<Error>) {
@@ -146,7 +173,8 @@ impl Watcher for Import {
                 }
             }
             RunEvent::Progress { stream, counts, org_used, org_max } => {
-                told.of(&stream.object).1 = counts.rows;
+                let so_far = if told.is_comparison { counts.read } else { counts.rows };
+                told.of(&stream.object).1 = so_far;
                 told.quota = org_used.zip(org_max);
             }
             RunEvent::Ended { outcome } => {
@@ -173,7 +201,8 @@ struct ImportPage {
 struct ImportLive {
     connection: String,
     is_over: bool,
-    status: String,
+    is_comparison: bool,
+    status: &'static str,
     streams: Vec<Progress>,
     quota: Option<String>,
     findings: Vec<FindingView>,
@@ -193,6 +222,7 @@ pub(super) async fn progress(call: Call) -> Answer {
     let import = call.console.imports.find(&name);
     let is_elsewhere = import.is_none() && status.streams.iter().any(|stream| stream.running.is_some());
     let is_over = import.as_ref().is_none_or(|import| import.is_over()) && !is_elsewhere;
+    let is_comparison = import.as_ref().is_some_and(|import| import.told().is_comparison);
     let mut views = streams(&status, is_admin, app.now());
     let (mut findings, mut quota, mut known) = (Vec::new(), None, Vec::new());
     if let Some(import) = import {
@@ -212,19 +242,22 @@ pub(super) async fn progress(call: Call) -> Answer {
             view.rows = grouped(*rows);
         }
     }
-    let status = if is_over && findings.is_empty() {
-        "The import is complete.".to_owned()
-    } else if is_over {
-        "The import has ended, and not everything went well.".to_owned()
-    } else {
-        "Importing. You can leave this page; it goes on.".to_owned()
+    let status = match (is_comparison, is_over, findings.is_empty()) {
+        (false, true, true) => "The import is complete.",
+        (false, true, false) => "The import has ended, and not everything went well.",
+        (false, false, _) => "Importing. You can leave this page; it goes on.",
+        (true, true, true) => "The comparison is complete.",
+        (true, true, false) => "The comparison has ended, and not every copy has a certificate.",
+        (true, false, _) => "Comparing with the org. You can leave this page; it goes on.",
     };
     let streams = views.into_iter().map(|stream| Progress { of: of(&stream.object), stream }).collect();
-    let live = ImportLive { connection: name.clone(), is_over, status, streams, quota, findings };
+    let live = ImportLive { connection: name.clone(), is_over, is_comparison, status, streams, quota, findings };
     if call.is_live {
         return if is_over { Ok([("hx-refresh", "true")].into_response()) } else { call.page(&live) };
     }
-    let frame =
-        call.frame("Import").below("Integrations", "/integrations").below(name.clone(), format!("/connections/{name}"));
+    let frame = call
+        .frame(if is_comparison { "Comparison" } else { "Import" })
+        .below("Integrations", "/integrations")
+        .below(name.clone(), format!("/connections/{name}"));
     call.changing_page(&ImportPage { frame, connection: name, live }, !is_over)
 }

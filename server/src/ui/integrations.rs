@@ -7,7 +7,7 @@ use super::{
     frame::Frame,
     words::{Badge, badge_of, grouped},
 };
-use crate::app::own_sign_in::OfferedSignIn;
+use crate::app::{own_sign_in::OfferedSignIn, status::StreamStatus};
 
 #[derive(Template)]
 #[template(path = "ui/integrations.html")]
@@ -26,6 +26,8 @@ struct Row {
     kind: String,
     streams: usize,
     rows: String,
+    /// Copies that differed from their source when they were compared last, in words.
+    differs: Option<String>,
 }
 
 pub(super) async fn first(_: Call) -> Answer {
@@ -37,6 +39,7 @@ pub(super) async fn show(call: Call) -> Answer {
         badge: badge_of(&connection.state),
         kind: connection.org_kind.to_string(),
         streams: connection.streams.len(),
+        differs: differing(&connection.streams),
         rows: grouped(connection.streams.iter().filter_map(|stream| stream.rows).sum()),
         name: connection.name,
         customer: connection.customer,
@@ -44,4 +47,13 @@ pub(super) async fn show(call: Call) -> Answer {
     });
     let offered = call.console.app.offered_sign_ins();
     call.page(&Page { frame: call.frame("Integrations"), connections: connections.collect(), offered })
+}
+
+fn differing(streams: &[StreamStatus]) -> Option<String> {
+    let differs = |stream: &&StreamStatus| stream.certificate.as_ref().is_some_and(|certificate| !certificate.is_equal);
+    match streams.iter().filter(differs).count() {
+        0 => None,
+        1 => Some("One copy differs from its source".to_owned()),
+        number => Some(format!("{number} copies differ from their source")),
+    }
 }

@@ -7,7 +7,7 @@ use super::{
     Console, account, assets, attempts,
     call::{Access, Answer, Call},
     callback, connect, connection, disconnect, guides, imports, integrations, links, objects, own, schedules, sign_in,
-    users,
+    users, verified,
 };
 use crate::auth::Role;
 
@@ -62,6 +62,7 @@ pub(super) fn all() -> Vec<Route> {
         show("/connections/{name}/objects", ADMIN, objects::show),
         press("/connections/{name}/objects", ADMIN, objects::choose),
         press("/connections/{name}/sync", ADMIN, objects::sync),
+        press("/connections/{name}/verify", ADMIN, verified::verify),
         press("/connections/{name}/schedule", ADMIN, schedules::decide),
         show("/connections/{name}/import", MEMBER, imports::progress),
         // The page asks for an admin, or for whoever's own sign-in it is.

@@ -38,6 +38,7 @@ mod imports;
 mod pages;
 mod sandboxes;
 mod schedules;
+mod verified;
 mod waiting;
 
 const HOST: &str = "127.0.0.1:8723";
@@ -68,7 +69,7 @@ struct Installation {
     app: Arc<App>,
     clock: Arc<Standing>,
     service: TowerToHyperService<axum::Router>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 /// An answer, read whole.
@@ -104,7 +105,7 @@ impl Installation {
         let app = Arc::new(App::open(config, clock.clone(), "orgtide serve").await.unwrap());
         let site = Site::new(HOST.parse().unwrap(), public_url.as_ref());
         let router = web::router(&super::Console::new(Arc::clone(&app), site.clone()), &site);
-        Self { app, clock, service: TowerToHyperService::new(router), _directory: directory }
+        Self { app, clock, service: TowerToHyperService::new(router), directory }
     }
 
     fn pass(&self, millis: i64) {
