@@ -65,7 +65,7 @@ type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// A call on its way to the thread that writes.
 enum Command {
     Prepare { stream: StreamKey, table: TableSchema, epoch: Epoch, reply: Reply<Option<Checkpoint>> },
-    Write { batch: TableBatch, resume: Checkpoint, epoch: Epoch, reply: Reply<Written> },
+    Write { batch: TableBatch, resume: Box<Checkpoint>, epoch: Epoch, reply: Reply<Written> },
     Read { after: Option<String>, columns: Vec<usize>, reply: Reply<Held> },
     Close { reply: Reply<()> },
 }
@@ -122,7 +122,7 @@ impl Destination for FilesDestination {
         resume: &'a Checkpoint,
         epoch: Epoch,
     ) -> BoxFuture<'a, Result<Written, DestinationError>> {
-        let resume = resume.clone();
+        let resume = Box::new(resume.clone());
         Box::pin(self.call(move |reply| Command::Write { batch, resume, epoch, reply }))
     }
 

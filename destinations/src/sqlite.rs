@@ -140,7 +140,7 @@ impl fmt::Display for SqliteSettings {
 /// A call on its way to the thread that owns the connection.
 enum Command {
     Prepare { stream: StreamKey, table: TableSchema, epoch: Epoch, reply: Reply<Option<Checkpoint>> },
-    Write { batch: TableBatch, resume: Checkpoint, epoch: Epoch, reply: Reply<Written> },
+    Write { batch: TableBatch, resume: Box<Checkpoint>, epoch: Epoch, reply: Reply<Written> },
     Read { after: Option<String>, columns: Vec<usize>, reply: Reply<Held> },
     Close { reply: Reply<()> },
 }
@@ -197,7 +197,7 @@ impl Destination for SqliteDestination {
         resume: &'a Checkpoint,
         epoch: Epoch,
     ) -> BoxFuture<'a, Result<Written, DestinationError>> {
-        let resume = resume.clone();
+        let resume = Box::new(resume.clone());
         Box::pin(self.call(move |reply| Command::Write { batch, resume, epoch, reply }))
     }
 

@@ -1,5 +1,7 @@
 //! A case: calls to a destination in order, and the rows that must be there.
 
+mod removal;
+
 use std::collections::BTreeMap;
 
 use destinations::{
@@ -65,8 +67,8 @@ enum Step {
     Write(Write),
     /// Closes every runner.
     Reopen,
-    Remove(Remove),
-    HandOver(HandOver),
+    Remove(removal::Remove),
+    HandOver(removal::HandOver),
     /// Somebody's own SQL, such as every destination that has any understands.
     Sql(String),
     Decide(Decide),
@@ -196,36 +198,6 @@ struct Delete {
 /// The rows of a connection are removed for good.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Remove {
-    #[serde(default = "acme")]
-    connection: String,
-    #[serde(default = "org")]
-    org: String,
-    #[serde(default = "installation")]
-    installation: String,
-    /// How many that are; `None`: it is refused, because others write them.
-    rows: Option<u64>,
-}
-
-/// The rows of a connection give their place to those of another org.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HandOver {
-    #[serde(default = "acme")]
-    connection: String,
-    #[serde(default = "org")]
-    org: String,
-    #[serde(default = "installation")]
-    installation: String,
-    epoch: i64,
-    /// How many rows go.
-    #[serde(default)]
-    rows: u64,
-    refused: Option<Refusal>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct PatchRows {
     columns: Vec<String>,
     rows: Vec<Row>,
@@ -352,8 +324,8 @@ pub(crate) async fn run(case: &Case, place: &dyn Place) {
                     runner.destination.close().await.unwrap();
                 }
             }
-            Step::Remove(remove) => run_remove(remove, &case.table, place, index).await,
-            Step::HandOver(given) => run_hand_over(given, &case.table, place, index).await,
+            Step::Remove(remove) => removal::run_remove(remove, &case.table, place, index).await,
+            Step::HandOver(given) => removal::run_hand_over(given, &case.table, place, index).await,
             Step::Sql(statement) => place.sql(statement),
             Step::Expect(expect) => {
                 let table = expect.table.as_ref().unwrap_or(&case.table.name);
@@ -400,44 +372,6 @@ async fn run_foresee(foresee: &Foresee, table: &Table, place: &dyn Place, index:
         }
         (Some(words), Err(error)) => assert!(error.to_string().contains(words), "step {index}: {error}"),
         (Some(_), Ok(foreseen)) => panic!("step {index}: foreseen {foreseen:?}"),
-    }
-}
-
-async fn run_remove(remove: &Remove, table: &Table, place: &dyn Place, index: usize) {
-    let (org, installation) = (remove.org.clone(), remove.installation.clone());
-    let stream = StreamKey { org, installation, ..table.stream(&remove.connection) };
-    let looked = destinations::may_remove(&place.settings(), &stream).await;
-    let removed = destinations::remove(&place.settings(), &stream).await;
-    match remove.rows {
-        Some(rows) => {
-            looked.unwrap_or_else(|error| panic!("step {index}: {error}"));
-            assert_eq!(
-                removed.unwrap_or_else(|error| panic!("step {index}: {error}")),
-                rows,
-                "removed at step {index}"
-            );
-        }
-        None => {
-            for refused in [looked.unwrap_err(), removed.unwrap_err()] {
-                assert!(matches!(refused, DestinationError::NotOurs { .. }), "step {index}: {refused}");
-                assert!(refused.to_string().contains("another installation of Orgtide"), "step {index}: {refused}");
-            }
-        }
-    }
-}
-
-async fn run_hand_over(given: &HandOver, table: &Table, place: &dyn Place, index: usize) {
-    let (org, installation) = (given.org.clone(), given.installation.clone());
-    let stream = StreamKey { org, installation, ..table.stream(&given.connection) };
-    let handed_over = destinations::hand_over(&place.settings(), &stream, Epoch(given.epoch)).await;
-    match (&given.refused, handed_over) {
-        (None, Ok(rows)) => assert_eq!(rows, given.rows, "removed at step {index}"),
-        (None, Err(error)) => panic!("step {index}: {error}"),
-        (Some(Refusal::Fenced), Err(error)) => {
-            assert!(matches!(error, DestinationError::Fenced { .. }), "step {index}: {error}");
-        }
-        (Some(_), Err(error)) => assert!(matches!(error, DestinationError::NotOurs { .. }), "step {index}: {error}"),
-        (Some(_), Ok(rows)) => panic!("step {index}: {rows} rows were removed"),
     }
 }
 
