@@ -253,11 +253,13 @@ impl App {
 
     /// Reads what a person wants, and finds the client app and the connection that it means.
     async fn prepare(&self, request: ConnectRequest, flow: Flow) -> Result<Prepared, Error> {
-        let org = match self.store.find_connection(&request.org).await? {
-            Some(known) => known.org,
+        let known = self.store.find_connection(&request.org).await?;
+        let org = match &known {
+            Some(known) => known.org.clone(),
             None => OrgUrl::parse(&request.org, self.http.host_rules())?,
         };
-        let name = name_of(request.name.as_deref(), &org)?;
+        let name = request.name.as_deref().or(known.as_ref().map(|known| known.name.as_str()));
+        let name = name_of(name, &org)?;
         let existing = self.store.find_connection(&name).await?;
         let customer = request.customer.as_deref().or(existing.as_ref().map(|existing| existing.customer.as_str()));
         let app = client_app::choose(&self.config.client_apps, &request.app, &org, customer, flow)?;

@@ -88,5 +88,6 @@ fn document(name: &str, examined: &Examined) -> Value {
         "ok": examined.worst() < Severity::Failed,
         "findings": examined.findings,
         "matrix": examined.matrix,
+        "organization": examined.organization,
     })
 }

@@ -102,7 +102,7 @@ async fn a_refreshed_sandbox_is_noticed_asked_about_and_replaced_with_everything
     let acme = both().await;
     import(&acme, "acme", "Account").await;
     import(&acme, "acme-uat", "Account Contact").await;
-    assert_eq!(acme.run("schedule acme-uat hourly Account").await.code, 0);
+    assert_eq!(acme.run("schedule acme-uat Account hourly").await.code, 0);
     sandbox(&acme).insert("Account", json!({"Name": "Made in the former org"})).unwrap();
     assert_eq!(acme.run("sync acme-uat").await.code, 0);
     let former = count(&acme, "Account WHERE _connection = 'acme-uat'");
