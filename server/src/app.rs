@@ -40,6 +40,7 @@ pub mod matches;
 pub mod objects;
 pub mod own_sign_in;
 pub mod preview;
+pub mod promote;
 mod refreshed;
 pub mod rejected;
 pub mod runs;

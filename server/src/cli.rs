@@ -34,6 +34,7 @@ mod map;
 mod matches;
 mod objects;
 mod progress;
+mod promote;
 mod reading;
 mod rejected;
 mod runs;
@@ -120,6 +121,7 @@ enum Command {
     Serve(serve::Arguments),
     Map(map::Arguments),
     Drift(drift::Arguments),
+    Promote(promote::Arguments),
     Status(status::Arguments),
     Token(token::Arguments),
     ApiKey(token::ApiKeyArguments),
@@ -210,6 +212,9 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
         Command::Serve(arguments) => serve::run(arguments, config, terminal).await,
         Command::Map(arguments) => map::run(arguments, open(config, "map", terminal).await?, terminal).await,
         Command::Drift(arguments) => drift::run(arguments, open(config, "drift", terminal).await?, terminal).await,
+        Command::Promote(arguments) => {
+            promote::run(arguments, open(config, "promote", terminal).await?, terminal).await
+        }
         Command::Status(arguments) => status::run(arguments, open(config, "status", terminal).await?, terminal).await,
         Command::Token(arguments) => token::run(arguments, open(config, "token", terminal).await?, terminal).await,
         Command::ApiKey(arguments) => {

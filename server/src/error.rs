@@ -116,6 +116,11 @@ pub enum Error {
     /// The org's fields are others than a stream has agreed to read, and it is not to go on then.
     #[error("{object}: the org's fields have changed, and nothing is read until somebody decides:{}", lines(changes))]
     Drifted { connection: String, object: String, changes: Vec<String> },
+    /// Settings that were to be copied to another connection.
+    #[error("what does not fit {to} is not copied, and neither is the rest:{}", lines(problems))]
+    Unfit { to: String, problems: Vec<String> },
+    #[error("{to} has these streams already, with other settings:{}", lines(streams))]
+    WouldChange { to: String, streams: Vec<String> },
     #[error("the mapping file {} cannot be used: {reason}", path.display())]
     MappingFile { path: PathBuf, reason: String },
     #[error("{source}")]
@@ -276,6 +281,8 @@ impl Error {
             | Self::NotStageable { .. }
             | Self::Mapping { .. }
             | Self::Drifted { .. }
+            | Self::Unfit { .. }
+            | Self::WouldChange { .. }
             | Self::MappingFile { .. }
             | Self::Package(_)
             | Self::Listen(_)
@@ -314,6 +321,7 @@ impl Error {
             | Self::Imported { .. }
             | Self::NotStaged { .. }
             | Self::NotStageable { .. }
+            | Self::WouldChange { .. }
             | Self::MappingFile { .. }
             | Self::Package(_)
             | Self::Listen(_)
@@ -328,7 +336,7 @@ impl Error {
                 (_, Layer::Api | Layer::Data | Layer::Limit) => Exit::Refused,
                 (_, Layer::Network | Layer::Org | Layer::SignIn | Layer::Life) => Exit::Setup,
             },
-            Self::Version { .. } | Self::Mapping { .. } | Self::Drifted { .. } => Exit::Refused,
+            Self::Version { .. } | Self::Mapping { .. } | Self::Drifted { .. } | Self::Unfit { .. } => Exit::Refused,
             Self::Api { source, .. } => exit_of_api(source),
             Self::Destination { source } => exit_of_destination(source),
             Self::Match(MatchError::Destination(error)) => exit_of_destination(error),
@@ -371,6 +379,8 @@ impl Error {
             Self::Schedule(_) => "schedule",
             Self::NoStreams { .. } | Self::UnknownStream { .. } => "unknown_stream",
             Self::Mapping { .. } | Self::MappingFile { .. } => "mapping",
+            Self::Unfit { .. } => "mapping",
+            Self::WouldChange { .. } => "would_change",
             Self::Drifted { .. } => "drift",
             Self::Destination { .. } | Self::Match(MatchError::Destination(_)) => "destination",
             Self::Match(MatchError::NotMatching { .. }) => "mapping",
@@ -425,7 +435,7 @@ impl Error {
             Self::SandboxRefreshed { connection, host, .. } => Some(format!(
                 "decide what becomes of the former org's rows. To remove them and import everything anew, with the same \
                  streams, mappings and schedules: orgtide connect {connection} --refreshed. To keep them: orgtide connect \
-                 <another name> --org {host}"
+                 <another name> --org {host}, and orgtide promote {connection} --to <that name> for the settings"
             )),
             Self::OtherUser { .. } => {
                 Some("sign in as the same user again, or confirm the change with --other-user".into())
@@ -455,6 +465,11 @@ impl Error {
                 "go on with what the org has now (`orgtide drift accept {connection} {object}`), or with what was agreed \
                  (`orgtide drift reject {connection} {object}`)"
             )),
+            Self::Unfit { to, .. } => Some(format!(
+                "deploy what {to} lacks, or let its user read it (`orgtide export-app`), and promote again; or copy the rest \
+                 alone with --skip-unfit"
+            )),
+            Self::WouldChange { .. } => Some("agree to it with --replace; --plan shows what differs".into()),
             Self::MappingFile { .. } => Some("docs/mapping.md shows mapping files".into()),
             Self::Package(error) => error.remedy().map(str::to_owned),
             Self::Run { source, .. } => api_of(source).and_then(remedy_of_api),

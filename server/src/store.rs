@@ -25,6 +25,7 @@ pub mod lease;
 pub mod mappings;
 mod migrations;
 mod postgres;
+pub mod promoted;
 pub mod redemptions;
 mod refreshed;
 pub mod rejected;

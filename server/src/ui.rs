@@ -31,6 +31,7 @@ mod links;
 mod objects;
 mod own;
 mod problem;
+mod promote;
 mod routes;
 mod schedules;
 mod sign_in;

@@ -35,6 +35,7 @@ const NOTICES: &[(&str, &str)] = &[
     ("signed-out", "You are signed out."),
     ("signed-out-everywhere", "You are signed out in every browser."),
     ("checked", "The connection was checked again."),
+    ("promoted", "The settings are copied. What is new is imported by the next run."),
     ("scheduled", "The schedule is changed."),
     ("wanted", "It runs as soon as a worker is free."),
     ("certificate", "A key and its certificate are made. Upload the certificate to the app in Setup."),

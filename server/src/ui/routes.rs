@@ -6,8 +6,8 @@ use futures_util::{FutureExt, future::BoxFuture};
 use super::{
     Console, account, assets, attempts,
     call::{Access, Answer, Call},
-    callback, connect, connection, disconnect, guides, imports, integrations, links, objects, own, schedules, sign_in,
-    users, verified,
+    callback, connect, connection, disconnect, guides, imports, integrations, links, objects, own, promote, schedules,
+    sign_in, users, verified,
 };
 use crate::auth::Role;
 
@@ -64,6 +64,8 @@ pub(super) fn all() -> Vec<Route> {
         press("/connections/{name}/sync", ADMIN, objects::sync),
         press("/connections/{name}/verify", ADMIN, verified::verify),
         press("/connections/{name}/schedule", ADMIN, schedules::decide),
+        show("/connections/{name}/promote", ADMIN, promote::show),
+        press("/connections/{name}/promote", ADMIN, promote::save),
         show("/connections/{name}/import", MEMBER, imports::progress),
         // The page asks for an admin, or for whoever's own sign-in it is.
         show("/connections/{name}/disconnect", MEMBER, disconnect::ask),

@@ -54,6 +54,7 @@ async fn every_command_explains_itself_with_an_example() {
         "map diff",
         "map revert",
         "drift",
+        "promote",
         "schedule",
         "runs",
         "runs show",

@@ -29,6 +29,7 @@ mod patience;
 mod person;
 mod pitfalls;
 mod place;
+mod promote;
 mod proof;
 mod refusals;
 mod rejecting;

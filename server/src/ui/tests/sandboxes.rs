@@ -55,3 +55,32 @@ async fn a_refreshed_sandbox_is_shown_and_an_admin_chooses_what_becomes_of_its_r
     assert!(page.contains(&refreshed.org_id()) && !page.contains("Replace the rows"), "{page}");
     assert_eq!(page.matches("hourly<br>").count(), 2, "streams and schedules stay: {page}");
 }
+
+#[tokio::test]
+async fn settings_are_copied_to_another_connection_after_the_plan_was_shown() {
+    let (_emulator, installation) = both().await;
+    let admin = installation.user(Role::Admin).await;
+    let page = admin.get("/connections/acme-uat").await.body;
+    assert!(page.contains("/connections/acme-uat/promote"), "{page}");
+    let empty = admin.get("/connections/acme-uat/promote").await.body;
+    assert!(empty.contains("<option value=\"acme\">acme</option>") && !empty.contains("Copy to acme"), "{empty}");
+    let plan = admin.get("/connections/acme-uat/promote?to=acme").await.body;
+    assert_eq!((plan.matches("Is added").count(), plan.matches("Copy to acme").count()), (2, 1), "{plan}");
+    let saved = admin.post("/connections/acme-uat/promote", &[("to", "acme")]).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{saved:?}");
+    let there = admin.get(saved.place()).await.body;
+    assert!(there.contains("The settings are copied.") && there.matches("hourly<br>").count() == 2, "{there}");
+    let again = admin.get("/connections/acme-uat/promote?to=acme").await.body;
+    assert!(again.contains("Nothing would be changed.") && !again.contains("Copy to acme"), "{again}");
+
+    let fields = [("decision", "set"), ("object", "Account"), ("when", "every 15 minutes")];
+    admin.post("/connections/acme-uat/schedule", &fields).await;
+    let plan = admin.get("/connections/acme-uat/promote?to=acme").await.body;
+    assert!(plan.contains("Is changed") && plan.contains("instead of hourly"), "{plan}");
+    let refused = admin.post("/connections/acme-uat/promote", &[("to", "acme")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
+    let agreed = admin.post("/connections/acme-uat/promote", &[("to", "acme"), ("replace", "yes")]).await;
+    assert_eq!(agreed.status, StatusCode::SEE_OTHER, "{agreed:?}");
+    let member = installation.user(Role::Member).await;
+    assert_eq!(member.get("/connections/acme-uat/promote").await.status, StatusCode::FORBIDDEN);
+}
