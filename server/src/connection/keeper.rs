@@ -45,10 +45,12 @@ use crate::{
 };
 
 mod endpoint;
+mod replaced;
 mod settlement;
 mod stored;
 
 pub use endpoint::{Means, TokenEndpoint};
+use replaced::{refreshed, refuse_refreshed};
 use settlement::settlement_of;
 use stored::StoredSession;
 pub(crate) use stored::{document, is_same_org};
@@ -564,23 +566,6 @@ impl Kept {
 /// The lease that whoever signs a connection in holds.
 pub(crate) fn lease_name(connection: &str) -> String {
     format!("the sign-in of {connection}")
-}
-
-/// What is told of a connection whose sandbox is the org `found` now.
-fn refreshed(connection: &Connection, found: &str) -> OAuthError {
-    OAuthError::SandboxRefreshed {
-        host: connection.instance.host().to_owned(),
-        expected: connection.org_id.clone(),
-        found: found.to_owned(),
-    }
-}
-
-/// Nothing is asked for in the name of an org that is there no longer.
-fn refuse_refreshed(connection: &Connection) -> Result<(), OAuthError> {
-    match &connection.state {
-        ConnectionState::SandboxRefreshed { found_org_id, .. } => Err(refreshed(connection, found_org_id)),
-        _ => Ok(()),
-    }
 }
 
 /// True for an error that says that the token was not redeemed, and may be cured by a moment's wait.

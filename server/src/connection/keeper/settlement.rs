@@ -22,7 +22,7 @@ pub(super) fn settlement_of(connection: &Connection, renewed: &Renewed) -> (Sett
     let other_org = tokens.org_id.as_ref().filter(|found| !is_same_org(found, &connection.org_id));
     let verdict = match (other_org, &renewed.instance_refused) {
         (Some(found), None) if connection.is_refreshed_at(&tokens.instance_url) => {
-            Some(super::refreshed(connection, found))
+            Some(super::replaced::refreshed(connection, found))
         }
         (Some(found), _) => Some(OAuthError::OtherOrg { expected: connection.org_id.clone(), found: found.clone() }),
         (None, Some(refused)) => Some(OAuthError::InstanceHost(refused.clone())),
