@@ -111,6 +111,7 @@ impl Client {
         };
         let body = serde_json::to_vec(&job).expect("strings serialise");
         let request = Request::new(Method::POST, JOBS, self.data_path("jobs/query"), "creating a query job");
+        let request = request.making_a_job();
         self.call::<Answer>(&request.json(body.into())).await?.json()
     }
 

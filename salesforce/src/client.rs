@@ -11,6 +11,7 @@ use crate::{
     host::OrgUrl,
     http::{Answer, Http, Receive, Request, Timer, Usage},
     oauth::{ClientApp, Introspection, IssuedToken, Session, TokenSource, introspect},
+    quota::Governor,
     time::Timestamp,
 };
 
@@ -30,6 +31,8 @@ impl fmt::Display for ApiVersion {
 pub struct ApiUsage {
     /// Requests sent that count against the quota, attempts included.
     pub calls: u64,
+    /// Those among them that made a Bulk API 2.0 query job.
+    pub jobs: u64,
     pub org_used: Option<u64>,
     pub org_max: Option<u64>,
 }
@@ -48,6 +51,12 @@ impl Client {
         Self { http, tokens, version, usage: Arc::default() }
     }
 
+    /// The same client; whatever counts against the org's quota is sent only if `governor` admits it.
+    #[must_use]
+    pub fn governed_by(self, governor: Arc<dyn Governor>) -> Self {
+        Self { usage: Arc::new(Usage::governed_by(governor)), ..self }
+    }
+
     pub fn version(&self) -> ApiVersion {
         self.version
     }
@@ -55,7 +64,12 @@ impl Client {
     /// What has been used so far, by all clones of this client.
     pub fn usage(&self) -> ApiUsage {
         let org = self.usage.org();
-        ApiUsage { calls: self.usage.calls(), org_used: org.map(|(used, _)| used), org_max: org.map(|(_, max)| max) }
+        ApiUsage {
+            calls: self.usage.calls(),
+            jobs: self.usage.jobs(),
+            org_used: org.map(|(used, _)| used),
+            org_max: org.map(|(_, max)| max),
+        }
     }
 
     /// The org's clock, from the `Date` header of an answer to a request made for it (whole seconds).

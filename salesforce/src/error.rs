@@ -13,7 +13,10 @@ pub use self::{
     code::ErrorCode,
     oauth::{OAuthCause, OAuthError, OAuthRefusal, Setting, Stage},
 };
-use crate::bulk::JobId;
+use crate::{
+    bulk::JobId,
+    quota::{OverBudget, Withheld},
+};
 
 /// What cures an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -273,6 +276,9 @@ pub enum ApiError {
     SignIn(#[from] OAuthError),
     #[error("{doing}: {cause}")]
     Wire { doing: String, cause: WireError },
+    /// Not sent: who keeps the budget of API calls does not admit it.
+    #[error("{0}")]
+    Withheld(Box<Withheld>),
     /// Each attempt failed; the last failure is kept.
     #[error("given up after {attempts} attempts. {last}")]
     GivenUp { attempts: u32, last: Box<ApiError> },
@@ -315,6 +321,12 @@ fn failed_job_recovery(message: &str) -> Recovery {
     }
 }
 
+impl From<Withheld> for ApiError {
+    fn from(withheld: Withheld) -> Self {
+        Self::Withheld(Box::new(withheld))
+    }
+}
+
 impl ApiError {
     /// What cures this error.
     pub fn recovery(&self) -> Recovery {
@@ -324,11 +336,23 @@ impl ApiError {
             Self::SessionRefused { renewed: false, .. } => Recovery::Configure,
             Self::SignIn(error) => error.recovery(),
             Self::Wire { cause, .. } => cause.recovery(),
+            Self::Withheld(withheld) => Recovery::Retry { after: withheld.after() },
             Self::GivenUp { last, .. } => last.recovery(),
             Self::Unexpected { .. } | Self::Protocol { .. } => Recovery::Bug,
             Self::JobEnded { aborted: true, .. } => Recovery::Retry { after: None },
             Self::JobEnded { aborted: false, message, .. } => failed_job_recovery(message),
             Self::JobUnfinished { .. } => Recovery::Retry { after: None },
+        }
+    }
+
+    /// The budget that is used up, where that is why nothing was sent.
+    pub fn over_budget(&self) -> Option<&OverBudget> {
+        match self {
+            Self::Withheld(withheld) => match &**withheld {
+                Withheld::OverBudget(over) => Some(over),
+                Withheld::Unknown { .. } => None,
+            },
+            _ => None,
         }
     }
 
@@ -343,6 +367,7 @@ impl ApiError {
             Self::Refused(refusal) | Self::SessionRefused { refusal, .. } => Some(refusal),
             Self::GivenUp { last, .. } => last.refusal(),
             Self::SignIn(_)
+            | Self::Withheld(_)
             | Self::Wire { .. }
             | Self::Unexpected { .. }
             | Self::Protocol { .. }
@@ -390,6 +415,7 @@ impl ApiError {
             Self::Wire { cause, .. } => matches!(cause.recovery(), Recovery::Retry { .. }),
             Self::SessionRefused { .. }
             | Self::SignIn(_)
+            | Self::Withheld(_)
             | Self::GivenUp { .. }
             | Self::Unexpected { .. }
             | Self::Protocol { .. }

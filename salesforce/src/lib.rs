@@ -24,6 +24,7 @@ pub mod ids;
 pub mod oauth;
 pub mod org;
 pub mod query;
+pub mod quota;
 pub mod secret;
 pub mod time;
 

@@ -173,6 +173,7 @@ fn in_words_of_oauth(error: ApiError, stage: Stage, attempts: u32) -> OAuthError
         ApiError::GivenUp { attempts, last } => in_words_of_oauth(*last, stage, attempts),
         ApiError::SignIn(error) => error,
         ApiError::SessionRefused { .. }
+        | ApiError::Withheld(_)
         | ApiError::Unexpected { .. }
         | ApiError::Protocol { .. }
         | ApiError::JobEnded { .. }

@@ -14,6 +14,7 @@ use crate::{
     config::{Config, ConfigError},
     connection::keeper::Keeper,
     error::Error,
+    quota::{Priority, governor::OrgGovernor},
     store::{
         Store, StoreAddress, StoreError,
         connections::Connection,
@@ -30,6 +31,7 @@ pub mod access;
 pub mod accounts;
 pub mod care;
 pub mod connect;
+pub mod cost;
 mod describes;
 pub mod disconnect;
 pub mod drift;
@@ -41,6 +43,7 @@ pub mod objects;
 pub mod own_sign_in;
 pub mod preview;
 pub mod promote;
+pub mod quota;
 mod refreshed;
 pub mod rejected;
 pub mod runs;
@@ -63,6 +66,8 @@ pub struct App {
     holder: Holder,
     /// The keepers of this process, by connection: its callers share them.
     keepers: Mutex<HashMap<String, Keeper>>,
+    /// Who keeps the budgets of API calls, by org.
+    governors: Mutex<HashMap<String, Arc<OrgGovernor>>>,
     describes: describes::Describes,
     notices: Vec<String>,
     attempts_of_user: Throttle,
@@ -95,6 +100,7 @@ impl App {
             clock,
             holder,
             keepers: Mutex::default(),
+            governors: Mutex::default(),
             describes: describes::Describes::default(),
             notices,
             attempts_of_user: Throttle::new(10, 60),
@@ -139,9 +145,9 @@ impl App {
         Ok((connection, streams, client))
     }
 
-    /// A client that speaks for a stored connection.
+    /// A client that speaks for a stored connection, for what a person waits for.
     fn client(&self, connection: &Connection) -> Client {
-        Client::new(self.http.clone(), Arc::new(self.keeper(&connection.name)), connection.api_version)
+        self.client_for(connection, Priority::Person)
     }
 
     /// Who redeems the grant of the connection of that name, for all callers of this process.

@@ -27,6 +27,7 @@ mod export;
 mod export_app;
 mod findings;
 mod follower;
+mod forecast;
 mod guide;
 mod import;
 mod key;
@@ -35,6 +36,7 @@ mod matches;
 mod objects;
 mod progress;
 mod promote;
+mod quota;
 mod reading;
 mod rejected;
 mod runs;
@@ -110,6 +112,7 @@ enum Command {
     Check(check::Arguments),
     Explain(explain::Arguments),
     Objects(objects::Arguments),
+    Forecast(forecast::Arguments),
     Import(import::Arguments),
     Stage(stage::Arguments),
     Sync(sync::Arguments),
@@ -122,6 +125,7 @@ enum Command {
     Map(map::Arguments),
     Drift(drift::Arguments),
     Promote(promote::Arguments),
+    Quota(quota::Arguments),
     Status(status::Arguments),
     Token(token::Arguments),
     ApiKey(token::ApiKeyArguments),
@@ -197,6 +201,9 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
         Command::Objects(arguments) => {
             objects::run(arguments, open(config, "objects", terminal).await?, terminal).await
         }
+        Command::Forecast(arguments) => {
+            forecast::run(arguments, open(config, "forecast", terminal).await?, terminal).await
+        }
         Command::Import(arguments) => import::run(arguments, open(config, "import", terminal).await?, terminal).await,
         Command::Stage(arguments) => stage::run(arguments, open(config, "stage", terminal).await?, terminal).await,
         Command::Sync(arguments) => sync::run(arguments, open(config, "sync", terminal).await?, terminal).await,
@@ -215,6 +222,7 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
         Command::Promote(arguments) => {
             promote::run(arguments, open(config, "promote", terminal).await?, terminal).await
         }
+        Command::Quota(arguments) => quota::run(arguments, open(config, "quota", terminal).await?, terminal).await,
         Command::Status(arguments) => status::run(arguments, open(config, "status", terminal).await?, terminal).await,
         Command::Token(arguments) => token::run(arguments, open(config, "token", terminal).await?, terminal).await,
         Command::ApiKey(arguments) => {

@@ -20,6 +20,8 @@ use sync::{
 };
 use url::Url;
 
+use crate::quota::Rules;
+
 mod client_apps;
 mod error;
 mod settings;
@@ -147,6 +149,10 @@ pub struct Config {
     pub sweep_range_rows: usize,
     /// When copies are held against their org by themselves; `None`: never.
     pub verify: Option<Verifying>,
+    /// Work that can wait is done only while less than this of a budget of API calls, and of the org's quota, is used.
+    pub background_percent: u64,
+    /// How much of each org's API quota may be taken.
+    pub quota: Rules,
     pub retention: Retention,
     pub log_level: tracing::Level,
     pub log_format: LogFormat,
@@ -188,6 +194,8 @@ impl Config {
             sweep: sweep(values)?,
             sweep_range_rows: sweep_range_rows(values)?,
             verify: verifying(values)?,
+            background_percent: percent(values, "read.refresh_below_percent", 50)?,
+            quota: quota(values)?,
             retention: Retention {
                 runs: days(values.number("retention.runs_days").unwrap_or(90)),
                 rejected: days(values.number("retention.rejected_days").unwrap_or(30)),
@@ -371,25 +379,17 @@ fn hours(number: u64) -> Duration {
     Duration::from_secs(number.saturating_mul(3600))
 }
 
-fn percent(values: &Values, name: &str) -> Result<u64, ConfigError> {
-    let percent = values.number(name).unwrap_or(50);
-    if percent > 100 {
-        return Err(values.invalid(name, "it is a share in percent, 0 to 100"));
-    }
-    Ok(percent)
-}
-
 /// `None` where it is switched off.
 fn refresh(values: &Values) -> Result<Option<Refresh>, ConfigError> {
     let every = hours(values.number("read.refresh_hours").unwrap_or(24));
-    let below_percent = percent(values, "read.refresh_below_percent")?;
+    let below_percent = percent(values, "read.refresh_below_percent", 50)?;
     Ok((!every.is_zero()).then_some(Refresh { every, below_percent }))
 }
 
 /// `None` where it is switched off.
 fn sweep(values: &Values) -> Result<Option<Sweep>, ConfigError> {
     let every = hours(values.number("read.sweep_hours").unwrap_or(168));
-    let below_percent = percent(values, "read.refresh_below_percent")?;
+    let below_percent = percent(values, "read.refresh_below_percent", 50)?;
     let range_rows = sweep_range_rows(values)?;
     Ok((!every.is_zero()).then_some(Sweep { every, below_percent, turn: SWEEP_TURN, range_rows }))
 }
@@ -409,8 +409,25 @@ fn verifying(values: &Values) -> Result<Option<Verifying>, ConfigError> {
         Some(_) => return Err(values.invalid("verify.depth", "it is `versions` or `content`")),
     };
     let repair = values.flag("verify.repair").unwrap_or(false);
-    let below_percent = percent(values, "verify.below_percent")?;
+    let below_percent = percent(values, "verify.below_percent", 50)?;
     Ok((!every.is_zero()).then_some(Verifying { every, depth, repair, below_percent }))
+}
+
+/// How much of each org's API quota may be taken.
+fn quota(values: &Values) -> Result<Rules, ConfigError> {
+    let default = Rules::default();
+    Ok(Rules {
+        share_percent: percent(values, "quota.share_percent", default.share_percent)?,
+        reserve_percent: percent(values, "quota.reserve_percent", default.reserve_percent)?,
+        daily_calls: values.number("quota.daily_calls"),
+        daily_bulk_jobs: values.number("quota.daily_bulk_jobs"),
+    })
+}
+
+/// A share in percent.
+fn percent(values: &Values, name: &str, default: u64) -> Result<u64, ConfigError> {
+    let given = values.number(name).unwrap_or(default);
+    if given > 100 { Err(values.invalid(name, "it is a share in percent, 0 to 100")) } else { Ok(given) }
 }
 
 fn level(values: &Values) -> Result<tracing::Level, ConfigError> {

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use destinations::matching::MatchError;
 use salesforce::{
     ApiError, OAuthError, Recovery, error::advice, host::HostError, http::HttpConfigError, oauth::CallbackError,
+    quota::OverBudget,
 };
 use sync::{destination::DestinationError, mapping::MappingProblem, run::RunError, verify::VerifyError};
 
 use crate::{
     auth::AuthError,
     config::ConfigError,
+    counts::grouped,
     diagnose::{Finding, Layer, Passing, Who},
     guide::package::PackageError,
     schedule::when::{FORMS, ScheduleError},
@@ -40,6 +42,11 @@ pub enum Exit {
     /// Ended by Ctrl-C at a place from which it goes on.
     Stopped = 130,
 }
+
+/// The short name of what waits for API calls.
+pub(crate) const OVER_BUDGET: &str = "over_budget";
+const OF_BUDGET: &str = "run the same again then: it goes on where it stopped, and streams with a schedule do so by themselves; \
+                         `orgtide quota` shows the budget and sets it";
 
 /// Why a command failed, by cause.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +136,9 @@ pub enum Error {
     Match(#[from] MatchError),
     #[error("{object}: {}", run(.source))]
     Run { object: String, source: Box<RunError> },
+    /// The org's budget of API calls is used up: what was read is kept, and it goes on from there.
+    #[error("{object}: waits for API calls: {source}; {}", still_to_do(*read))]
+    Waiting { object: String, read: u64, source: Box<OverBudget> },
     #[error("{source}")]
     Verify { connection: String, source: Box<VerifyError> },
     #[error(transparent)]
@@ -193,6 +203,13 @@ impl Error {
     }
 }
 
+fn still_to_do(read: u64) -> String {
+    match read {
+        0 => "nothing of it is read yet".to_owned(),
+        read => format!("still to read: from record {} on", grouped(read + 1)),
+    }
+}
+
 fn listed(problems: &[MappingProblem]) -> String {
     problems.iter().map(|problem| format!("\n  {problem}")).collect()
 }
@@ -240,6 +257,24 @@ pub(crate) fn api_of(error: &RunError) -> Option<&ApiError> {
 }
 
 impl Error {
+    /// The error of a run that has read so many records, as one that waits where it is the budget that stopped it.
+    pub(crate) fn waiting(self, object: &str, read: u64) -> Self {
+        match self.over_budget().copied() {
+            Some(over) => Self::Waiting { object: object.to_owned(), read, source: Box::new(over) },
+            None => self,
+        }
+    }
+
+    /// The budget that is used up, where that is why it failed.
+    pub fn over_budget(&self) -> Option<&OverBudget> {
+        match self {
+            Self::Waiting { source, .. } => Some(source),
+            Self::Api { source, .. } => source.over_budget(),
+            Self::Run { source, .. } => api_of(source).and_then(ApiError::over_budget),
+            _ => None,
+        }
+    }
+
     /// What cures it.
     pub fn recovery(&self) -> Recovery {
         match self {
@@ -256,6 +291,7 @@ impl Error {
             Self::Destination { source } => source.recovery(),
             Self::Match(error) => error.recovery(),
             Self::Run { source, .. } => source.recovery(),
+            Self::Waiting { source, .. } => Recovery::Retry { after: Some(source.after) },
             Self::Verify { source, .. } => source.recovery(),
             Self::Callback { source, .. } => source.recovery(),
             Self::Spent { .. } | Self::SignInOver => Recovery::Reauthorize,
@@ -347,6 +383,7 @@ impl Error {
                 (None, RunError::Progress(_)) => Exit::Setup,
                 (None, other) => setup_or(other.recovery()),
             },
+            Self::Waiting { .. } => Exit::TryLater,
             Self::Verify { source, .. } => match **source {
                 VerifyError::Stopped => Exit::Stopped,
                 _ => setup_or(source.recovery()),
@@ -368,6 +405,7 @@ impl Error {
             Self::Name { .. } => "invalid_name",
             Self::SignIn { .. } | Self::Spent { .. } | Self::Callback { .. } | Self::SignInOver => "sign_in",
             Self::Finding { finding, .. } if finding.layer == Layer::SignIn => "sign_in",
+            Self::Api { source, .. } if source.over_budget().is_some() => OVER_BUDGET,
             Self::Api { .. } | Self::Finding { .. } => "salesforce",
             Self::Version { .. } => "api_version",
             Self::OtherOrg { .. } => "other_org",
@@ -389,8 +427,10 @@ impl Error {
                 (Some(ApiError::SignIn(_)), _) => "sign_in",
                 (None, RunError::Destination(_)) => "destination",
                 (None, RunError::Progress(_)) => "store",
+                (Some(error), _) if error.over_budget().is_some() => OVER_BUDGET,
                 _ => "salesforce",
             },
+            Self::Waiting { .. } => OVER_BUDGET,
             Self::Verify { source, .. } => match **source {
                 VerifyError::Stopped => "stopped",
                 _ => "not_verified",
@@ -473,6 +513,7 @@ impl Error {
             Self::MappingFile { .. } => Some("docs/mapping.md shows mapping files".into()),
             Self::Package(error) => error.remedy().map(str::to_owned),
             Self::Run { source, .. } => api_of(source).and_then(remedy_of_api),
+            Self::Waiting { .. } => Some(OF_BUDGET.into()),
             Self::Verify { connection, source } => match &**source {
                 VerifyError::Unfinished { object, .. } => Some(format!("orgtide sync {connection} {object}")),
                 VerifyError::TooDifferent { object, .. } => Some(format!("orgtide import {connection} {object}")),
@@ -550,6 +591,7 @@ fn remedy_of_sign_in(error: &OAuthError) -> Option<String> {
 fn remedy_of_api(error: &ApiError) -> Option<String> {
     match error {
         ApiError::SignIn(error) => remedy_of_sign_in(error),
+        ApiError::Withheld(_) => Some(OF_BUDGET.into()),
         other => other.refusal().and_then(|refusal| advice(&refusal.code)).map(|advice| advice.remedy.to_owned()),
     }
 }

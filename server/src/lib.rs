@@ -23,6 +23,7 @@ pub mod diagnose;
 pub mod error;
 pub mod guide;
 mod hex;
+pub mod quota;
 pub mod schedule;
 pub mod store;
 mod ui;

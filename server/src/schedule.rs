@@ -133,12 +133,16 @@ impl Workers {
             due = turn::others_first(due, &self.here());
         }
         let mut full = HashSet::new();
+        let mut asked = HashMap::new();
         for due in due {
             if self.runs.len() >= workers || *self.stop.borrow() {
                 break;
             }
             let may_run = turn::may_run(&due, self.app.now()) && !full.contains(&due.org_id);
             if !may_run || self.under_way.values().any(|running| running.run.stream_id == due.stream_id) {
+                continue;
+            }
+            if !self.has_calls(&due.org_id, &mut asked).await? {
                 continue;
             }
             match self.begin(&due, slots).await? {
@@ -151,15 +155,26 @@ impl Workers {
         Ok(())
     }
 
+    /// True when the org's budget leaves calls for another run; asked once a look.
+    async fn has_calls(&self, org_id: &str, asked: &mut HashMap<String, bool>) -> Result<bool, Error> {
+        if let Some(known) = asked.get(org_id) {
+            return Ok(*known);
+        }
+        let has_calls = self.app.holds_runs_back(org_id).await?.is_none();
+        asked.insert(org_id.to_owned(), has_calls);
+        Ok(has_calls)
+    }
+
     /// Asks a run to give way when a customer waits who has none here.
     async fn make_room(&mut self, at_most: u32, slots: usize) -> Result<(), Error> {
         let (now, here) = (self.app.now(), self.here());
         if !turn::could_give_way(&here, now) {
             return Ok(());
         }
-        let mut customers = HashSet::new();
+        let (mut customers, mut asked) = (HashSet::new(), HashMap::new());
         for due in turn::waiting(self.app.store().due(at_most).await?, &here, now) {
-            if !customers.contains(&due.customer_id) && self.could_begin(&due, slots).await? {
+            let has_calls = self.has_calls(&due.org_id, &mut asked).await?;
+            if !customers.contains(&due.customer_id) && has_calls && self.could_begin(&due, slots).await? {
                 customers.insert(due.customer_id);
             }
             let Some(asked) = turn::gives_way(&here, customers.len(), now) else { continue };
@@ -277,6 +292,9 @@ impl Ended {
                 let (rows, what) = (report.counts.rows, told(report.outcome));
                 tracing::info!(connection.name = connection, stream.id = stream_id, object, rows, "{what}");
             }
+            Err(error) if error.over_budget().is_some() => {
+                tracing::info!(connection.name = connection, stream.id = stream_id, object, %error, "a run waits");
+            }
             Err(error) => {
                 tracing::warn!(connection.name = connection, stream.id = stream_id, object, %error, ?next, "a run failed");
             }
@@ -326,7 +344,11 @@ async fn record(app: &App, due: &Due, turn: Turn, next: Next, error: Option<&Err
     let now = app.now();
     let (needs, next_at): (Option<Needs>, Option<Timestamp>) = match next {
         Next::StillDue => return Ok(()),
-        Next::OnSchedule => (None, due.schedule.next(now, &due.stream_id)),
+        Next::OnSchedule => {
+            let schedule = due.schedule.slowed(app.slowed(&due.org_id).await?);
+            (None, schedule.next(now, &due.stream_id))
+        }
+        Next::Wait { wait } => (None, Some(now.after(wait))),
         Next::Retry { wait } => (Some(Needs::Time), Some(now.after(wait))),
         Next::Person { wait } => (Some(Needs::Person), Some(now.after(wait))),
         Next::Stop => (Some(Needs::Restart), None),

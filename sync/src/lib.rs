@@ -18,6 +18,7 @@ pub mod checkpoint;
 pub mod decode;
 pub mod destination;
 pub mod drift;
+pub mod forecast;
 pub mod idle;
 pub mod mapping;
 pub mod matching;

@@ -202,6 +202,11 @@ impl Question {
     }
 }
 
+/// The query of a first reading by REST.
+pub(crate) fn whole_question(mapping: &CompiledMapping) -> String {
+    soql::by_id(mapping, &Condition::default())
+}
+
 /// Reads one window.
 pub(crate) struct Reader {
     question: Question,
@@ -314,7 +319,11 @@ impl Reader {
             None => question.client.server_time().await?,
         };
         let deletions = match question.asked() {
-            Some(asked) => Some(question.client.deleted(asked.object, asked.start, asked.end).await),
+            Some(asked) => match question.client.deleted(asked.object, asked.start, asked.end).await {
+                // The org was not asked: that says nothing of its deletions.
+                Err(error @ ApiError::Withheld(_)) => return Err(error.into()),
+                answer => Some(answer),
+            },
             None => None,
         };
         let first = Some(First { as_of, deletions });

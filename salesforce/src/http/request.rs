@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 
+use crate::quota::Spend;
+
 /// What happens when Salesforce gets a request twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Replay {
@@ -45,8 +47,8 @@ pub(crate) struct Request {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: Body,
     pub(super) replay: Replay,
-    /// Counts against the org's quota.
-    pub(super) counted: bool,
+    /// What it takes from the org's quota; `None`: nothing.
+    pub(super) spends: Option<Spend>,
     /// Uses a connection of its own.
     pub(super) fresh: bool,
     /// Whatever comes back is an answer: redirects, pages, refusals.
@@ -68,7 +70,7 @@ impl Request {
             headers: vec![(header::ACCEPT, HeaderValue::from_static("application/json"))],
             body: Body::Empty,
             replay: Replay::Harmless,
-            counted: true,
+            spends: Some(Spend::Call),
             fresh: false,
             takes_anything: false,
             may_send: None,
@@ -142,7 +144,13 @@ impl Request {
     }
 
     pub(crate) fn uncounted(mut self) -> Self {
-        self.counted = false;
+        self.spends = None;
+        self
+    }
+
+    /// Makes a Bulk job, of which an org has so many a day.
+    pub(crate) fn making_a_job(mut self) -> Self {
+        self.spends = Some(Spend::Job);
         self
     }
 }

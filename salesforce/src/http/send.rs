@@ -36,7 +36,8 @@ const LONGEST_REFUSAL_BYTES: usize = 256 << 10;
 impl Http {
     /// Sends `request` to `org`, again and again while the failure is transient and the policy allows.
     ///
-    /// Each attempt is counted in `usage` if the request counts against the quota at all.
+    /// Each attempt is counted in `usage` if the request counts against the quota at all, and is made only if the quota's
+    /// governor admits it.
     pub(crate) async fn send<T: Receive>(
         &self,
         org: &OrgUrl,
@@ -116,8 +117,8 @@ impl Http {
         if !self.config.host_rules.admits(&host) {
             return Err(failed(WireError::HostRefused { host }));
         }
-        if let Some(usage) = usage.filter(|_| request.counted) {
-            usage.count_call();
+        if let (Some(usage), Some(spend)) = (usage, request.spends) {
+            usage.spend(spend).await?;
         }
         let kept = Arc::default();
         let sent_at = self.timer().instant();

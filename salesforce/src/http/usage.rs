@@ -1,26 +1,56 @@
 //! What the requests of a client cost, and what the org says of its quota.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
-/// Counters shared by all clones of a client.
-#[derive(Debug, Default)]
+use crate::{
+    error::ApiError,
+    quota::{Governor, Spend},
+};
+
+/// Counters shared by all clones of a client, and who admits what they count.
+#[derive(Default)]
 pub(crate) struct Usage {
+    /// `None`: whatever is sent may be sent.
+    governor: Option<Arc<dyn Governor>>,
     calls: AtomicU64,
+    /// Those among them that made a Bulk job.
+    jobs: AtomicU64,
     /// Used and available in the last 24 hours; an available quota of 0 means that the org has not said yet.
     org_used: AtomicU64,
     org_max: AtomicU64,
 }
 
 impl Usage {
-    pub(super) fn count_call(&self) {
+    pub(crate) fn governed_by(governor: Arc<dyn Governor>) -> Self {
+        Self { governor: Some(governor), ..Self::default() }
+    }
+
+    /// Counts a request that is about to be sent, if it may be.
+    pub(super) async fn spend(&self, spend: Spend) -> Result<(), ApiError> {
+        if let Some(governor) = &self.governor {
+            governor.admit(spend).await?;
+        }
         self.calls.fetch_add(1, Ordering::Relaxed);
+        if spend == Spend::Job {
+            self.jobs.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     pub(super) fn note_limits(&self, header: &str) {
-        if let Some((used, max)) = api_usage(header) {
-            self.org_used.store(used, Ordering::Relaxed);
-            self.org_max.store(max, Ordering::Relaxed);
+        let Some((used, max)) = api_usage(header) else { return };
+        self.org_used.store(used, Ordering::Relaxed);
+        self.org_max.store(max, Ordering::Relaxed);
+        if let Some(governor) = &self.governor {
+            governor.heard(used, max);
         }
+    }
+
+    pub(crate) fn jobs(&self) -> u64 {
+        self.jobs.load(Ordering::Relaxed)
     }
 
     pub(crate) fn calls(&self) -> u64 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use destinations::DestinationSettings;
-use salesforce::{ApiError, Client, Timestamp};
+use salesforce::{ApiError, Client, Timestamp, quota::OverBudget};
 use sync::{
     mapping::{CompiledMapping, Mapping},
     read::{Phase, ReadChoice},
@@ -11,10 +11,7 @@ use sync::{
 };
 use tokio::sync::watch;
 
-use self::{
-    calls::Calls,
-    execute::{Errand, Order},
-};
+use self::execute::{Errand, Order};
 use super::App;
 use crate::{
     error::{Error, api_of},
@@ -90,9 +87,12 @@ impl App {
     ) -> Result<Vec<StreamOutcome>, Error> {
         let connection = self.store.connection(&request.connection).await?;
         self.refuse_paused(&connection).await?;
-        let calls = Calls::of(self.client(&connection));
-        let remembered = self.remember_streams(&connection, &calls.client, request).await?;
-        let orders = remembered.into_iter().map(|(stream, _)| Order { stream, is_agreed: true }).collect();
+        let calls = self.calls_of_runs(&connection);
+        let remembered = self.remember_streams(&connection, &calls.client, request).await;
+        if remembered.is_err() {
+            calls.settle().await;
+        }
+        let orders = remembered?.into_iter().map(|(stream, _)| Order { stream, is_agreed: true }).collect();
         let errand =
             Errand { connection: &connection, calls: &calls, purpose: Purpose::Import, watcher, stop, give_way: None };
         self.carry_out_all(&errand, orders).await
@@ -161,7 +161,7 @@ impl App {
         let connection = self.store.connection(connection).await?;
         self.refuse_paused(&connection).await?;
         let streams = self.imported(&connection, objects).await?;
-        let calls = Calls::of(self.client(&connection));
+        let calls = self.calls_of_runs(&connection);
         let orders = streams.into_iter().map(|stream| Order { stream, is_agreed: false }).collect();
         let errand = Errand { connection: &connection, calls: &calls, purpose, watcher, stop, give_way: None };
         self.carry_out_all(&errand, orders).await
@@ -192,20 +192,36 @@ impl App {
         Ok(settings.absolute())
     }
 
-    /// Runs streams one after the other, until somebody asks to stop or nobody is signed in any more.
+    /// Runs streams one after the other, until somebody asks to stop, nobody is signed in any more, or the org's budget of
+    /// API calls is used up; then the others are left for later, and say so.
     async fn carry_out_all(&self, errand: &Errand<'_>, orders: Vec<Order>) -> Result<Vec<StreamOutcome>, Error> {
         let mut outcomes = Vec::new();
-        for order in orders {
+        let mut orders = orders.into_iter();
+        while let Some(order) = orders.next() {
             let outcome = self.carry_out(errand, order).await;
             // The next stream would meet the same.
             let is_end = *errand.stop.borrow() || outcome.result.as_ref().is_err_and(is_of_sign_in);
+            let waits = outcome.result.as_ref().err().and_then(Error::over_budget).copied();
             outcomes.push(outcome);
+            if let Some(over) = waits {
+                outcomes.extend(orders.map(|order| self.put_off(errand, order, over)));
+                break;
+            }
             if is_end {
                 break;
             }
         }
         self.forget_old_runs().await?;
         Ok(outcomes)
+    }
+
+    /// A stream that is not begun because the budget is used up.
+    fn put_off(&self, errand: &Errand<'_>, order: Order, over: OverBudget) -> StreamOutcome {
+        let now = self.clock.now();
+        let waiting = Error::Waiting { object: order.stream.object.clone(), read: 0, source: Box::new(over) };
+        let outcome = StreamOutcome { stream: order.stream, result: Err(waiting), started_at: now, ended_at: now };
+        errand.watcher.event(RunEvent::Ended { outcome: &outcome });
+        outcome
     }
 }
 

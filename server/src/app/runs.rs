@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use salesforce::Timestamp;
 use serde::Serialize;
-use sync::{checkpoint::Window, read::ReadMode, verify::Certificate};
+use sync::{checkpoint::Window, forecast::Expected, read::ReadMode, verify::Certificate};
 
 use super::{App, import::chosen};
 use crate::{
-    error::Error,
+    error::{Error, OVER_BUDGET},
     store::{
         runs::{GAVE_WAY, Purpose, Run, RunCounts, RunState},
         streams::Stream,
@@ -24,7 +24,7 @@ pub struct RunStatus {
     pub id: String,
     pub purpose: Purpose,
     pub state: &'static str,
-    /// `gave_way`: it has stopped because other customers waited.
+    /// `gave_way`: it has stopped because other customers waited; `over_budget`: it waits for API calls.
     pub reason: Option<&'static str>,
     /// The process that ran it.
     pub holder: Option<String>,
@@ -48,7 +48,11 @@ impl RunStatus {
             id: run.id,
             purpose: run.purpose,
             state: run.state.name(),
-            reason: (run.state == RunState::GaveWay).then_some(GAVE_WAY),
+            reason: match run.state {
+                RunState::GaveWay => Some(GAVE_WAY),
+                RunState::Waiting => Some(OVER_BUDGET),
+                _ => None,
+            },
             holder: run.holder,
             started_at: run.started_at,
             ended_at: run.ended_at,
@@ -102,6 +106,8 @@ pub struct RunDetail {
     pub values: Vec<ValueDetail>,
     /// What a comparison with the source has found.
     pub certificate: Option<Certificate>,
+    /// What an import was expected to cost, when somebody has asked before it.
+    pub forecast: Option<Expected>,
 }
 
 /// A value that fitted no type. Personal data.
@@ -146,8 +152,9 @@ impl App {
             raw: String::from_utf8_lossy(&value.raw).into_owned(),
         });
         let certificate = self.store.certificate_of_run(id).await?.map(|kept| kept.certificate);
+        let forecast = self.store.forecast_of_run(id).await?;
         let (connection, values) = (connection.name, values.collect());
-        Ok(RunDetail { connection, values, certificate, run: of_stream(&stream, run) })
+        Ok(RunDetail { connection, values, certificate, forecast, run: of_stream(&stream, run) })
     }
 
     /// Forgets what runs have left behind, when its time is over.

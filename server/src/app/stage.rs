@@ -418,7 +418,7 @@ impl App {
     ) -> Result<StreamOutcome, Error> {
         let (connection, stream, _) = self.staged_stream(connection, object).await?;
         self.refuse_paused(&connection).await?;
-        let calls = Calls::of(self.client(&connection));
+        let calls = self.calls_of_runs(&connection);
         let errand =
             Errand { connection: &connection, calls: &calls, purpose: Purpose::Import, watcher, stop, give_way: None };
         Ok(self.carry_out(&errand, Order { stream, is_agreed: false }).await)
@@ -446,7 +446,7 @@ impl App {
         request: &StageRequest,
     ) -> Result<(Connection, Calls, Vec<(Stream, Option<CompiledMapping>)>), Error> {
         let connection = self.store.connection(&request.import.connection).await?;
-        let calls = Calls::of(self.client(&connection));
+        let calls = self.calls_of_runs(&connection);
         self.refuse_paused(&connection).await?;
         if !request.says_how {
             let objects: Vec<String> = request.import.mappings.iter().map(|mapping| mapping.object.clone()).collect();

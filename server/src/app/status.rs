@@ -9,6 +9,7 @@ use sync::{checkpoint::Swept, table::StreamKey};
 
 use super::{
     App,
+    quota::QuotaStatus,
     runs::RunStatus,
     schedules::ScheduleStatus,
     stage::StageStatus,
@@ -49,6 +50,8 @@ pub struct ConnectionStatus {
     pub api_calls_24h: u64,
     /// API calls of programs through the proxy within the last 24 hours.
     pub proxied: ProxiedCalls,
+    /// How the org's API quota stands.
+    pub quota: QuotaStatus,
     pub forecast: Forecast,
     pub switches: Switches,
     pub approvals_warning: Option<String>,
@@ -154,6 +157,7 @@ impl App {
             org_kind: connection.org_kind(),
             org_kind_unclear: told.and_then(|told| OrgKind::contradiction(&connection.instance, told)),
             proxied,
+            quota: self.quota_of(&connection).await?,
             forecast: self.forecast(&connection).await?,
             switches: self.store.switches(&connection.id).await?,
             approvals_warning: self.approvals_warning(&connection).await?,

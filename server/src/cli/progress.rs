@@ -21,7 +21,7 @@ use crate::{
         import::{RunEvent, StreamOutcome, Watcher},
         runs::mode_name,
     },
-    error::Exit,
+    error::{Error, Exit},
 };
 
 /// A bar a stream, with rows, rate, time to go, and API calls; nothing where nobody watches.
@@ -142,11 +142,10 @@ fn line(outcome: &StreamOutcome) -> String {
     let object = &outcome.stream.object;
     let report = match &outcome.result {
         Ok(report) => report,
+        Err(error) if error.over_budget().is_some() => return format!("{object:<12} {}", without(object, error)),
         Err(error) => {
             let remedy = error.remedy().map(|remedy| format!("\n{:<12} what to do: {remedy}", "")).unwrap_or_default();
-            let message = error.to_string();
-            let message = message.strip_prefix(&format!("{object}: ")).unwrap_or(&message);
-            return format!("{object:<12} failed: {message}{remedy}");
+            return format!("{object:<12} failed: {}{remedy}", without(object, error));
         }
     };
     let millis = (outcome.ended_at.0 - outcome.started_at.0).max(1);
@@ -192,6 +191,12 @@ pub(super) fn swept_words(found: &Swept) -> String {
     )
 }
 
+/// What an error says of an object, without its name before it.
+fn without(object: &str, error: &Error) -> String {
+    let message = error.to_string();
+    message.strip_prefix(&format!("{object}: ")).unwrap_or(&message).to_owned()
+}
+
 /// Prints the document of all outcomes, and says how the process ends.
 pub(super) fn show_outcomes(connection: &str, outcomes: &[StreamOutcome], terminal: &Terminal) -> Exit {
     terminal.document(&json!({ "connection": connection, "streams": documents(outcomes) }));
@@ -200,6 +205,10 @@ pub(super) fn show_outcomes(connection: &str, outcomes: &[StreamOutcome], termin
     places.dedup();
     if outcomes.iter().any(|outcome| outcome.result.is_ok()) {
         terminal.say(format!("Rows are in {}", places.join(", ")));
+    }
+    let waiting = outcomes.iter().filter_map(|outcome| outcome.result.as_ref().err());
+    if let Some(remedy) = waiting.filter(|error| error.over_budget().is_some()).find_map(Error::remedy) {
+        terminal.notice(&format!("What is left waits for API calls: {remedy}"));
     }
     exit_of(outcomes)
 }
@@ -247,7 +256,10 @@ pub(super) fn document(outcome: &StreamOutcome) -> Value {
             "api_calls": report.counts.api_calls,
             "deletions": deletions(&report.deletions),
         }),
-        Err(error) => json!({ "outcome": "failed", "error": error_document(error) }),
+        Err(error) => {
+            let outcome = if error.over_budget().is_some() { "waiting" } else { "failed" };
+            json!({ "outcome": outcome, "goes_on_at": error.over_budget().map(|over| over.free_at), "error": error_document(error) })
+        }
     };
     if let (Value::Object(document), Value::Object(rest)) = (&mut document, rest) {
         document.extend(rest);
@@ -272,6 +284,7 @@ pub(super) fn exit_of(outcomes: &[StreamOutcome]) -> Exit {
     match failures.next() {
         _ if outcomes.iter().any(is_stopped) => Exit::Stopped,
         None => Exit::Done,
+        Some(first) if failures.clone().chain([first]).all(|error| error.over_budget().is_some()) => Exit::TryLater,
         Some(first) if outcomes.iter().all(|outcome| outcome.result.is_err()) => first.exit(),
         Some(_) => Exit::Partial,
     }

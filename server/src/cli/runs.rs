@@ -5,6 +5,7 @@ use serde_json::json;
 use sync::read::ReadMode;
 
 use super::{
+    forecast,
     progress::destination_place,
     terminal::{Terminal, counted, grouped, short},
     verify,
@@ -15,6 +16,7 @@ use crate::{
         runs::{RunDetail, RunStatus, StreamRun, mode_name},
     },
     error::{Error, Exit},
+    store::runs::GAVE_WAY,
 };
 
 /// Shows what ran: what was asked, what was read and written, how long it took, and why it failed
@@ -95,8 +97,8 @@ fn row(run: &StreamRun, app: &App) -> Vec<String> {
 
 fn state(run: &RunStatus) -> String {
     match run.reason {
-        Some(_) => format!("{}, gave way to other customers", run.state),
-        None => run.state.to_owned(),
+        Some(GAVE_WAY) => format!("{}, gave way to other customers", run.state),
+        Some(_) | None => run.state.to_owned(),
     }
 }
 
@@ -159,7 +161,11 @@ fn facts(detail: &RunDetail, app: &App) -> Vec<(&'static str, String)> {
     ];
     let told = numbers.into_iter().filter(|(label, number)| *number > 0 || *label == "rows written");
     facts.extend(told.map(|(label, number)| (label, grouped(number))));
-    facts.push(("wire", format!("{}, {}", counted(counts.api_calls, "API call"), megabytes(counts.read_bytes))));
+    let jobs =
+        if counts.bulk_jobs > 0 { format!(", {}", counted(counts.bulk_jobs, "Bulk job")) } else { String::new() };
+    let bytes = megabytes(counts.read_bytes);
+    facts.push(("wire", format!("{}{jobs}, {bytes}", counted(counts.api_calls, "API call"))));
+    facts.extend(detail.forecast.as_ref().map(|expected| ("forecast", forecast::in_short(expected))));
     let stages = counts.stages;
     let stages = [
         ("waiting", stages.waiting),
@@ -175,7 +181,8 @@ fn facts(detail: &RunDetail, app: &App) -> Vec<(&'static str, String)> {
     if !stages.is_empty() {
         facts.push(("time", stages.join(", ")));
     }
-    facts.extend(run.error.clone().map(|error| ("failed", error)));
+    let why = if run.reason.is_some() { "waits" } else { "failed" };
+    facts.extend(run.error.clone().map(|error| (why, error)));
     facts
 }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{
     connection::uses,
     progress::{destination_place, swept_words},
+    quota,
     schedule::{next_run, show_trouble},
     terminal::{Terminal, counted, grouped, short},
 };
@@ -61,6 +62,10 @@ fn show(connection: &ConnectionStatus, terminal: &Terminal) {
         terminal.say(format!("  {unclear}: orgtide check {name}"));
     }
     terminal.say(format!("  {} by runs of the last 24 hours", counted(connection.api_calls_24h, "API call")));
+    terminal.say(format!("  API quota of 24 hours: {}", quota::in_short(&connection.quota)));
+    for note in connection.quota.notes() {
+        terminal.say(format!("  {note}"));
+    }
     let proxied = &connection.proxied;
     if proxied.calls > 0 {
         let (calls, writes) = (counted(proxied.calls, "API call"), counted(proxied.writes, "write"));

@@ -90,6 +90,7 @@ pub fn of_api(error: &ApiError) -> Finding {
         ApiError::SignIn(error) => of_oauth(error),
         ApiError::Wire { cause, .. } => of_wire(cause),
         ApiError::GivenUp { last, .. } => of_api(last),
+        ApiError::Withheld(_) => catalogue::BUDGET_USED_UP.found(error.to_string()),
         ApiError::Refused(refusal) => of_refusal(refusal),
         ApiError::SessionRefused { refusal, renewed } => match (&refusal.code, renewed) {
             (ErrorCode::InvalidSessionId, false) => catalogue::SESSION_NOT_FOR_API.found(said(refusal)),

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use salesforce::{Recovery, Timestamp};
+use salesforce::{Recovery, Timestamp, quota::Shortage};
 
 use crate::{
     connection::state::ConnectionState,
@@ -51,8 +51,11 @@ impl UnderWay {
 pub enum Next {
     /// The schedule says when.
     OnSchedule,
-    /// Nothing is counted and it stays due: another process runs it, its connection waits, or this process ends.
+    /// Nothing is counted and it stays due: another process runs it, its connection waits, its org has no calls left for
+    /// it, or this process ends.
     StillDue,
+    /// Nothing is counted, and it is due again then: there are no Bulk jobs for it before.
+    Wait { wait: Duration },
     /// It passes by itself.
     Retry { wait: Duration },
     /// A person has to change something, here or in the org. In case somebody has, it is tried now and then.
@@ -65,6 +68,13 @@ pub enum Next {
 pub fn after(error: &Error, failures: u32) -> Next {
     if error.exit() == Exit::Busy || matches!(error, Error::Paused { .. } | Error::SandboxRefreshed { .. }) {
         return Next::StillDue;
+    }
+    if let Some(over) = error.over_budget() {
+        return match over.shortage {
+            // Nothing of the org begins before there are calls.
+            Shortage::Calls { .. } | Shortage::Reserve { .. } => Next::StillDue,
+            Shortage::Jobs { .. } => Next::Wait { wait: over.after },
+        };
     }
     match error.recovery() {
         Recovery::Retry { after } => Next::Retry { wait: wait(failures).max(after.unwrap_or_default()) },
@@ -215,6 +225,13 @@ mod tests {
         let taken = StoreError::Fenced { name: "stream".into(), epoch: 3 };
         assert_eq!(after(&Error::Store(taken), 3), Next::StillDue);
         assert_eq!(after(&Error::Paused { connection: "acme".into() }, 3), Next::StillDue);
+        let waiting = |shortage| {
+            let over = salesforce::quota::OverBudget { shortage, free_at: Timestamp(5), after: PERSON_WAIT };
+            Error::Waiting { object: "Account".into(), read: 7, source: Box::new(over) }
+        };
+        assert_eq!(after(&waiting(Shortage::Calls { used: 200, budget: 200 }), 3), Next::StillDue);
+        let no_jobs = waiting(Shortage::Jobs { used: 9, budget: 9 });
+        assert_eq!(after(&no_jobs, 3), Next::Wait { wait: PERSON_WAIT }, "others may read by REST meanwhile");
     }
 
     #[test]

@@ -89,6 +89,33 @@ impl Schedule {
         Some(Timestamp(base.0.checked_add(jitter)?))
     }
 
+    /// The same with an interval so many times as long, but a day at most. A time of day, and a pattern, stay as they are.
+    #[must_use]
+    pub fn slowed(&self, times: u32) -> Self {
+        const DAY: u32 = 24 * 60;
+        let longer = |minutes: u32| Self::Every { minutes: minutes.saturating_mul(times).min(minutes.max(DAY)) };
+        match self {
+            Self::Every { minutes } if times > 1 => longer(*minutes),
+            Self::Hourly { .. } if times > 1 => longer(60),
+            other => other.clone(),
+        }
+    }
+
+    /// How often a stream runs in 24 hours; at least once.
+    pub fn runs_a_day(&self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Every { minutes } => (24 * 60 / u64::from((*minutes).max(1))).max(1),
+            Self::Hourly { .. } => 24,
+            Self::Daily { .. } => 1,
+            Self::Cron { .. } => {
+                let day = Timestamp(24 * 60 * MINUTE_MILLIS);
+                let moments = std::iter::successors(self.next(Timestamp(0), ""), |at| self.next(*at, ""));
+                (moments.take_while(|at| *at <= day).count() as u64).max(1)
+            }
+        }
+    }
+
     /// How much later than its schedule says a stream runs, so that not all begin at once: by its id, always the same.
     /// Less than a tenth of an interval and five minutes; less than a minute where a person has named the minute.
     fn jitter(&self, stream_id: &str) -> i64 {

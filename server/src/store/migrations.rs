@@ -15,6 +15,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0011_certificates.sql"),
     include_str!("migrations/0012_organizations.sql"),
     include_str!("migrations/0013_verifications.sql"),
+    include_str!("migrations/0014_quotas.sql"),
 ];
 
 /// The newest schema version that this program knows.

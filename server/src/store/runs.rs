@@ -14,7 +14,7 @@ use super::{
     Store,
     database::{Change, DatabaseError, Row},
     error::StoreError,
-    fresh_id,
+    forecasts, fresh_id,
     lease::{Holder, Lease, still_held},
     rejected,
     streams::Stream,
@@ -73,6 +73,8 @@ pub enum RunState {
     Stopped,
     /// Ended at a checkpoint because other customers waited; it goes on from there when its turn comes.
     GaveWay,
+    /// Ended at a checkpoint because the org's budget of API calls was used up; it goes on from there when calls are free.
+    Waiting,
     Failed,
     /// Its process ended without a word; a later run of the stream found that out.
     Abandoned,
@@ -84,6 +86,7 @@ impl RunState {
             Self::Running => "running",
             Self::Completed => "completed",
             Self::Stopped | Self::GaveWay => "stopped",
+            Self::Waiting => "waiting",
             Self::Failed => "failed",
             Self::Abandoned => "abandoned",
         }
@@ -95,6 +98,7 @@ impl RunState {
             "running" => Ok(Self::Running),
             "completed" => Ok(Self::Completed),
             "stopped" => Ok(Self::Stopped),
+            "waiting" => Ok(Self::Waiting),
             "failed" => Ok(Self::Failed),
             "abandoned" => Ok(Self::Abandoned),
             other => Err(StoreError::corrupt(format!("a run is {other:?}"))),
@@ -126,6 +130,8 @@ pub struct RunCounts {
     pub ambiguous_rows: u64,
     pub read_bytes: u64,
     pub api_calls: u64,
+    /// Those of the calls that made a Bulk job.
+    pub bulk_jobs: u64,
     pub stages: StageMillis,
 }
 
@@ -243,11 +249,14 @@ impl Store {
             run.holder.clone().into(),
             run.mapping_version.into(),
         ];
-        let changes = vec![
+        let mut changes = vec![
             still_held(lease),
             Change::new(ABANDON, [(&run.stream_id).into(), run.started_at.into()]),
             Change::new(BEGIN, begin),
         ];
+        if purpose == Purpose::Import {
+            changes.push(forecasts::note(&run.id, &run.stream_id, run.started_at));
+        }
         self.commit_under(lease, changes).await?;
         Ok(run)
     }
@@ -400,7 +409,7 @@ fn counted(run: &Run, counts: &RunCounts) -> Change {
     Change::new(COUNTS, [(&run.id).into(), document.into(), counts.api_calls.into()])
 }
 
-fn mode_name(mode: ReadMode) -> &'static str {
+pub(super) fn mode_name(mode: ReadMode) -> &'static str {
     match mode {
         ReadMode::Query => "query",
         ReadMode::Bulk => "bulk",

@@ -15,7 +15,10 @@ use super::{
     words::{BAD, BUSY, Badge, CALM, GOOD, Moment, WARN, address, badge_of, grouped},
 };
 use crate::{
-    app::status::{ConnectionStatus, StreamStatus},
+    app::{
+        quota::QuotaStatus,
+        status::{ConnectionStatus, StreamStatus},
+    },
     auth::Role,
     connection::{forecast::Basis, state::ConnectionState},
     store::{care::Switches, connections::Connection, journal::Entry},
@@ -38,6 +41,7 @@ struct Page {
     /// For admins alone.
     settings: Option<Settings>,
     life: Option<LifeView>,
+    quota: Option<QuotaView>,
     findings: Vec<FindingView>,
     checked: Option<Moment>,
     journal: Vec<EntryView>,
@@ -71,6 +75,16 @@ struct LifeView {
     warning: Option<String>,
     /// What is switched on, as sentences.
     switches: Vec<&'static str>,
+}
+
+/// How the org's API quota stands, for admins.
+struct QuotaView {
+    calls: u64,
+    budget: u64,
+    used: String,
+    org: Option<String>,
+    jobs: String,
+    notes: Vec<String>,
 }
 
 /// What members do not see.
@@ -131,6 +145,7 @@ pub(super) async fn show(call: Call) -> Answer {
         state: state(&connection.state, is_admin, now),
         settings: is_admin.then(|| settings(&connection, &status)),
         life: if is_admin { Some(life(&call, name).await?) } else { None },
+        quota: is_admin.then(|| quota(&status.quota)),
         streams: streams(&status, is_admin, now),
         verified: verified::views(&call, name, &status, is_admin).await?,
         checked: last_check.as_ref().map(|(at, _)| Moment::of(*at, now)),
@@ -205,6 +220,18 @@ async fn life(call: &Call, name: &str) -> Result<LifeView, Problem> {
     })
 }
 
+fn quota(quota: &QuotaStatus) -> QuotaView {
+    let of = |used: u64, all: u64| format!("{} of {}", grouped(used), grouped(all));
+    QuotaView {
+        calls: quota.calls,
+        budget: quota.budget.calls.max(1),
+        used: of(quota.calls, quota.budget.calls),
+        org: quota.org.map(|heard| of(heard.used, heard.max)),
+        jobs: of(quota.jobs, quota.budget.jobs),
+        notes: quota.notes(),
+    }
+}
+
 fn switched_on(switches: &Switches) -> Vec<&'static str> {
     let all = [
         (switches.paused, "It is paused: no stream is run, and the connection is kept alive."),
@@ -244,6 +271,7 @@ pub(super) fn streams(status: &ConnectionStatus, is_admin: bool, now: salesforce
     let view = |stream: &StreamStatus| {
         let run = stream.last_run.as_ref();
         let badge = match (stream.running.is_some(), run.map(|run| run.state)) {
+            (false, Some("waiting")) => WARN.named("Waits for API calls"),
             (false, Some("stopped")) if run.is_some_and(|run| run.reason.is_some()) => CALM.named("Waits for its turn"),
             (true, _) => BUSY.named("Running"),
             (false, None) => CALM.named("Not run yet"),
@@ -257,7 +285,8 @@ pub(super) fn streams(status: &ConnectionStatus, is_admin: bool, now: salesforce
             (_, _, Some(rows)) => grouped(rows),
             _ => "unknown".to_owned(),
         };
-        let failed = run.filter(|run| run.state == "failed" && stream.running.is_none() && is_admin);
+        let failed =
+            run.filter(|run| matches!(run.state, "failed" | "waiting") && stream.running.is_none() && is_admin);
         StreamView {
             object: stream.object.clone(),
             badge,

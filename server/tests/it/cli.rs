@@ -70,6 +70,8 @@ async fn every_command_explains_itself_with_an_example() {
         "match retry",
         "serve",
         "status",
+        "quota",
+        "forecast",
         "settings",
         "completions",
     ] {

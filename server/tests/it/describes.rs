@@ -89,6 +89,19 @@ impl InProcess {
     }
 }
 
+/// Imports objects whole.
+pub(crate) async fn importing(app: &App, objects: &[&str]) -> Vec<StreamOutcome> {
+    let mappings = objects.iter().map(|object| of_object(object)).collect();
+    let request = ImportRequest { connection: "acme".into(), mappings, destination: None, read: ReadChoice::Auto };
+    import_by(app, &request).await
+}
+
+pub(crate) async fn import_by(app: &App, request: &ImportRequest) -> Vec<StreamOutcome> {
+    let watcher: Arc<dyn Watcher> = Arc::new(Unwatched);
+    let (_keep, stop) = watch::channel(false);
+    app.import(request, &watcher, &stop).await.unwrap()
+}
+
 async fn sync_by(app: &App) -> Vec<StreamOutcome> {
     let watcher: Arc<dyn Watcher> = Arc::new(Unwatched);
     let (_keep, stop) = watch::channel(false);

@@ -62,7 +62,7 @@ fn workers(app: &Arc<App>) -> Workers {
     Workers::new(Arc::clone(app), never())
 }
 
-async fn connect(app: &App, name: &str, org: &str, client: (&str, &str)) {
+pub(crate) async fn connect(app: &App, name: &str, org: &str, client: (&str, &str)) {
     let request = ConnectRequest {
         name: Some(name.into()),
         org: org.into(),
@@ -165,7 +165,7 @@ fn let_go(org: &Acme) {
 }
 
 /// A program on the store of a fixture.
-async fn app_on(fixture: &Fixture, org: &Acme, changed: &[(&str, &str)]) -> App {
+pub(crate) async fn app_on(fixture: &Fixture, org: &Acme, changed: &[(&str, &str)]) -> App {
     let place = fixture.place();
     let mut settings = vec![("ORGTIDE_KEY", fixture.keyring.as_str())];
     match fixture.kind() {

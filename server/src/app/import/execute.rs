@@ -77,7 +77,7 @@ impl App {
         if self.store.drafts(&connection.id).await?.contains(&stream.id) {
             return Err(Error::NotImported { connection: connection.name, object: stream.object });
         }
-        let calls = Calls::of(self.client(&connection));
+        let calls = self.calls_of_runs(&connection);
         let errand = Errand {
             connection: &connection,
             calls: &calls,
@@ -102,6 +102,7 @@ impl App {
     /// Runs under the stream's lease, with a record in the store from the first question on.
     async fn run_alone(&self, errand: &Errand<'_>, order: Order) -> Result<Report, Error> {
         let open = self.open_run(errand.connection, &order.stream, errand.purpose).await?;
+        let stream = order.stream.clone();
         errand.watcher.event(RunEvent::Started { stream: &order.stream });
         let mirror = Mirror::open(self, &order.stream, &open, errand.watcher, &errand.calls.client).await;
         let (result, settled, ending) = match mirror {
@@ -109,6 +110,7 @@ impl App {
                 let progress = Arc::new(progress);
                 let is_limited = order.stream.mapping.limit.is_some();
                 let result = self.run_under(&open.lease, errand, order, &progress).await;
+                let result = self.as_waiting(&stream, &progress, result).await;
                 let settled = progress.settled(!is_limited && result.as_ref().is_ok_and(has_read_everything));
                 let ending = ending(&result, &progress);
                 (result, settled, ending)
@@ -126,6 +128,18 @@ impl App {
             (Ok(_), Err(error)) => Err(error),
             (result, _) => result,
         }
+    }
+
+    /// What came of a run; where the org's budget ended it, with how many records of the stream are read by now.
+    async fn as_waiting(
+        &self,
+        stream: &Stream,
+        progress: &Mirror,
+        result: Result<Report, Error>,
+    ) -> Result<Report, Error> {
+        let Err(error) = result else { return result };
+        let before = self.read_before(&stream.id).await.unwrap_or_default();
+        Err(error.waiting(&stream.object, before + progress.so_far().0.read))
     }
 
     /// Takes the stream's lease and opens the record of a run.
@@ -163,11 +177,12 @@ impl App {
         settled: &[String],
         ends_stage: bool,
     ) -> Result<(), Error> {
-        ending.counts.api_calls = calls.take();
+        (ending.counts.api_calls, ending.counts.bulk_jobs) = calls.take();
         let mut ended = self.store.end_run(&open.record, &ending, settled, &open.lease).await;
         if ends_stage && ended.is_ok() {
             ended = self.store.end_stage(&open.record.stream_id, &open.lease).await;
         }
+        calls.settle().await;
         drop(open.heartbeat);
         // A lease that cannot be given back lapses.
         let _ = self.store.release_lease(&open.lease).await;
@@ -219,6 +234,10 @@ impl App {
         progress: &Arc<Mirror>,
     ) -> Result<Report, Error> {
         let Errand { connection, calls, purpose, stop, give_way, .. } = *errand;
+        let mut options = self.run_options(stream, purpose);
+        if options.refresh.is_some() && self.is_for_another_day(connection).await? {
+            options.refresh = None;
+        }
         let ended = run::run(run::Run {
             client: calls.client.clone(),
             calls_before: calls.before(),
@@ -227,7 +246,7 @@ impl App {
             destination,
             progress: Arc::clone(progress) as Arc<dyn run::Progress>,
             epoch: Epoch(lease.epoch),
-            options: self.run_options(stream, purpose),
+            options,
             stop: stop.clone(),
             give_way: give_way.cloned(),
         })
@@ -290,8 +309,9 @@ fn ending(result: &Result<Report, Error>, progress: &Mirror) -> Ending {
     }
 }
 
-/// The end of a run that failed before anything was done.
+/// The end of a run that failed before anything was done, or that waits for API calls.
 pub(in crate::app) fn failed(error: &Error) -> Ending {
+    let state = if error.over_budget().is_some() { RunState::Waiting } else { RunState::Failed };
     let error = Some(RunFault { code: error.code().to_owned(), message: error.to_string() });
-    Ending { state: RunState::Failed, reading: Reading::default(), counts: RunCounts::default(), error }
+    Ending { state, reading: Reading::default(), counts: RunCounts::default(), error }
 }

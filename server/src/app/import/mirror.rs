@@ -225,6 +225,8 @@ pub(in crate::app) fn stored(counts: Counts) -> RunCounts {
         rejected_values: counts.misfits,
         read_bytes: counts.wire_bytes,
         api_calls: counts.api_calls,
+        // Known when the run ends.
+        bulk_jobs: 0,
         stages: StageMillis {
             waiting: millis(counts.stages.waiting),
             reading: millis(counts.stages.reading),

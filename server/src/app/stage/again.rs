@@ -13,9 +13,7 @@ use tokio::sync::watch;
 
 use super::{
     super::import::{
-        Watcher,
-        calls::Calls,
-        chosen,
+        Watcher, chosen,
         execute::{Errand, OpenRun, failed},
         mirror::{Mirror, stored},
     },
@@ -67,7 +65,7 @@ impl App {
         let connection = self.store.connection(connection).await?;
         self.refuse_paused(&connection).await?;
         let streams = chosen(&connection, self.store.streams(&connection.id).await?, objects)?;
-        let calls = Calls::of(self.client(&connection));
+        let calls = self.calls_of_runs(&connection);
         let errand =
             Errand { connection: &connection, calls: &calls, purpose: Purpose::Retry, watcher, stop, give_way: None };
         let mut all = Vec::new();
@@ -96,7 +94,7 @@ impl App {
     ) -> Result<Again, Error> {
         let (connection, stream, _) = self.staged_stream(connection, object).await?;
         let ids = self.staged_ids(&stream, ids, &Which::Of(StagedState::Rejected)).await?;
-        let calls = Calls::of(self.client(&connection));
+        let calls = self.calls_of_runs(&connection);
         let errand =
             Errand { connection: &connection, calls: &calls, purpose: Purpose::Retry, watcher, stop, give_way: None };
         self.read_again(&errand, &stream, &ids, Into::Stage).await
@@ -116,7 +114,7 @@ impl App {
     ) -> Result<Again, Error> {
         let (connection, stream, _) = self.staged_stream(connection, object).await?;
         let ids = self.staged_ids(&stream, ids, &Which::Selected).await?;
-        let calls = Calls::of(self.client(&connection));
+        let calls = self.calls_of_runs(&connection);
         let errand =
             Errand { connection: &connection, calls: &calls, purpose: Purpose::Retry, watcher, stop, give_way: None };
         self.read_again(&errand, &stream, &ids, Into::Table).await

@@ -29,6 +29,12 @@ entries! { ENTRIES:
                              Information shows how many), or buy more")
         .at(places::COMPANY)
         .passing(Passing::Later);
+    BUDGET_USED_UP = Entry::failed(Limit, "budget-used-up")
+        .because("this installation takes no more than a part of the org's API calls in 24 hours, and that is used up, or \
+                  others have left too little; what was begun is kept")
+        .cured_by(Vendor, "Wait: it goes on when older calls are a day old. `orgtide quota` shows how the budget stands and \
+                           sets another one")
+        .passing(Passing::Later);
     REQUESTS_UNKNOWN = Entry::note(Limit, "requests-unknown")
         .because("the user lacks \"View Setup and Configuration\", and the org's answers do not tell how many requests \
                   are left")
