@@ -53,6 +53,7 @@ pub mod stage;
 pub mod status;
 pub mod suggest;
 pub mod verify;
+pub mod webhooks;
 
 use import::heartbeat::{Heartbeat, LEASE_TERM};
 

@@ -49,6 +49,7 @@ mod sync;
 mod terminal;
 mod token;
 mod verify;
+mod webhook;
 
 use terminal::Terminal;
 
@@ -127,6 +128,7 @@ enum Command {
     Promote(promote::Arguments),
     Quota(quota::Arguments),
     Status(status::Arguments),
+    Webhook(webhook::Arguments),
     Token(token::Arguments),
     ApiKey(token::ApiKeyArguments),
     Key(key::Arguments),
@@ -228,6 +230,7 @@ async fn run(command: Command, config: Config, terminal: &Terminal) -> Result<Ex
         Command::ApiKey(arguments) => {
             token::run_api_key(arguments, open(config, "api-key", terminal).await?, terminal).await
         }
+        Command::Webhook(arguments) => webhook::run(arguments, config, terminal).await,
         Command::Key(arguments) => key::run(arguments, config, terminal).await,
         Command::Settings(SettingsArguments {}) => Ok(settings(terminal)),
         Command::Completions(arguments) => Ok(completions::run(&arguments, terminal)),

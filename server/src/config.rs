@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use destinations::webhook::{Network, Policy, Surroundings};
 use salesforce::{HostRules, HttpConfig, http::MappedHost};
 use secrecy::SecretString;
 use sync::{
@@ -131,6 +132,8 @@ pub struct Config {
     pub production: bool,
     pub key: KeySource,
     pub http: HttpConfig,
+    /// Whom webhooks may be sent to, and which way.
+    pub webhooks: Surroundings,
     pub serve: Serve,
     pub client_apps: ClientApps,
     /// An object with at least this many records is read by Bulk.
@@ -179,10 +182,12 @@ impl Config {
         };
         let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
         let production = values.flag("production").unwrap_or(false);
+        let http = http(values)?;
         let config = Self {
             data_dir_is_given: values.path("data_dir").is_some(),
             key: key_source(values, environment)?,
-            http: http(values)?,
+            webhooks: webhooks(values, &http)?,
+            http,
             serve: serve(values)?,
             client_apps: client_apps(values, environment)?,
             database_url: values.text("database_url").map(SecretString::from),
@@ -215,6 +220,9 @@ impl Config {
     fn admit_for_production(self) -> Result<Self, ConfigError> {
         if !self.http.mapped_hosts.is_empty() {
             return Err(ConfigError::MappedInProduction);
+        }
+        if self.webhooks.policy.allow_http {
+            return Err(ConfigError::PlainWebhooksInProduction);
         }
         match &self.key {
             KeySource::DataDirectory => Err(ConfigError::NoKeyInProduction),
@@ -336,12 +344,16 @@ fn host_rules(values: &Values) -> HostRules {
     }
 }
 
-fn http(values: &Values) -> Result<HttpConfig, ConfigError> {
-    let proxy = values
-        .text("http.proxy")
+fn proxy(values: &Values, name: &str) -> Result<Option<Url>, ConfigError> {
+    values
+        .text(name)
         .map(|text| Url::parse(&text).ok().filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https")))
-        .map(|url| url.ok_or_else(|| values.invalid("http.proxy", "it is no URL such as http://proxy.internal:3128")))
-        .transpose()?;
+        .map(|url| url.ok_or_else(|| values.invalid(name, "it is no URL such as http://proxy.internal:3128")))
+        .transpose()
+}
+
+fn http(values: &Values) -> Result<HttpConfig, ConfigError> {
+    let proxy = proxy(values, "http.proxy")?;
     let authorities = values.paths("http.extra_ca").into_iter().chain(values.path("mapped_hosts.ca"));
     let extra_ca_pem = authorities
         .map(|path| match std::fs::read_to_string(&path) {
@@ -353,6 +365,16 @@ fn http(values: &Values) -> Result<HttpConfig, ConfigError> {
     let compression = values.flag("http.compression").unwrap_or(true);
     let mapped_hosts = mapped_hosts(values)?;
     Ok(HttpConfig { proxy, extra_ca_pem, mapped_hosts, host_rules, compression, ..HttpConfig::default() })
+}
+
+fn webhooks(values: &Values, http: &HttpConfig) -> Result<Surroundings, ConfigError> {
+    let read = |text: &String| {
+        text.trim().parse::<Network>().map_err(|error| values.invalid("webhook.allow", format!("{text:?}: {error}")))
+    };
+    let allow = values.list("webhook.allow").unwrap_or_default().iter().map(read).collect::<Result<_, _>>()?;
+    let policy = Policy { allow, allow_http: values.flag("webhook.allow_http").unwrap_or(false) };
+    let proxy = proxy(values, "webhook.proxy")?;
+    Ok(Surroundings { policy, extra_ca_pem: http.extra_ca_pem.clone(), proxy, ..Surroundings::default() })
 }
 
 fn mapped_hosts(values: &Values) -> Result<Vec<MappedHost>, ConfigError> {

@@ -11,6 +11,9 @@ use super::settings::Answers;
 /// An excerpt of an answer has so many letters.
 const EXCERPT: usize = 300;
 
+/// No receiver is left alone for longer than this at its word.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 /// What came of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -105,10 +108,10 @@ fn fault_in(body: &[u8]) -> Option<&'static str> {
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(LONGEST));
     }
     let until = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
-    Some(until.saturating_sub(Duration::from_millis(now.0.unsigned_abs())))
+    Some(until.saturating_sub(Duration::from_millis(now.0.unsigned_abs())).min(LONGEST))
 }
 
 #[cfg(test)]
@@ -182,6 +185,7 @@ mod tests {
         assert_eq!(asked("30"), Some(Duration::from_secs(30)));
         assert_eq!(asked("Sat, 21 Nov 2026 10:01:00 GMT"), Some(Duration::from_secs(60)));
         assert_eq!(asked("Sat, 21 Nov 2026 09:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(asked("18446744073709551615"), Some(LONGEST));
         assert_eq!(asked("soon"), None);
     }
 }

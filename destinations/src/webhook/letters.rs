@@ -139,6 +139,21 @@ pub async fn show(
     ledger.transact(shown).await
 }
 
+/// How many dead letters a stream has.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub async fn dead(settings: &WebhookSettings, stream: &StreamKey) -> Result<u64, DestinationError> {
+    let Some(ledger) = opened(settings)? else { return Ok(0) };
+    let key = stream.clone();
+    let counted = move |file: &Transaction<'_>| {
+        let Some(number) = ledger::find(file, &key)? else { return Ok(0) };
+        let query = "SELECT count(*) FROM messages WHERE stream = ?1 AND state = 'dead'";
+        Ok(file.query_row(query, [number], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    };
+    ledger.transact(counted).await
+}
+
 /// Sends dead letters again, in their order, under the same ids.
 ///
 /// A receiver that is away ends it; what was not reached by then stays as it is.

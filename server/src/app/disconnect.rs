@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use destinations::DestinationSettings;
 use salesforce::oauth::{IssuedToken, Revoked, revoke};
 use serde::Serialize;
 use sync::destination::DestinationError;
@@ -104,7 +103,7 @@ impl App {
         streams: &[Stream],
     ) -> Result<(), Error> {
         for stream in streams {
-            let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
+            let settings = self.settings(&stream.destination)?;
             let looked = destinations::may_remove(&settings, &stream.key(connection, &self.store)).await;
             if let Err(error @ DestinationError::NotOurs { .. }) = looked {
                 return Err(Error::destination(error));
@@ -158,7 +157,7 @@ impl App {
     ) -> Result<Vec<Removed>, Error> {
         let mut removed = Vec::new();
         for (stream, lease) in streams.iter().zip(held) {
-            let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
+            let settings = self.settings(&stream.destination)?;
             let key = stream.key(connection, &self.store);
             let rows = destinations::remove(&settings, &key).await.map_err(Error::destination)?;
             self.store.forget_stream(&stream.id, lease).await?;

@@ -189,7 +189,8 @@ impl App {
         let text = given.map_or_else(default, str::to_owned);
         let settings: DestinationSettings = text.parse().map_err(Error::destination)?;
         // Remembered, so it has to mean the same from any working directory.
-        Ok(settings.absolute())
+        let settings = settings.absolute().with_files_in(&self.config.data_dir, &connection.name);
+        Ok(settings.within(&self.config.webhooks))
     }
 
     /// Runs streams one after the other, until somebody asks to stop, nobody is signed in any more, or the org's budget of

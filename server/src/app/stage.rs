@@ -175,14 +175,15 @@ impl App {
         let mut built = Vec::new();
         for (stream, mapping) in streams {
             let mapping = self.mapping_of(&connection, &calls.client, &stream, mapping).await?;
+            let settings = self.settings(&stream.destination)?;
             let lease = self.store.acquire_lease(&stream.lease_name(), &self.holder, LEASE_TERM).await?;
             let begun = self.store.begin_stage(&stream, &lease).await;
             let key = stream.key(&connection, &self.store);
-            let prepared = prepare(&key, &stream.destination, &mapping.table, Epoch(lease.epoch)).await;
+            let prepared = prepare(&key, &settings, &mapping.table, Epoch(lease.epoch)).await;
             // A lease that cannot be given back lapses.
             let _ = self.store.release_lease(&lease).await;
             begun?;
-            let settings = prepared?;
+            prepared?;
             built.push(shape(&stream, &mapping, &settings, &key));
         }
         Ok(built)
@@ -251,7 +252,7 @@ impl App {
         let Errand { connection, calls, purpose, watcher, stop, .. } = *errand;
         self.store.begin_stage(stream, &open.lease).await?;
         let progress = Arc::new(Mirror::open(self, stream, open, watcher, &calls.client).await?);
-        let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
+        let settings = self.settings(&stream.destination)?;
         let mut target = Shown::new(destinations::open(&settings).map_err(Error::destination)?);
         let result = run::run(run::Run {
             client: calls.client.clone(),
@@ -476,17 +477,15 @@ impl App {
 
 async fn prepare(
     key: &StreamKey,
-    destination: &str,
+    settings: &DestinationSettings,
     table: &TableSchema,
     epoch: Epoch,
-) -> Result<DestinationSettings, Error> {
-    let settings: DestinationSettings = destination.parse().map_err(Error::destination)?;
-    let mut destination = destinations::open(&settings).map_err(Error::destination)?;
+) -> Result<(), Error> {
+    let mut destination = destinations::open(settings).map_err(Error::destination)?;
     let prepared = destination.prepare(key, table, epoch).await;
     let closed = destination.close().await;
     prepared.map_err(Error::destination)?;
-    closed.map_err(Error::destination)?;
-    Ok(settings)
+    closed.map_err(Error::destination)
 }
 
 fn shape(stream: &Stream, mapping: &CompiledMapping, settings: &DestinationSettings, key: &StreamKey) -> Built {

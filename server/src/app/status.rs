@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use destinations::{DestinationSettings, RowCounts};
+use destinations::{DestinationSettings, RowCounts, webhook::letters};
 use salesforce::{Timestamp, oauth::Flow, org::OrgKind};
 use serde::Serialize;
 use sync::{checkpoint::Swept, table::StreamKey};
@@ -85,6 +85,9 @@ pub struct StreamStatus {
     pub sweeping: Option<Swept>,
     /// Records that become no row at present.
     pub rejected_records: u64,
+    /// Messages that the receiver of a webhook has refused; `None`: there is none, or it cannot be told now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letters: Option<u64>,
     /// Changes of the org's fields that wait for somebody to decide, in words.
     pub pending_changes: Vec<String>,
     /// What is read and judged and not imported.
@@ -188,6 +191,7 @@ impl App {
             verification: self.verification_status(&stream).await?,
             swept: checkpoint.and_then(|checkpoint| checkpoint.swept),
             sweeping: checkpoint.and_then(|checkpoint| checkpoint.id_sweep.as_ref()).map(|sweep| sweep.found),
+            dead_letters: dead_letters(&stream.key(connection, &self.store), &stream.destination).await,
             rejected_records: self.store.count_rejected(&stream.id).await?,
             pending_changes: pending.iter().flat_map(|drift| &drift.changes).map(ToString::to_string).collect(),
             stage: stage.as_ref().map(StageStatus::of),
@@ -216,6 +220,12 @@ async fn count(stream: &StreamKey, destination: &str) -> Option<RowCounts> {
             None
         }
     }
+}
+
+/// Counts the messages that the receiver of a webhook has refused.
+async fn dead_letters(stream: &StreamKey, destination: &str) -> Option<u64> {
+    let DestinationSettings::Webhook(settings) = destination.parse().ok()? else { return None };
+    letters::dead(&settings, stream).await.ok().filter(|number| *number > 0)
 }
 
 /// The end of the last whole window. While a later window is being read, that one began where the last whole one ended.

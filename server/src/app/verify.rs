@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use destinations::DestinationSettings;
 use salesforce::Timestamp;
 use serde::Serialize;
 use sync::{
@@ -235,7 +234,7 @@ impl App {
     ) -> Result<Certificate, Error> {
         let Errand { connection, calls, stop, purpose, .. } = *errand;
         let mapping = self.fitting(connection, &calls.client, stream, described_anew).await?;
-        let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
+        let settings = self.settings(&stream.destination)?;
         let mut destination = destinations::open(&settings).map_err(Error::destination)?;
         let options = self.run_options(stream, purpose);
         let compared = verify(Verification {

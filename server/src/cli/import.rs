@@ -43,6 +43,7 @@ Examples:
   orgtide import acme Contact --to \"postgres://sync@db.example/crm?schema=acme\"
   orgtide import acme Contact --to parquet:/data/crm
   orgtide import acme Contact --to \"csv:/data/crm?compress=gzip\"
+  orgtide import acme Contact --to webhook:https://hooks.example.com/acme
   orgtide import acme --mapping contacts.toml --deletes remove")]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -67,7 +68,8 @@ pub(super) struct What {
         help = "Where the rows go [default: sqlite:<data dir>/<connection>.db]",
         long_help = "Where the rows go: a SQLite file (rows.db), PostgreSQL \
                      (postgres://user@host/database?schema=crm), or files in a folder (parquet:/data/crm, csv:/data/crm, \
-                     jsonl:/data/crm) or a bucket (s3://bucket/prefix?region=eu-central-1&format=parquet) [default: sqlite:<data dir>/<connection>.db]"
+                     jsonl:/data/crm) or a bucket (s3://bucket/prefix?region=eu-central-1&format=parquet), or a receiver \
+                     of signed messages (webhook:https://host/path) [default: sqlite:<data dir>/<connection>.db]"
     )]
     to: Option<String>,
     #[arg(long, value_name = "FILE", help = "A TOML file with one mapping, or several as [[mapping]]")]

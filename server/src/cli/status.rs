@@ -113,6 +113,10 @@ fn show(connection: &ConnectionStatus, terminal: &Terminal) {
             let number = counted(stream.rejected_records, "record");
             terminal.say(format!("  {}: {number} rejected: orgtide rejected {name} {}", stream.object, stream.table));
         }
+        if let Some(dead) = stream.dead_letters {
+            let number = counted(dead, "dead letter");
+            terminal.say(format!("  {}: {number} at its receiver: orgtide webhook list {name} --dead", stream.object));
+        }
         if !stream.pending_changes.is_empty() {
             let changes = counted(stream.pending_changes.len() as u64, "change");
             let object = &stream.object;

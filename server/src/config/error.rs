@@ -28,6 +28,8 @@ pub enum ConfigError {
     TwoKeys,
     #[error("hosts are mapped, which is refused in production mode")]
     MappedInProduction,
+    #[error("webhooks may go to http:// addresses, which is refused in production mode")]
+    PlainWebhooksInProduction,
     #[error("no keyring is given, which is required in production mode")]
     NoKeyInProduction,
     #[error("the keyring {} lies in the data directory, which is refused in production mode", path.display())]
@@ -60,6 +62,7 @@ impl ConfigError {
             Self::MappedInProduction => {
                 "mapped hosts are for emulated orgs: remove them (ORGTIDE_MAPPED_HOSTS), or do not set production"
             }
+            Self::PlainWebhooksInProduction => "remove webhook.allow_http, or do not set production",
             Self::NoKeyInProduction => {
                 "give one from outside the data directory: key.file, key.command, or ORGTIDE_KEY; a keyring is one line, \
                  `1 $(openssl rand -base64 32)`"

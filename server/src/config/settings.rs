@@ -45,6 +45,9 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "http.compression", variable: "ORGTIDE_COMPRESSION", kind: Kind::Flag },
     Setting { name: "mapped_hosts.hosts", variable: "ORGTIDE_MAPPED_HOSTS", kind: Kind::Pairs },
     Setting { name: "mapped_hosts.ca", variable: "ORGTIDE_MAPPED_HOSTS_CA", kind: Kind::Path },
+    Setting { name: "webhook.allow", variable: "ORGTIDE_WEBHOOK_ALLOW", kind: Kind::Paths },
+    Setting { name: "webhook.allow_http", variable: "ORGTIDE_WEBHOOK_ALLOW_HTTP", kind: Kind::Flag },
+    Setting { name: "webhook.proxy", variable: "ORGTIDE_WEBHOOK_PROXY", kind: Kind::Text },
     Setting { name: "serve.listen", variable: "ORGTIDE_LISTEN", kind: Kind::Text },
     Setting { name: "serve.public_url", variable: "ORGTIDE_PUBLIC_URL", kind: Kind::Text },
     Setting { name: "serve.workers", variable: "ORGTIDE_WORKERS", kind: Kind::Number },
@@ -72,7 +75,8 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "log.format", variable: "ORGTIDE_LOG_FORMAT", kind: Kind::Text },
 ];
 
-/// Variables of ours that are no settings: where the file is, and what `connect` asks for.
+/// Variables of ours that are no settings: where the file is, and what `connect` asks for,
+/// and the secret of webhooks.
 const OTHER_VARIABLES: &[&str] = &[
     "ORGTIDE_CONFIG",
     "ORGTIDE_KEY",
@@ -82,6 +86,7 @@ const OTHER_VARIABLES: &[&str] = &[
     "ORGTIDE_SECURITY_TOKEN",
     "ORGTIDE_REFRESH_TOKEN",
     "ORGTIDE_PRIVATE_KEY",
+    "ORGTIDE_WEBHOOK_SECRET",
 ];
 
 /// Variables that are not for this program: those of tests, proofs and measurements, and those that Kubernetes sets in every

@@ -201,7 +201,7 @@ impl App {
             self.agree_to_everything(errand.connection, &errand.calls.client, &stream).await?;
         }
         let mut mapping = self.fitting(errand.connection, &errand.calls.client, &stream, false).await?;
-        let settings = stream.destination.parse().map_err(Error::destination)?;
+        let settings = self.settings(&stream.destination)?;
         let mut destination = destinations::open(&settings).map_err(Error::destination)?;
         let mut result = self.run_once(lease, errand, &stream, mapping.clone(), &mut *destination, progress).await;
         for _ in 0..SCHEMA_ATTEMPTS {

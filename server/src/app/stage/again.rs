@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use destinations::DestinationSettings;
 use serde::Serialize;
 use sync::{
     checkpoint::Epoch,
@@ -176,7 +175,7 @@ impl App {
         let Errand { connection, calls, watcher, stop, .. } = *errand;
         let mapping = Arc::new(self.fitting(connection, &calls.client, stream, false).await?);
         let progress: Arc<dyn Progress> = Arc::new(Mirror::open(self, stream, open, watcher, &calls.client).await?);
-        let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
+        let settings = self.settings(&stream.destination)?;
         let mut destination = destinations::open(&settings).map_err(Error::destination)?;
         let result = reread(Reread {
             client: calls.client.clone(),
