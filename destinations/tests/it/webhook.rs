@@ -439,7 +439,7 @@ async fn an_address_inside_a_network_is_refused_before_anything_is_written_or_se
         assert!(error.to_string().contains(words), "{error}");
     }
     assert!(hook.receiver.arrived().is_empty());
-    assert_eq!(hook.receiver.rows("Contact"), [Row::new(); 0]);
+    assert!(hook.receiver.rows("Contact").is_empty());
 }
 
 #[tokio::test]

@@ -148,6 +148,24 @@ fn hosts_are_mapped_outside_production_and_refused_inside() {
 }
 
 #[test]
+fn receivers_inside_the_network_are_named_in_the_configuration_and_http_is_not_for_production() {
+    let inside = ("ORGTIDE_WEBHOOK_ALLOW", "10.20.0.0/16, fd00:1::2");
+    let config = from_environment(&[inside, ("ORGTIDE_WEBHOOK_PROXY", "http://egress.internal:4750")]).unwrap();
+    let shown: Vec<String> = config.webhooks.policy.allow.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["10.20.0.0/16", "fd00:1::2/128"]);
+    assert_eq!(config.webhooks.proxy.unwrap().host_str(), Some("egress.internal"));
+    for wrong in ["10.20.0.0/33", "example.com"] {
+        let error = from_environment(&[("ORGTIDE_WEBHOOK_ALLOW", wrong)]).err().unwrap();
+        assert!(matches!(&error, ConfigError::Invalid { name, .. } if name == "webhook.allow"), "{error:?}");
+    }
+    let plain = ("ORGTIDE_WEBHOOK_ALLOW_HTTP", "true");
+    let key = ("ORGTIDE_KEY", "1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+    assert!(from_environment(&[plain]).unwrap().webhooks.policy.allow_http);
+    let error = from_environment(&[plain, key, ("ORGTIDE_PRODUCTION", "true")]).err();
+    assert_eq!(error, Some(ConfigError::PlainWebhooksInProduction));
+}
+
+#[test]
 fn production_wants_a_keyring_from_outside_the_data_directory() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");

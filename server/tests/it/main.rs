@@ -48,3 +48,4 @@ mod streams;
 mod sweep;
 mod vendors;
 mod verify;
+mod webhooks;

@@ -101,10 +101,11 @@ impl Receiver {
                 tokio::spawn(async move {
                     match tls {
                         None => serving.converse(connection).await,
-                        Some(tls) => match tls.accept(connection).await {
-                            Ok(connection) => serving.converse(connection).await,
-                            Err(_) => return,
-                        },
+                        Some(tls) => {
+                            if let Ok(connection) = tls.accept(connection).await {
+                                serving.converse(connection).await;
+                            }
+                        }
                     }
                 });
             }
