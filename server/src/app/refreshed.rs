@@ -13,7 +13,6 @@
 //! Whoever dies before the third has changed nothing of what the connection is: it asks as before, its rows are the former
 //! org's or gone, and the same command goes on where it stopped.
 
-use destinations::DestinationSettings;
 use serde_json::json;
 use sync::checkpoint::Epoch;
 
@@ -125,7 +124,7 @@ impl App {
         stream: &Stream,
         lease: &Lease,
     ) -> Result<Removed, Error> {
-        let settings: DestinationSettings = stream.destination.parse().map_err(Error::destination)?;
+        let settings = self.settings(&stream.destination)?;
         let key = stream.key(connection, &self.store);
         let rows = destinations::hand_over(&settings, &key, Epoch(lease.epoch)).await.map_err(Error::destination)?;
         self.store.forget_copy(&stream.id, lease).await?;

@@ -110,7 +110,7 @@ async fn an_org_is_imported_into_a_receiver_once_and_its_data_goes_with_the_conn
     receiver.taken();
 
     let ended = run(&acme, "disconnect acme --delete-data --yes --json").await;
-    assert_eq!((ended.code, ended.json()["removed"][0]["rows"].as_u64()), (0, Some(120)), "{ended:?}");
+    assert_eq!((ended.code, ended.json()["disconnected"]["removed"][0]["rows"].as_u64()), (0, Some(120)), "{ended:?}");
     assert_eq!(receiver.told("orgtide.removed").0, 1);
     let secret = SECRET.1.trim_start_matches("whsec_").as_bytes();
     for (path, bytes) in acme.every_file() {

@@ -35,8 +35,7 @@ async fn done_again(base: &Durable, work: &Work<'_>, crash: Crash) -> Durable {
     let durable = Arc::new(Mutex::new(base.clone()));
     assert!(!work(Arc::clone(&durable), Some(crash)).await, "{crash:?} does not happen");
     assert!(work(Arc::clone(&durable), None).await, "{crash:?}");
-    let durable = durable.lock().unwrap().clone();
-    durable
+    durable.lock().unwrap().clone()
 }
 
 /// Dies at every write of the work in turn; `most_again` records at most come twice.
