@@ -92,5 +92,5 @@ impl fmt::Display for Shortage {
 fn free_again(at: Timestamp) -> String {
     let text = at.to_string();
     let minute = text.get(..16).unwrap_or(&text).replacen('T', " ", 1);
-    format!("it goes on at {minute}Z")
+    format!("enough are free again at {minute}Z")
 }

@@ -22,8 +22,11 @@ const JOBS_OF_AN_ORG: u64 = 10_000;
 const ASSUMED_CALLS: u64 = 15_000;
 /// What an org said of its quota is believed for so long. Then one call is made to hear it anew.
 const HEARD_IS_FRESH: Duration = Duration::from_secs(30 * 60);
-/// A run is begun only where so many calls are free. With fewer it would ask where it was, and stop again.
-const ENOUGH_TO_BEGIN: u64 = 10;
+/// A run is begun only where so many calls are free: a twentieth of the budget, and ten at most. With fewer it would ask
+/// where it was, and stop again.
+fn enough_to_begin(budget: u64) -> u64 {
+    (budget / 20).clamp(1, 10)
+}
 
 /// How much of each org's quota may be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -110,8 +113,6 @@ pub enum Priority {
     Person,
     /// Imports and syncs: within the budget.
     Run,
-    /// What can as well be done another day: only while less than a part of the budget, and of the org's quota, is used.
-    Background,
 }
 
 /// How an org's quota stands for this installation.
@@ -179,14 +180,14 @@ impl Standing {
     /// Why no run should begin now, if none should.
     pub fn holds_runs_back(&self) -> Option<OverBudget> {
         let budget = self.budget().calls;
-        if budget.saturating_sub(self.calls()) < ENOUGH_TO_BEGIN.min(budget).max(1) {
+        if budget.saturating_sub(self.calls()) < enough_to_begin(budget) {
             return Some(self.over_calls(budget));
         }
         self.over_reserve(100)
     }
 
     fn over_calls(&self, budget: u64) -> OverBudget {
-        let free_at = self.free_at(|hour| hour.calls, budget, ENOUGH_TO_BEGIN.min(budget));
+        let free_at = self.free_at(|hour| hour.calls, budget, enough_to_begin(budget));
         self.over(Shortage::Calls { used: self.calls(), budget }, free_at)
     }
 
@@ -262,8 +263,8 @@ mod tests {
         // Four are too few to begin anything with; those of twenty hours ago do.
         assert_eq!(over.free_at, Timestamp((hour_of(NOW) - 20 + 25) * HOUR_MILLIS));
         assert_eq!(over.after, Duration::from_secs(5 * 3600 - 60));
-        let nearly = standing(rules, None, &[(3, 95)]);
-        assert_eq!(nearly.shortage(Spend::Call, 100), None, "what runs already has the last five");
+        let nearly = standing(rules, None, &[(3, 96)]);
+        assert_eq!(nearly.shortage(Spend::Call, 100), None, "what runs already has the last four");
         assert!(nearly.holds_runs_back().is_some(), "and nothing begins with them");
     }
 

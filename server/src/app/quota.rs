@@ -89,9 +89,8 @@ impl App {
     /// Who keeps the budget of an org, for all callers of this process.
     pub(crate) fn governor(&self, org_id: &str) -> Arc<OrgGovernor> {
         let fresh = || {
-            let background = self.config.background_percent;
             let (store, clock) = (Arc::clone(&self.store), self.clock.clone());
-            Arc::new(OrgGovernor::new(store, clock, org_id, self.config.quota, background))
+            Arc::new(OrgGovernor::new(store, clock, org_id, self.config.quota))
         };
         let mut governors = self.governors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Arc::clone(governors.entry(org_id.to_owned()).or_insert_with(fresh))
@@ -192,16 +191,17 @@ impl App {
         Ok(ended.take_while(stopped).map(|run| run.counts.read).sum())
     }
 
-    /// The streams of a connection that stopped at the end of the budget, or are due and wait for it.
+    /// The streams of a connection that stopped at the end of the budget, wait for it, or are not begun yet.
     async fn left_for_later(&self, connection: &Connection) -> Result<Vec<String>, StoreError> {
         let plans = self.store.plans(&connection.id).await?;
-        let now = self.now();
+        let (now, drafts) = (self.now(), self.store.drafts(&connection.id).await?);
         let mut left = Vec::new();
         for stream in self.store.streams(&connection.id).await? {
             let is_due = plans.iter().any(|(id, plan)| *id == stream.id && plan.due_at().is_some_and(|at| at <= now));
             let last = self.store.runs(&stream.id, 1).await?.into_iter().next();
+            let is_unread = last.is_none() && !drafts.contains(&stream.id);
             let waits = last.is_some_and(|run| run.state == RunState::Waiting);
-            if is_due || waits {
+            if is_due || waits || is_unread {
                 let read = if waits { self.read_before(&stream.id).await? } else { 0 };
                 left.push(still_to_do(&stream, read));
             }

@@ -156,16 +156,22 @@ impl App {
         if self.store.drafts(&connection.id).await?.contains(&stream.id) {
             return Err(Error::NotImported { connection: connection.name, object: stream.object });
         }
-        let calls = Calls::of(self.client(&connection));
+        if self.is_for_another_day(&connection).await? {
+            return Ok(Idly::Busy);
+        }
+        let calls = self.calls_of_runs(&connection);
         // How much is used stands on the answer to any call.
         calls.client.limits().await.map_err(|source| Error::api(&connection.name, source))?;
         if !is_idle(&calls.client, how.below_percent) {
+            calls.settle().await;
             return Ok(Idly::Busy);
         }
         let errand =
             Errand { connection: &connection, calls: &calls, purpose: Purpose::Verify, watcher, stop, give_way: None };
         let comparing = Comparing { depth: how.depth, repair: how.repair };
-        Ok(Idly::Verified(self.verify_stream(&errand, &stream, comparing).await?.into()))
+        let verified = self.verify_stream(&errand, &stream, comparing).await;
+        calls.settle().await;
+        Ok(Idly::Verified(verified?.into()))
     }
 
     /// The latest certificate of each stream of a connection that has one.

@@ -18,7 +18,7 @@ use crate::{
     },
     connection::state::ConnectionState,
     error::{Error, Exit},
-    store::care::Switches,
+    store::{care::Switches, runs::RunState},
 };
 
 /// Shows connections, their streams, the last runs and the next, freshness and API usage
@@ -105,7 +105,9 @@ fn show(connection: &ConnectionStatus, terminal: &Terminal) {
         rows,
     );
     for stream in &connection.streams {
-        if let Some(error) = stream.last_run.as_ref().and_then(|run| run.error.as_ref()) {
+        // What waits is told above, for all of them.
+        let last = stream.last_run.as_ref().filter(|run| run.state != RunState::Waiting.name());
+        if let Some(error) = last.and_then(|run| run.error.as_ref()) {
             terminal.say(format!("  {}: {error}", stream.object));
         }
         let name = &connection.name;

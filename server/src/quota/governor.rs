@@ -35,8 +35,6 @@ pub struct OrgGovernor {
     clock: SharedClock,
     org_id: String,
     rules: Rules,
-    /// Work that can wait uses no more of the budget.
-    background_percent: u64,
     granted: sync::Mutex<Granted>,
     heard: Mutex<Option<Heard>>,
 }
@@ -57,9 +55,9 @@ struct Asker {
 }
 
 impl OrgGovernor {
-    pub fn new(store: Arc<Store>, clock: SharedClock, org_id: &str, rules: Rules, background_percent: u64) -> Self {
+    pub fn new(store: Arc<Store>, clock: SharedClock, org_id: &str, rules: Rules) -> Self {
         let (granted, heard) = (sync::Mutex::default(), Mutex::default());
-        Self { store, clock, org_id: org_id.to_owned(), rules, background_percent, granted, heard }
+        Self { store, clock, org_id: org_id.to_owned(), rules, granted, heard }
     }
 
     /// Who admits what a client of that priority asks.
@@ -107,7 +105,6 @@ impl OrgGovernor {
                 Ok(())
             }
             Priority::Run => self.admit_run(spend, now).await,
-            Priority::Background => self.within(spend, self.background_percent, |_| 1).await.map(drop),
         }
     }
 
@@ -130,21 +127,21 @@ impl OrgGovernor {
             Spend::Call => (left / PART_OF_WHAT_IS_LEFT).clamp(1, LARGEST_GRANT),
             Spend::Job => 1,
         };
-        let (calls, rules) = self.within(spend, 100, size).await?;
+        let (calls, rules) = self.within(spend, size).await?;
         if spend == Spend::Call {
             *granted = Granted { hour: hour_of(now), calls: calls - 1, rules: Some(rules) };
         }
         Ok(())
     }
 
-    /// Takes calls while no more than `percent` of the budget is used; `size` says how many of those that are left.
-    async fn within(&self, spend: Spend, percent: u64, size: impl Fn(u64) -> u64) -> Result<(u64, Rules), Withheld> {
+    /// Takes calls of the budget; `size` says how many of those that are left.
+    async fn within(&self, spend: Spend, size: impl Fn(u64) -> u64) -> Result<(u64, Rules), Withheld> {
         for _ in 0..ATTEMPTS {
             let standing = self.standing().await.map_err(unknown)?;
-            if let Some(over) = standing.shortage(spend, percent) {
+            if let Some(over) = standing.shortage(spend, 100) {
                 return Err(over.into());
             }
-            let budget = standing.budget().part(percent);
+            let budget = standing.budget();
             let calls = size(budget.calls.saturating_sub(standing.calls()));
             let within = Grant { calls: budget.calls, jobs: budget.jobs };
             if self.take(spend, calls, Some(within), standing.now).await? {

@@ -235,8 +235,10 @@ impl App {
     ) -> Result<Report, Error> {
         let Errand { connection, calls, purpose, stop, give_way, .. } = *errand;
         let mut options = self.run_options(stream, purpose);
-        if options.refresh.is_some() && self.is_for_another_day(connection).await? {
+        let could_wait = options.refresh.is_some() || (options.sweep.is_some() && purpose != Purpose::Sweep);
+        if could_wait && self.is_for_another_day(connection).await? {
             options.refresh = None;
+            options.sweep = options.sweep.filter(|_| purpose == Purpose::Sweep);
         }
         let ended = run::run(run::Run {
             client: calls.client.clone(),
