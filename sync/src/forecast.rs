@@ -6,16 +6,13 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{
     mapping::CompiledMapping,
-    read::{ReadChoice, ReadError, ReadMode, ReadOptions, whole_question},
+    read::{ReadChoice, ReadError, ReadMode, ReadOptions, result_page_rows, whole_question},
     strategy,
 };
 
 /// Of so many records of a page it is measured how long they are in CSV.
 const MEASURED: usize = 200;
-/// Records on a page of a Bulk job's results. Salesforce picks the size and documents none; this is what its guide's examples
-/// ask for (Bulk API 2.0 guide v66, "Get Results for a Query Job").
-const RESULT_PAGE_ROWS: u64 = 50_000;
-/// Links to result pages that one call lists (the same guide, "Get Parallel Results").
+/// Links to result pages that one call lists (Bulk API 2.0 guide v66, "Get Parallel Results").
 const LISTED_PAGES: u64 = 5;
 
 /// What the first page of an object tells.
@@ -27,6 +24,8 @@ pub struct Sample {
     pub rows: u64,
     /// Bytes of the page, inflated.
     pub bytes: u64,
+    /// Fields that are asked for.
+    pub fields: usize,
     /// Mean bytes of a record in the results of a Bulk job.
     pub csv_bytes_a_row: f64,
     pub csv_header_bytes: u64,
@@ -91,6 +90,7 @@ pub async fn sample(client: &salesforce::Client, mapping: &CompiledMapping) -> R
         total: page.total_size,
         rows: page.records.len() as u64,
         bytes: body.len() as u64,
+        fields: paths.len(),
         csv_bytes_a_row: bytes as f64 / measured.len().max(1) as f64,
         csv_header_bytes: paths.iter().map(|path| path.len() as u64 + 3).sum(),
     }))
@@ -116,7 +116,10 @@ pub fn expected(sample: &Sample, mode: ReadMode, choice: ReadChoice, rates: &Rat
             (pages, 0, bytes, reading)
         }
         ReadMode::Bulk => {
-            let pages = rows.div_ceil(RESULT_PAGE_ROWS).max(1);
+            let record_bytes = sample.bytes / sample.rows.max(1);
+            let page_rows = result_page_rows(choice, sample.fields, record_bytes);
+            // As many as are asked for: Salesforce documents neither a size nor a maximum, and may give fewer.
+            let pages = rows.div_ceil(u64::from(page_rows)).max(1);
             let waiting = rows as f64 / rates.job_rows_a_second;
             // The first page, by which Bulk is chosen; where it is prescribed, nobody asks.
             let counting = u64::from(choice == ReadChoice::Auto);
@@ -174,24 +177,26 @@ mod tests {
     const RATES: Rates = Rates { rows_a_second: 1_000.0, job_rows_a_second: 10_000.0, is_assumed: false };
 
     fn sample(total: u64, rows: u64) -> Sample {
-        Sample { total, rows, bytes: rows * 300, csv_bytes_a_row: 120.0, csv_header_bytes: 50 }
+        Sample { total, rows, bytes: rows * 1_100, fields: 30, csv_bytes_a_row: 360.0, csv_header_bytes: 50 }
     }
 
     #[test]
     fn pages_are_as_large_as_the_first_one_and_an_empty_object_costs_its_question() {
         let by_query = |total, rows| expected(&sample(total, rows), ReadMode::Query, ReadChoice::Auto, &RATES);
         let read = by_query(9_000, 2_000);
-        assert_eq!((read.calls, read.jobs, read.bytes, read.seconds), (5, 0, 2_700_000, 9.0));
+        assert_eq!((read.calls, read.jobs, read.bytes, read.seconds), (5, 0, 9_900_000, 9.0));
         assert_eq!((by_query(7, 7).calls, by_query(0, 0).calls), (1, 1));
         assert_eq!(by_query(9_000, 250).calls, 36, "wide records come by the quarter thousand");
     }
 
     #[test]
     fn a_job_costs_its_making_its_waiting_and_its_pages() {
-        let read = expected(&sample(120_000, 2_000), ReadMode::Bulk, ReadChoice::Auto, &RATES);
-        // The count, the job, eight looks in 25 s (0, 0.2, 0.6, 1.4, 3, 6.2, 12.6), a list and three pages.
-        assert_eq!((read.calls, read.jobs), (1 + 1 + 7 + 1 + 3, 1));
-        assert_eq!(read.bytes, 120_000 * 120 + 3 * 50);
+        // Records of 1,100 bytes come by about 122,000.
+        let read = expected(&sample(300_000, 2_000), ReadMode::Bulk, ReadChoice::Auto, &RATES);
+        assert_eq!((read.calls, read.jobs), (1 + 1 + polls(30.0) + 1 + 3, 1));
+        assert_eq!(read.bytes, 300_000 * 360 + 3 * 50);
+        // Looks after 0, 0.2, 0.6, 1.4, 3, 6.2, 12.6 and 25.4 s.
+        assert_eq!([polls(0.1), polls(12.0)], [2, 7]);
         let fixed = expected(&sample(100, 100), ReadMode::Bulk, ReadChoice::Bulk, &RATES);
         assert_eq!(fixed.calls, 1 + 2 + 1 + 1);
     }

@@ -148,6 +148,15 @@ const FIELD_BYTES: u64 = 40;
 /// where it finds so many too many.
 const PAGE_ROWS: std::ops::RangeInclusive<u64> = 10_000..=250_000;
 
+/// How many records make a page of a job's results, of which a first page has shown how many bytes they have in JSON, unless
+/// Bulk is prescribed: nobody asks for one then.
+pub(crate) fn result_page_rows(choice: ReadChoice, fields: usize, record_bytes: u64) -> u32 {
+    match choice {
+        ReadChoice::Bulk => page_rows(FIELD_BYTES * fields as u64),
+        ReadChoice::Auto | ReadChoice::Query => page_rows(record_bytes),
+    }
+}
+
 /// How many records of this size make a result page.
 fn page_rows(record_bytes: u64) -> u32 {
     let rows = PAGE_BYTES / record_bytes.max(1);
@@ -263,7 +272,7 @@ impl Reader {
         match options.choice {
             ReadChoice::Bulk if !bulk_readable => Err(ReadError::NotByBulk { object: question.mapping.object.clone() }),
             ReadChoice::Bulk => {
-                let page_rows = page_rows(FIELD_BYTES * question.mapping.fields.len() as u64);
+                let page_rows = result_page_rows(options.choice, question.mapping.fields.len(), 0);
                 let reader = BulkReader::create(question.clone(), page_rows, options.ahead_bytes).await?;
                 Self::by_bulk(question, options, reader).await
             }
