@@ -2,14 +2,14 @@
 //!
 //! A table is a folder. Its rows lie in `data/`, in files that are written once; which of them are the table says a
 //! manifest in `_orgtide/manifests/`, of which every write makes a new version, by a number that can be taken once. So a
-//! write happens wholly or not at all, with its checkpoint and its epoch ([`versions`]).
+//! write happens wholly or not at all, with its checkpoint and its epoch (`versions.rs`).
 //!
 //! The files of a connection are in the order of their keys and do not overlap. Rows that change are written again with the
-//! row group they are in, and its file with its other row groups copied as they are ([`merge`]): a version never has two
-//! files with one row, and any reader of the format sees a table ([`publish`]). Salesforce's ids ascend, so that records that
+//! row group they are in, and its file with its other row groups copied as they are (`merge.rs`): a version never has two
+//! files with one row, and any reader of the format sees a table (`publish.rs`). Salesforce's ids ascend, so that records that
 //! are created come in files of their own at the end; small neighbours are joined.
 //!
-//! What a row group is depends on the format ([`data`]): one of Parquet's own, or a block of lines.
+//! What a row group is depends on the format (`data.rs`): one of Parquet's own, or a block of lines.
 //!
 //! | Orgtide's type | Parquet | CSV and JSON Lines |
 //! |---|---|---|

@@ -12,8 +12,6 @@ use crate::{
 
 /// Of so many records of a page it is measured how long they are in CSV.
 const MEASURED: usize = 200;
-/// Links to result pages that one call lists (Bulk API 2.0 guide v66, "Get Parallel Results").
-const LISTED_PAGES: u64 = 5;
 
 /// What the first page of an object tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -123,7 +121,7 @@ pub fn expected(sample: &Sample, mode: ReadMode, choice: ReadChoice, rates: &Rat
             let waiting = rows as f64 / rates.job_rows_a_second;
             // The first page, by which Bulk is chosen; where it is prescribed, nobody asks.
             let counting = u64::from(choice == ReadChoice::Auto);
-            let calls = counting + 1 + polls(waiting) + pages.div_ceil(LISTED_PAGES) + pages;
+            let calls = counting + 1 + polls(waiting) + pages;
             let bytes = sample.csv_bytes_a_row * rows as f64 + (pages * sample.csv_header_bytes) as f64;
             (calls, 1, bytes, waiting + reading)
         }
@@ -193,12 +191,12 @@ mod tests {
     fn a_job_costs_its_making_its_waiting_and_its_pages() {
         // Records of 1,100 bytes come by about 122,000.
         let read = expected(&sample(300_000, 2_000), ReadMode::Bulk, ReadChoice::Auto, &RATES);
-        assert_eq!((read.calls, read.jobs), (1 + 1 + polls(30.0) + 1 + 3, 1));
+        assert_eq!((read.calls, read.jobs), (1 + 1 + polls(30.0) + 3, 1));
         assert_eq!(read.bytes, 300_000 * 360 + 3 * 50);
         // Looks after 0, 0.2, 0.6, 1.4, 3, 6.2, 12.6 and 25.4 s.
         assert_eq!([polls(0.1), polls(12.0)], [2, 7]);
         let fixed = expected(&sample(100, 100), ReadMode::Bulk, ReadChoice::Bulk, &RATES);
-        assert_eq!(fixed.calls, 1 + 2 + 1 + 1);
+        assert_eq!(fixed.calls, 1 + 2 + 1);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{
 ///
 /// All connections of the org, all streams and all processes share the budget. When it is used up, runs stop where they are,
 /// keep what they have read, and go on when older calls are a day old. What a person waits for (check, connect, preview) is
-/// counted and never refused. The configuration's [quota] holds for every org for which nothing else is set.
+/// counted and never refused. The section `quota` of the configuration holds for every org for which nothing else is set.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
